@@ -1,0 +1,1 @@
+//! The EVM: semantics written once, and the modes that dispatch them.

@@ -1,0 +1,3 @@
+//! The command `evmscope`: arguments and dispatch only.
+
+fn main() {}

@@ -1,0 +1,10 @@
+//! The data model of a run, its statistics, the diff of two sides and the renderers.
+//!
+//! This crate never measures, spawns or prints: it turns data into data or text. What fills a
+//! [`Run`] is the profiler's business.
+#![forbid(unsafe_code)]
+
+pub mod counter;
+pub mod run;
+
+pub use run::Run;

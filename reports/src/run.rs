@@ -1,0 +1,177 @@
+//! The one wire type, schema `evmscope/run/1`: what was run, where, and every raw sample of it.
+//!
+//! Everything that compares or shows reads a [`Run`] and nothing else; only the profiler makes one.
+
+use crate::counter::{Counter, Source};
+use serde::{Deserialize, Serialize};
+
+/// The value of [`Run::schema`]; a reader refuses any other.
+pub const SCHEMA: &str = "evmscope/run/1";
+
+/// One run of the tool: its machine, the verified results, and what was measured of them.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Run {
+    /// Always [`SCHEMA`].
+    pub schema: String,
+    /// When the run began, RFC 3339, UTC.
+    pub created: String,
+    /// The machine and the build.
+    pub rig: Rig,
+    /// One verified result per case and mode.
+    pub results: Vec<CaseResult>,
+    /// A flat list: one entry per case, mode and counter.
+    pub measurements: Vec<Measurement>,
+    /// Paired comparisons of two modes, per case and counter.
+    pub ratios: Vec<Ratio>,
+    /// What could not be measured, and why.
+    pub unavailable: Vec<Unavailable>,
+    /// Sampled stacks, one entry per case and mode; empty where nothing was sampled.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub profiles: Vec<Profile>,
+}
+
+/// The machine and the build a figure belongs to.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Rig {
+    /// CPU model name as the kernel states it.
+    pub cpu: String,
+    /// Logical CPUs this process may use.
+    pub cpus: usize,
+    /// Target architecture, e.g. `x86_64`.
+    pub arch: String,
+    /// Kernel name and release.
+    pub kernel: String,
+    /// Frequency governor of the CPU, if the kernel tells.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub governor: Option<String>,
+    /// Whether the CPU reports a hypervisor.
+    pub virtualized: bool,
+    /// Total memory, bytes.
+    pub memory: u64,
+    /// `rustc -V` of the build.
+    pub rustc: String,
+    /// Cargo profile and flags of the build.
+    pub build: String,
+    /// Version of the tool.
+    pub version: String,
+    /// Commit of the build, with `-dirty` where the tree was changed; absent outside a checkout.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub commit: Option<String>,
+    /// SHA-256-like identity of the binary: its build id or a hash of its bytes, hex.
+    pub binary: String,
+}
+
+/// What a case came out as in one mode; every later figure of that pair rests on it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CaseResult {
+    /// Name of the case.
+    pub case: String,
+    /// `traditional`, `advanced` or a peer such as `revm`.
+    pub mode: String,
+    /// Fork the case ran at, lower case.
+    pub fork: String,
+    /// `success`, `revert`, or the halt reason in kebab case.
+    pub status: String,
+    /// Gas used by the message's execution, before refunds, without intrinsic gas.
+    pub gas_used: u64,
+    /// keccak256 of the output, `0x` and 64 hex digits.
+    pub output_hash: String,
+    /// Opcodes executed in one call, all frames; absent for peers.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub opcodes: Option<u64>,
+    /// What the result was held against: `case.toml`, `expected.json`, or `agreement`.
+    pub expected: String,
+}
+
+/// All samples of one counter for one case in one mode. Values are per call, in `unit`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Measurement {
+    /// Name of the case.
+    pub case: String,
+    /// The mode that ran.
+    pub mode: String,
+    /// Which counter.
+    pub counter: Counter,
+    /// Unit of every value here.
+    pub unit: String,
+    /// Where the figure comes from.
+    pub source: Source,
+    /// Number of samples.
+    pub n: usize,
+    /// Median of the samples.
+    pub median: f64,
+    /// Least sample.
+    pub min: f64,
+    /// Greatest sample.
+    pub max: f64,
+    /// Median absolute deviation from the median.
+    pub mad: f64,
+    /// Share of the time the counter really ran, 0 to 1, where the kernel multiplexed it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub coverage: Option<f64>,
+    /// The samples in the order in which they were taken.
+    pub samples: Vec<f64>,
+}
+
+/// Two modes of one case compared on one counter.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Ratio {
+    /// Name of the case.
+    pub case: String,
+    /// The mode compared against.
+    pub base: String,
+    /// The mode under test.
+    pub head: String,
+    /// Which counter.
+    pub counter: Counter,
+    /// Median of the paired `head / base`; below 1 the head needs less.
+    pub median: f64,
+    /// Lower end of the 95 % bootstrap interval of the median.
+    pub low: f64,
+    /// Upper end of that interval.
+    pub high: f64,
+    /// What the interval supports.
+    pub verdict: Verdict,
+}
+
+/// What a paired ratio supports at its threshold; see `stats` for the rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verdict {
+    /// The head needs less, beyond the threshold, and the interval excludes 1.
+    Improved,
+    /// The head needs more, beyond the threshold, and the interval excludes 1.
+    Regressed,
+    /// Within the threshold.
+    Unchanged,
+    /// The interval is wider than the threshold: more samples or a quieter machine are needed.
+    Inconclusive,
+}
+
+/// A counter that could not be had, never shown as 0.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unavailable {
+    /// Which counter.
+    pub counter: Counter,
+    /// Why, in one line that says what would enable it.
+    pub reason: String,
+}
+
+/// Sampled native stacks of one case in one mode.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Profile {
+    /// Name of the case.
+    pub case: String,
+    /// The mode that ran.
+    pub mode: String,
+    /// How the samples were taken: `perf cpu-clock`, `perf cycles` or `pprof SIGPROF`.
+    pub sampler: String,
+    /// Samples taken.
+    pub samples: u64,
+    /// Samples the kernel lost or could not attribute.
+    pub lost: u64,
+    /// Unit of the weights: `ns` or `cycles`.
+    pub unit: String,
+    /// Folded stacks, root first, `;` between frames, and their weight in `unit`.
+    pub stacks: Vec<(String, u64)>,
+}
