@@ -1,0 +1,125 @@
+// Compiles every Solidity case to the runtime code and the source map that are committed beside it.
+//
+//   node compile.mjs           writes code.hex and source-map.json of each case
+//   node compile.mjs --check   compiles and compares with the committed files; exit 1 on a difference
+//
+// Cases in assembly belong to the assembler of the `evmscope` binary, not to this file.
+
+import { existsSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
+import { basename, join } from "node:path";
+import solc from "solc";
+
+const ROOT = import.meta.dirname;
+
+// As the well-known builds of these benchmarks: the legacy code generator and 200 runs.
+// Without the CBOR trailer the code depends on nothing but the meaning of the source.
+const SETTINGS = {
+  evmVersion: "osaka",
+  viaIR: false,
+  optimizer: { enabled: true, runs: 200 },
+  metadata: { appendCBOR: false, bytecodeHash: "none" },
+};
+const OUTPUTS = [
+  "evm.deployedBytecode.object",
+  "evm.deployedBytecode.sourceMap",
+  "evm.deployedBytecode.functionDebugData",
+  "evm.deployedBytecode.generatedSources",
+  "evm.methodIdentifiers",
+];
+
+/** Names of the cases whose case.toml states a Solidity source, with the path of that source. */
+function solidityCases() {
+  return readdirSync(ROOT, { withFileTypes: true })
+    .filter((entry) => entry.isDirectory() && existsSync(join(ROOT, entry.name, "case.toml")))
+    .map(({ name }) => {
+      const toml = readFileSync(join(ROOT, name, "case.toml"), "utf8");
+      const source = toml.match(/^source\s*=\s*"(.+\.sol)"/m)?.[1];
+      return { name, source: source && `${name}/${source}` };
+    })
+    .filter(({ source }) => source)
+    .sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+/** Files that a case must hold, by name: the contract named like its source file is the case. */
+function compile({ name, source }) {
+  const input = {
+    language: "Solidity",
+    sources: { [source]: { content: read(source) } },
+    settings: { ...SETTINGS, outputSelection: { [source]: { "*": OUTPUTS } } },
+  };
+  const resolve = (path) => (existsSync(join(ROOT, path)) ? { contents: read(path) } : { error: "no such file" });
+  const output = JSON.parse(solc.compile(JSON.stringify(input), { import: resolve }));
+
+  const complaints = output.errors ?? [];
+  if (complaints.length > 0) fail(`${name}: ${complaints.map((each) => each.formattedMessage).join("\n")}`);
+  const contract = output.contracts[source][basename(source, ".sol")];
+  if (!contract) fail(`${name}: ${source} has no contract of the same name`);
+
+  const { object, sourceMap, functionDebugData, generatedSources } = contract.evm.deployedBytecode;
+  if (object.includes("__")) fail(`${name}: the code refers to an unlinked library`);
+  return {
+    "code.hex": `${object}\n`,
+    "source-map.json": onePropertyALine({
+      compiler: solc.version(),
+      sources: sourcesById([...Object.entries(output.sources), ...generatedSources.map((each) => [each.name, each])]),
+      sourceMap,
+      functionDebugData,
+      methodIdentifiers: contract.evm.methodIdentifiers,
+    }),
+  };
+}
+
+/** Source paths at the index by which the source map calls them; names with # are the compiler's own Yul. */
+function sourcesById(entries) {
+  return entries.sort(([, a], [, b]) => a.id - b.id).map(([path]) => path);
+}
+
+function onePropertyALine(object) {
+  const lines = Object.entries(object).map(([key, value]) => `  ${JSON.stringify(key)}: ${JSON.stringify(value)}`);
+  return `{\n${lines.join(",\n")}\n}\n`;
+}
+
+function read(path) {
+  return readFileSync(join(ROOT, path), "utf8");
+}
+
+function fail(message) {
+  console.error(`error: ${message}`);
+  process.exit(1);
+}
+
+/** Names of the committed files that are missing or not what the compiler gives. */
+function differing(name, files) {
+  return Object.keys(files).filter((file) => {
+    const path = join(ROOT, name, file);
+    return !existsSync(path) || readFileSync(path, "utf8") !== files[file];
+  });
+}
+
+function check(cases) {
+  let differences = 0;
+  for (const each of cases) {
+    for (const file of differing(each.name, compile(each))) {
+      console.error(`error: ${each.name}/${file} differs from what ${each.source} compiles to; run \`node compile.mjs\``);
+      differences += 1;
+    }
+  }
+  if (differences > 0) process.exit(1);
+  console.log(`${cases.length} cases compile to their committed code`);
+}
+
+function write(cases) {
+  for (const each of cases) {
+    const files = compile(each);
+    const changed = differing(each.name, files);
+    for (const file of changed) writeFileSync(join(ROOT, each.name, file), files[file]);
+    console.log(`${each.name}: ${changed.length > 0 ? `wrote ${changed.join(", ")}` : "unchanged"}`);
+  }
+}
+
+const [mode, ...rest] = process.argv.slice(2);
+if (rest.length > 0 || (mode !== undefined && mode !== "--check")) {
+  console.error("usage: node compile.mjs [--check]");
+  process.exit(2);
+}
+(mode === "--check" ? check : write)(solidityCases());
