@@ -112,6 +112,8 @@ contract SnailTracer {
     // ---------------------------------------------------------------- scene
 
     function _stage() private {
+        if (spheres.length > 0) return;
+
         Vector memory forward = _normalize(Vector(0, -160_000, -ONE));
         Vector memory right = _scale(_normalize(_cross(forward, Vector(0, ONE, 0))), 560_000);
         Vector memory up = _scale(_normalize(_cross(right, forward)), 420_000);
