@@ -6,10 +6,11 @@
 // Cases in assembly belong to the assembler of the `evmscope` binary, not to this file.
 
 import { existsSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
-import { basename, join } from "node:path";
+import { basename, dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
 import solc from "solc";
 
-const ROOT = import.meta.dirname;
+const ROOT = dirname(fileURLToPath(import.meta.url));
 
 // As the well-known builds of these benchmarks: the legacy code generator and 200 runs.
 // Without the CBOR trailer the code depends on nothing but the meaning of the source.
