@@ -1,1 +1,55 @@
-//! The EVM: semantics written once, and the modes that dispatch them.
+//! An EVM interpreter with two modes and one set of semantics.
+//!
+//! [`Mode::Traditional`] fetches, checks, charges and executes byte by byte. [`Mode::Advanced`] decodes
+//! code first and runs the decoded form. Both give the same status, gas, output, logs and state.
+//!
+//! ```
+//! use evmscope_interp::world::{Account, World};
+//! use evmscope_interp::{Environment, Fork, Interpreter, Message, Mode, Status, asm};
+//! use alloy_primitives::{Address, Bytes};
+//!
+//! let (caller, contract) = (Address::repeat_byte(1), Address::repeat_byte(2));
+//! let code = asm::assemble("PUSH1 2 PUSH1 3 ADD PUSH0 MSTORE PUSH1 32 PUSH0 RETURN")?;
+//! let mut world = World::new(Environment::default());
+//! world.insert(contract, Account::contract(&code));
+//!
+//! let mut interpreter = Interpreter::new(Mode::Advanced, Fork::Osaka);
+//! let outcome = interpreter.execute(Message::call(caller, contract, Bytes::new(), 100_000), &mut world);
+//! assert_eq!(outcome.status, Status::Success);
+//! assert_eq!(outcome.gas_used, 24);
+//! assert_eq!(outcome.output[31], 5);
+//! # Ok::<(), asm::AsmError>(())
+//! ```
+//!
+//! An embedder implements [`Host`] over its own state; [`world::World`] is the one in memory.
+
+mod advanced;
+pub mod asm;
+mod code;
+mod fork;
+mod frame;
+mod gas;
+mod host;
+mod interpreter;
+mod keccak;
+mod memory;
+mod message;
+mod opcode;
+mod ops;
+mod outcome;
+mod stack;
+mod trace;
+mod traditional;
+mod word;
+pub mod world;
+
+pub use code::{Code, EMPTY_HASH};
+pub use fork::{Fork, UnknownFork};
+pub use host::{AccountInfo, Checkpoint, Environment, Host, Load, Log, PrecompileResult, Store};
+pub use interpreter::{Interpreter, Mode, UnknownMode};
+pub use keccak::keccak256;
+pub use message::{Kind, Message};
+pub use opcode::{Info, Opcode};
+pub use outcome::{Halt, Outcome, Statistics, Status};
+pub use trace::{Step, Tracer};
+pub use word::{ParseWordError, Word};

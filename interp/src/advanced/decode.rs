@@ -1,0 +1,260 @@
+//! From code to a program: basic blocks with their static needs, static jumps resolved, unreachable
+//! bytes left out. One pass, linear in the code.
+//!
+//! Unsafe: reading back cells that this file wrote as numbers.
+
+use super::execute::{self, Handler};
+use super::program::{Cell, HEADER_CELLS, Header, Pending, Program};
+use crate::code::Code;
+use crate::fork::Fork;
+use crate::opcode::{Class, Info, Opcode};
+use crate::stack;
+use crate::word::Word;
+
+/// Longer code is not decoded: packed operands would overflow. Deployed code has at most 24,576 bytes.
+const LONGEST: usize = 1 << 20;
+
+/// Decodes code for a fork; `None` where it is too long.
+pub(super) fn decode(code: &Code, fork: Fork) -> Option<Program> {
+    if code.len() > LONGEST {
+        return None;
+    }
+    let mut decoder = Decoder {
+        code,
+        fork,
+        stream: Vec::with_capacity(2 * code.len()),
+        headers: Vec::new(),
+        static_jumps: Vec::new(),
+        block: Block::default(),
+    };
+    decoder.open_block(0);
+    decoder.run();
+    Some(decoder.finish())
+}
+
+struct Decoder<'a> {
+    code: &'a Code,
+    fork: Fork,
+    stream: Vec<Cell>,
+    /// Index of the header of each jumpdest so far.
+    headers: Vec<u32>,
+    /// Cells that hold a jumpdest's offset until all headers are known.
+    static_jumps: Vec<usize>,
+    block: Block,
+}
+
+/// The block under construction.
+#[derive(Default)]
+struct Block {
+    /// Index of its header.
+    header: usize,
+    /// Static gas so far.
+    gas: u32,
+    /// Height of the stack against that at the start: now, least needed, greatest reached.
+    height: i32,
+    least: i32,
+    most: i32,
+    /// Cells with a [`Pending`] whose gas is that up to the instruction, until the block's is known.
+    pending: Vec<usize>,
+}
+
+impl Decoder<'_> {
+    fn run(&mut self) {
+        let mut pc = 0;
+        while pc < self.code.len() {
+            let op = Opcode(self.code.bytes()[pc]);
+            let next = pc + 1 + op.immediate();
+            let Some(info) = op.info_at(self.fork) else {
+                self.emit(execute::UNDEFINED);
+                pc = self.next_jumpdest(next);
+                continue;
+            };
+            if info.class == Class::Jumpdest {
+                self.jumpdest(pc);
+            }
+            self.account(info);
+            pc = match info.class {
+                Class::Jumpdest => next,
+                Class::Push => self.push(pc, next),
+                Class::Pc => {
+                    self.emit(execute::PUSH_SHORT);
+                    self.operand(pc as u64);
+                    next
+                }
+                Class::Pure | Class::Read | Class::Dup | Class::Swap | Class::Pop => {
+                    self.emit(execute::handler(op));
+                    next
+                }
+                Class::Memory | Class::Machine => {
+                    self.emit(execute::handler(op));
+                    self.block.pending.push(self.stream.len());
+                    self.operand(
+                        Pending {
+                            gas: self.block.gas,
+                            pc: next as u32,
+                        }
+                        .pack(),
+                    );
+                    next
+                }
+                Class::Jump => {
+                    self.emit(execute::handler(op));
+                    self.next_jumpdest(next)
+                }
+                Class::Jumpi => {
+                    self.emit(execute::handler(op));
+                    self.open_block(next);
+                    next
+                }
+                Class::Exit => {
+                    self.emit(execute::handler(op));
+                    self.operand(self.stream.len() as u64 + 1);
+                    // Calls and creations leave a result, and the frame goes on behind them.
+                    if info.outputs == 0 {
+                        self.next_jumpdest(next)
+                    } else {
+                        self.open_block(next);
+                        next
+                    }
+                }
+            };
+        }
+        self.emit(execute::handler(Opcode::STOP));
+        self.operand(0);
+        self.close_block();
+    }
+
+    fn finish(mut self) -> Program {
+        let mut before = 0;
+        let entries = self.code.jumpdests().iter().map(|bits| {
+            let entry = (*bits, before);
+            before += bits.count_ones();
+            entry
+        });
+        let mut program = Program {
+            stream: Box::default(),
+            entries: entries.collect(),
+            headers: self.headers.into(),
+        };
+        for cell in self.static_jumps {
+            // SAFETY: `push` put a number into the cell.
+            let target = unsafe { self.stream[cell].number };
+            let header = program.entry(target).unwrap_or_default();
+            self.stream[cell].number = (header as u64).wrapping_sub(cell as u64);
+        }
+        program.stream = self.stream.into();
+        program
+    }
+
+    fn emit(&mut self, handler: Handler) {
+        self.stream.push(Cell { handler });
+    }
+
+    fn operand(&mut self, number: u64) {
+        self.stream.push(Cell { number });
+    }
+
+    /// Adds an opcode's static needs to the block's.
+    fn account(&mut self, info: &Info) {
+        let block = &mut self.block;
+        block.gas += u32::from(info.gas);
+        block.least = block.least.max(i32::from(info.inputs) - block.height);
+        block.height += i32::from(info.outputs) - i32::from(info.inputs);
+        block.most = block.most.max(block.height);
+    }
+
+    /// A push, fused with a jump behind it where the target is a jumpdest. Returns where to go on.
+    fn push(&mut self, pc: usize, next: usize) -> usize {
+        let value = Word::from_be_slice(&self.code.padded()[pc + 1..next]);
+        let follower = Opcode(self.code.padded()[next]);
+        let is_target = |pc: u64| {
+            self.code
+                .jumpdests()
+                .get((pc / 64) as usize)
+                .is_some_and(|bits| bits >> (pc % 64) & 1 == 1)
+        };
+        let fused = match follower {
+            Opcode::JUMP => Some(execute::JUMP_STATIC),
+            Opcode::JUMPI => Some(execute::JUMPI_STATIC),
+            _ => None,
+        };
+        if let (Some(handler), Some(target)) = (fused, value.to_u64().filter(|pc| is_target(*pc)))
+            && let Some(info) = follower.info()
+        {
+            self.account(info);
+            self.emit(handler);
+            self.static_jumps.push(self.stream.len());
+            self.operand(target);
+            if follower == Opcode::JUMP {
+                return self.next_jumpdest(next + 1);
+            }
+            self.open_block(next + 1);
+            return next + 1;
+        }
+        match value.to_u64() {
+            Some(short) => {
+                self.emit(execute::PUSH_SHORT);
+                self.operand(short);
+            }
+            None => {
+                self.emit(execute::PUSH_LONG);
+                value.0.into_iter().for_each(|limb| self.operand(limb));
+            }
+        }
+        next
+    }
+
+    /// Begins the block of a jumpdest, unless one has just begun.
+    fn jumpdest(&mut self, pc: usize) {
+        if self.stream.len() != self.block.header + HEADER_CELLS || self.block.gas != 0 {
+            self.open_block(pc);
+        }
+        self.headers.push(self.block.header as u32);
+    }
+
+    /// The first jumpdest from `pc` on: what lies between is never reached.
+    fn next_jumpdest(&mut self, mut pc: usize) -> usize {
+        while pc < self.code.len() && self.code.bytes()[pc] != Opcode::JUMPDEST.0 {
+            pc += 1 + Opcode(self.code.bytes()[pc]).immediate();
+        }
+        self.open_block(pc);
+        pc
+    }
+
+    fn open_block(&mut self, pc: usize) {
+        self.close_block();
+        self.block = Block {
+            header: self.stream.len(),
+            ..Block::default()
+        };
+        self.emit(execute::BLOCK);
+        self.operand(0);
+        self.operand(pc as u64);
+    }
+
+    /// Fills in what is known only at the end of the block.
+    fn close_block(&mut self) {
+        let block = std::mem::take(&mut self.block);
+        if self.stream.is_empty() {
+            return;
+        }
+        let limit = stack::LIMIT as i32;
+        let runs = block.least <= limit && block.most <= limit;
+        let bytes = |items: i32| (items * size_of::<Word>() as i32) as u16;
+        let header = Header {
+            gas: block.gas,
+            least: if runs { bytes(block.least) } else { u16::MAX },
+            most: if runs { bytes(limit - block.most) } else { 0 },
+        };
+        self.stream[block.header + 1].number = header.pack();
+        for cell in block.pending {
+            // SAFETY: `run` put a packed `Pending` into the cell.
+            let pending = Pending::unpack(unsafe { self.stream[cell].number });
+            let left = Pending {
+                gas: block.gas - pending.gas,
+                ..pending
+            };
+            self.stream[cell].number = left.pack();
+        }
+    }
+}

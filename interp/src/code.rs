@@ -1,0 +1,127 @@
+//! Code and what every mode needs to know of it: its bytes, padded, and where jumps may land.
+//! What the advanced mode makes of it lives in `advanced`.
+
+use crate::opcode::Opcode;
+use alloy_primitives::{Address, B256, Bytes, b256};
+use std::sync::OnceLock;
+
+/// keccak256 of no bytes, the code hash of accounts without code.
+pub const EMPTY_HASH: B256 =
+    b256!("c5d2460186f7233c927e7db2dcc703c0e500b653ca82273b7bfad8045d85a470");
+
+/// Zero bytes behind the code: STOP for a program counter that runs off the end, and an immediate
+/// for a PUSH32 that the code cuts short.
+const PADDING: usize = 33;
+
+/// Bytes of code, immutable and shared between frames, interpreters and threads.
+#[derive(Debug)]
+pub struct Code {
+    padded: Box<[u8]>,
+    hash: OnceLock<B256>,
+    jumpdests: OnceLock<Box<[u64]>>,
+}
+
+impl Code {
+    /// From deployed or init code, or any other bytes.
+    pub fn new(bytes: &[u8]) -> Code {
+        let mut padded = Vec::with_capacity(bytes.len() + PADDING);
+        padded.extend_from_slice(bytes);
+        padded.resize(bytes.len() + PADDING, 0);
+        Code {
+            padded: padded.into(),
+            hash: OnceLock::new(),
+            jumpdests: OnceLock::new(),
+        }
+    }
+
+    /// The code itself.
+    #[inline]
+    pub fn bytes(&self) -> &[u8] {
+        &self.padded[..self.len()]
+    }
+
+    /// The code with 33 zero bytes behind it.
+    #[inline]
+    pub(crate) fn padded(&self) -> &[u8] {
+        &self.padded
+    }
+
+    /// Number of bytes.
+    #[inline]
+    pub fn len(&self) -> usize {
+        self.padded.len() - PADDING
+    }
+
+    /// Whether there is no code.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// keccak256 of the code, computed once.
+    pub fn hash(&self) -> B256 {
+        *self.hash.get_or_init(|| {
+            if self.is_empty() {
+                EMPTY_HASH
+            } else {
+                crate::keccak::keccak256(self.bytes())
+            }
+        })
+    }
+
+    /// One bit a byte of code: set where a JUMPDEST is no immediate data (Yellow Paper, 9.4.3).
+    /// Computed once; the last bits of the last limb are zero.
+    #[inline]
+    pub fn jumpdests(&self) -> &[u64] {
+        self.jumpdests.get_or_init(|| jumpdests(self.bytes()))
+    }
+
+    /// Where EIP-7702 code points: `0xef0100` and an address.
+    pub fn delegation(&self) -> Option<Address> {
+        let target = self.bytes().strip_prefix(&[0xef, 0x01, 0x00])?;
+        (target.len() == 20).then(|| Address::from_slice(target))
+    }
+}
+
+impl Default for Code {
+    fn default() -> Code {
+        Code::new(&[])
+    }
+}
+
+impl From<Bytes> for Code {
+    fn from(bytes: Bytes) -> Code {
+        Code::new(&bytes)
+    }
+}
+
+fn jumpdests(code: &[u8]) -> Box<[u64]> {
+    let mut bits = vec![0; code.len() / 64 + 1];
+    let mut pc = 0;
+    while let Some(&byte) = code.get(pc) {
+        if byte == Opcode::JUMPDEST.0 {
+            bits[pc / 64] |= 1 << (pc % 64);
+        }
+        pc += 1 + Opcode(byte).immediate();
+    }
+    bits.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn jumpdests_skip_immediates() {
+        // JUMPDEST, PUSH2 5b5b, JUMPDEST, PUSH32 cut short by the end
+        let code = Code::new(&[0x5b, 0x61, 0x5b, 0x5b, 0x5b, 0x7f, 0x5b]);
+        assert_eq!(code.jumpdests(), [0b1_0001]);
+    }
+
+    #[test]
+    fn delegations_are_exactly_23_bytes() {
+        let mut bytes = vec![0xef, 0x01, 0x00];
+        bytes.extend([7; 20]);
+        assert_eq!(Code::new(&bytes).delegation(), Some(Address::new([7; 20])));
+        assert_eq!(Code::new(&bytes[..22]).delegation(), None);
+    }
+}

@@ -1,0 +1,73 @@
+//! A frame, the machine that runs one, and why it stops. Calls and creates are data here: whoever
+//! drives the machine (`interpreter`) stacks frames in a vector, never on the native stack.
+
+use crate::advanced::Program;
+use crate::code::Code;
+use crate::gas::{Gas, Rules};
+use crate::host::{Checkpoint, Host};
+use crate::memory::Memory;
+use crate::message::Message;
+use crate::outcome::Halt;
+use crate::stack::Stack;
+use alloy_primitives::{Address, Bytes};
+use std::ops::Range;
+use std::sync::Arc;
+
+/// The state of one running message. What every opcode may touch comes first and shares cache lines.
+#[derive(Debug)]
+#[repr(C)]
+pub(crate) struct Frame {
+    pub gas: Gas,
+    pub memory: Memory,
+    /// Where the frame goes on: a program counter, or an index into `program` where there is one.
+    pub position: usize,
+    /// Number of items on its stack.
+    pub height: usize,
+    /// Where its stack begins in the interpreter's [`crate::stack::Stack`].
+    pub base: usize,
+    pub code: Arc<Code>,
+    /// The decoded form, while the advanced mode runs the frame.
+    pub program: Option<Arc<Program>>,
+    pub message: Message,
+    /// Return data of the last call (EIP-211).
+    pub return_data: Bytes,
+    /// Where the output of the call under way goes.
+    pub call_output: Range<usize>,
+    /// Refund counter of this frame and of those it called that succeeded.
+    pub refund: i64,
+    /// To undo what the frame did.
+    pub checkpoint: Checkpoint,
+    /// The account that the frame creates.
+    pub creating: Option<Address>,
+}
+
+/// What an opcode's function sees: the running frame, the host and the rules of the fork.
+pub(crate) struct Machine<'a> {
+    pub frame: Frame,
+    pub host: &'a mut dyn Host,
+    pub rules: &'a Rules,
+    pub stack: &'a mut Stack,
+}
+
+/// Why a mode returned from its dispatch loop.
+#[derive(Debug)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "made once a frame, and moved once"
+)]
+pub(crate) enum Exit {
+    /// The frame ended; its output lies in its memory.
+    Success(Range<usize>),
+    /// The frame undid itself; its output lies in its memory.
+    Revert(Range<usize>),
+    /// The frame failed.
+    Halt(Halt),
+    /// The frame calls: run the message, put its output there, push what came of it.
+    Call(Message, Range<usize>),
+}
+
+impl From<Halt> for Exit {
+    fn from(halt: Halt) -> Exit {
+        Exit::Halt(halt)
+    }
+}

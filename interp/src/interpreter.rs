@@ -1,0 +1,436 @@
+//! The driver: runs a message to its end on an explicit stack of frames. It owns what happens between
+//! frames (checkpoints, transfers, precompiles, the making of contracts); what happens inside one is
+//! the modes' business.
+
+use crate::advanced;
+use crate::code::Code;
+use crate::fork::Fork;
+use crate::frame::{Exit, Frame, Machine};
+use crate::gas::{self, Gas, Rules};
+use crate::host::{Checkpoint, Host};
+use crate::keccak::keccak256;
+use crate::memory::Memory;
+use crate::message::{Kind, Message};
+use crate::outcome::{Halt, Outcome, Statistics, Status};
+use crate::stack::Stack;
+use crate::trace::{NoTracer, Observer, Tracer, Tracing};
+use crate::traditional;
+use crate::word::Word;
+use alloy_primitives::{Address, B256, Bytes};
+use std::fmt;
+use std::mem;
+use std::ops::Range;
+use std::str::FromStr;
+use std::sync::Arc;
+
+/// How code is run. Both give the same status, gas, output, logs and state for every input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Mode {
+    /// Fetches, checks, charges and executes byte by byte.
+    Traditional,
+    /// Decodes the code first and runs the decoded form.
+    Advanced,
+}
+
+impl Mode {
+    /// All modes.
+    pub const ALL: [Mode; 2] = [Mode::Traditional, Mode::Advanced];
+
+    /// The name on the command line and in reports.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Mode::Traditional => "traditional",
+            Mode::Advanced => "advanced",
+        }
+    }
+}
+
+impl fmt::Display for Mode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// A mode that does not exist.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("unknown mode `{0}`: use traditional or advanced")]
+pub struct UnknownMode(String);
+
+impl FromStr for Mode {
+    type Err = UnknownMode;
+
+    fn from_str(text: &str) -> Result<Mode, UnknownMode> {
+        Mode::ALL
+            .into_iter()
+            .find(|mode| mode.name() == text)
+            .ok_or_else(|| UnknownMode(text.to_owned()))
+    }
+}
+
+/// An interpreter: a mode, a fork, and what is worth keeping between messages (stacks, buffers,
+/// decoded programs). It keeps no state of the EVM; that is the [`Host`]'s.
+#[derive(Debug)]
+pub struct Interpreter {
+    mode: Mode,
+    rules: Rules,
+    stack: Stack,
+    memories: Vec<Memory>,
+    programs: advanced::Cache,
+}
+
+impl Interpreter {
+    /// An interpreter for one mode and fork.
+    pub fn new(mode: Mode, fork: Fork) -> Interpreter {
+        Interpreter {
+            mode,
+            rules: Rules::of(fork),
+            stack: Stack::new(),
+            memories: Vec::new(),
+            programs: advanced::Cache::default(),
+        }
+    }
+
+    /// The mode.
+    pub fn mode(&self) -> Mode {
+        self.mode
+    }
+
+    /// The fork.
+    pub fn fork(&self) -> Fork {
+        self.rules.fork
+    }
+
+    /// Runs a message and all that it calls. The host is left with the changes of a successful message
+    /// and without those of any other. What belongs to the transaction around it (intrinsic gas, fees,
+    /// refund cap, warming the sender, deleting accounts) is the caller's.
+    ///
+    /// A call runs the code that the host has at `message.code_address`, through a delegation
+    /// (EIP-7702) where there is one.
+    pub fn execute(&mut self, message: Message, host: &mut dyn Host) -> Outcome {
+        self.run(message, host, &mut NoTracer)
+    }
+
+    /// As [`Interpreter::execute`], and shows `tracer` every opcode before it is executed. Traced code
+    /// always runs in the traditional mode.
+    pub fn trace(
+        &mut self,
+        message: Message,
+        host: &mut dyn Host,
+        tracer: &mut dyn Tracer,
+    ) -> Outcome {
+        self.run(message, host, &mut Tracing(tracer))
+    }
+
+    fn run<O: Observer>(
+        &mut self,
+        message: Message,
+        host: &mut dyn Host,
+        observer: &mut O,
+    ) -> Outcome {
+        let gas = Gas::new(message.gas).left();
+        let mut driver = Driver {
+            rules: &self.rules,
+            decodes: self.mode == Mode::Advanced && !O::OBSERVES,
+            memories: &mut self.memories,
+            programs: &mut self.programs,
+            statistics: Statistics::default(),
+        };
+        let returned = match driver.begin(host, message, 0) {
+            Err(returned) => returned,
+            Ok(frame) => {
+                let machine = Machine {
+                    frame,
+                    host,
+                    rules: &self.rules,
+                    stack: &mut self.stack,
+                };
+                driver.run(machine, observer)
+            }
+        };
+        Outcome {
+            status: returned.status,
+            gas_used: gas - returned.gas_left,
+            gas_left: returned.gas_left,
+            refund: returned.refund,
+            output: returned.output,
+            created: returned.created,
+            statistics: driver.statistics,
+        }
+    }
+}
+
+/// What came of a message.
+struct Returned {
+    status: Status,
+    gas_left: u64,
+    refund: i64,
+    output: Bytes,
+    created: Option<Address>,
+}
+
+impl Returned {
+    /// A message that ended without a frame of its own.
+    fn at_once(status: Status, gas_left: u64, output: Bytes) -> Returned {
+        Returned {
+            status,
+            gas_left,
+            refund: 0,
+            output,
+            created: None,
+        }
+    }
+
+    fn refused(message: &Message, halt: Halt) -> Returned {
+        let gas_left = if halt.before_start() {
+            Gas::new(message.gas).left()
+        } else {
+            0
+        };
+        Returned::at_once(Status::Halt(halt), gas_left, Bytes::new())
+    }
+}
+
+/// What lives as long as one message of the embedder.
+struct Driver<'a> {
+    rules: &'a Rules,
+    /// Whether frames run decoded programs.
+    decodes: bool,
+    memories: &'a mut Vec<Memory>,
+    programs: &'a mut advanced::Cache,
+    statistics: Statistics,
+}
+
+impl Driver<'_> {
+    /// Runs the machine's frame and all that it calls.
+    fn run<O: Observer>(&mut self, mut machine: Machine, observer: &mut O) -> Returned {
+        let mut parents = Vec::new();
+        loop {
+            let returned = match self.dispatch(&mut machine, observer) {
+                Exit::Call(message, output) => {
+                    machine.frame.call_output = output;
+                    let base = machine.frame.base + machine.frame.height;
+                    match self.begin(machine.host, message, base) {
+                        Ok(child) => {
+                            parents.push(mem::replace(&mut machine.frame, child));
+                            continue;
+                        }
+                        Err(returned) => returned,
+                    }
+                }
+                exit => {
+                    let returned = finish(&mut machine, exit);
+                    let mut memory = mem::take(&mut machine.frame.memory);
+                    memory.clear();
+                    self.memories.push(memory);
+                    match parents.pop() {
+                        Some(parent) => machine.frame = parent,
+                        None => return returned,
+                    }
+                    returned
+                }
+            };
+            deliver(&mut machine, returned);
+        }
+    }
+
+    /// Runs the machine's frame until it ends or calls.
+    fn dispatch<O: Observer>(&mut self, machine: &mut Machine, observer: &mut O) -> Exit {
+        if let Some(program) = machine.frame.program.take() {
+            if let Some(exit) = advanced::execute(&program, machine) {
+                machine.frame.program = Some(program);
+                return exit;
+            }
+            self.statistics.resumed += 1;
+        }
+        traditional::execute(machine, observer)
+    }
+
+    /// Makes the frame of a message, its stack from `base` on; or tells what came of a message that
+    /// needs none.
+    fn begin(
+        &mut self,
+        host: &mut dyn Host,
+        mut message: Message,
+        base: usize,
+    ) -> Result<Frame, Returned> {
+        if message.depth > gas::CALL_DEPTH {
+            return Err(Returned::refused(&message, Halt::CallDepth));
+        }
+        let pays = message.kind != Kind::DelegateCall && !message.value.is_zero();
+        if pays && host.account(message.caller).balance < message.value {
+            return Err(Returned::refused(&message, Halt::InsufficientBalance));
+        }
+        let (code, creating, checkpoint) = if message.kind.creates() {
+            let (address, checkpoint) = self.begin_creation(host, &message)?;
+            message.recipient = address;
+            message.code_address = address;
+            (
+                Arc::new(Code::new(&mem::take(&mut message.input))),
+                Some(address),
+                checkpoint,
+            )
+        } else {
+            let (code, checkpoint) = self.begin_call(host, &message)?;
+            (code, None, checkpoint)
+        };
+        self.statistics.frames += 1;
+        // Init code runs once, as a rule: it would not repay its decoding.
+        let program = (self.decodes && creating.is_none())
+            .then(|| self.programs.get(&code, self.rules, &mut self.statistics))
+            .flatten();
+        Ok(Frame {
+            gas: Gas::new(message.gas),
+            memory: self.memories.pop().unwrap_or_default(),
+            position: 0,
+            height: 0,
+            base,
+            code,
+            program,
+            message,
+            return_data: Bytes::new(),
+            call_output: 0..0,
+            refund: 0,
+            checkpoint,
+            creating,
+        })
+    }
+
+    /// Moves the value and finds the code; ends calls of precompiles and of accounts without code.
+    fn begin_call(
+        &self,
+        host: &mut dyn Host,
+        message: &Message,
+    ) -> Result<(Arc<Code>, Checkpoint), Returned> {
+        let checkpoint = host.checkpoint();
+        // Without value too: a call touches the account (EIP-161).
+        if matches!(message.kind, Kind::Call | Kind::StaticCall) {
+            host.transfer(message.caller, message.recipient, message.value);
+        }
+        let gas = Gas::new(message.gas).left();
+        if let Some(result) =
+            host.precompile(message.code_address, &message.input, gas, self.rules.fork)
+        {
+            return Err(match result {
+                Ok((used, output)) => {
+                    Returned::at_once(Status::Success, gas.saturating_sub(used), output)
+                }
+                Err(halt) => {
+                    host.revert(checkpoint);
+                    Returned::refused(message, halt)
+                }
+            });
+        }
+        let mut code = host.code(message.code_address);
+        if self.rules.since(Fork::Prague)
+            && let Some(target) = code.delegation()
+        {
+            code = host.code(target);
+        }
+        if code.is_empty() {
+            return Err(Returned::at_once(Status::Success, gas, Bytes::new()));
+        }
+        Ok((code, checkpoint))
+    }
+
+    /// Counts the creator's nonce, makes the account and moves the value.
+    fn begin_creation(
+        &self,
+        host: &mut dyn Host,
+        message: &Message,
+    ) -> Result<(Address, Checkpoint), Returned> {
+        let Some(nonce) = host.increment_nonce(message.caller) else {
+            return Err(Returned::refused(message, Halt::NonceOverflow));
+        };
+        let address = match message.kind {
+            Kind::Create2 { salt } => message
+                .caller
+                .create2(B256::from(salt), keccak256(&message.input)),
+            _ => message.caller.create(nonce),
+        };
+        if self.rules.since(Fork::Berlin) {
+            host.warm_account(address);
+        }
+        let checkpoint = host.checkpoint();
+        if !host.create(address, self.rules.fork) {
+            return Err(Returned::refused(message, Halt::CreateCollision));
+        }
+        host.transfer(message.caller, address, message.value);
+        Ok((address, checkpoint))
+    }
+}
+
+/// Ends the machine's frame: deploys the code of a creation, undoes the changes of a failure.
+fn finish(m: &mut Machine, exit: Exit) -> Returned {
+    let (status, range) = match exit {
+        Exit::Success(range) => match m.frame.creating {
+            Some(address) => match deploy(m, address, range) {
+                Ok(()) => (Status::Success, 0..0),
+                Err(halt) => (Status::Halt(halt), 0..0),
+            },
+            None => (Status::Success, range),
+        },
+        Exit::Revert(range) => (Status::Revert, range),
+        Exit::Halt(halt) => (Status::Halt(halt), 0..0),
+        Exit::Call(..) => unreachable!("a call does not end its frame"),
+    };
+    if status != Status::Success {
+        m.host.revert(m.frame.checkpoint);
+    }
+    let frame = &m.frame;
+    Returned {
+        status,
+        gas_left: if matches!(status, Status::Halt(_)) {
+            0
+        } else {
+            frame.gas.left()
+        },
+        refund: if status == Status::Success {
+            frame.refund
+        } else {
+            0
+        },
+        output: Bytes::copy_from_slice(frame.memory.slice(range)),
+        created: frame.creating.filter(|_| status == Status::Success),
+    }
+}
+
+/// Pays for the code that init code returned and sets it (EIP-2, EIP-170, EIP-3541).
+fn deploy(m: &mut Machine, address: Address, range: Range<usize>) -> Result<(), Halt> {
+    let code = m.frame.memory.slice(range);
+    if m.rules.since(Fork::London) && code.first() == Some(&0xef) {
+        return Err(Halt::CodePrefix);
+    }
+    let size = code.len() as u64;
+    if m.rules.since(Fork::SpuriousDragon) && size > gas::CODE_LIMIT {
+        return Err(Halt::CodeSizeLimit);
+    }
+    match m.frame.gas.charge(gas::CODE_DEPOSIT_BYTE * size) {
+        Ok(()) => m.host.set_code(address, Arc::new(Code::new(code))),
+        Err(halt) if m.rules.deposit_must_be_paid => return Err(halt),
+        Err(_) => {}
+    }
+    Ok(())
+}
+
+/// Gives the machine's frame what came of its call: gas, refund, return data, output and result.
+fn deliver(m: &mut Machine, returned: Returned) {
+    let frame = &mut m.frame;
+    frame.gas.give_back(returned.gas_left);
+    frame.refund += returned.refund;
+    let result = match (returned.status, returned.created) {
+        (Status::Success, Some(address)) => Word::from(address),
+        (Status::Success, None) => Word::ONE,
+        _ => Word::ZERO,
+    };
+    m.stack.push(frame.base + frame.height, result);
+    frame.height += 1;
+    let target = frame.call_output.clone();
+    let len = target.len().min(returned.output.len());
+    frame.memory.copy_padded(
+        target.start..target.start + len,
+        &returned.output,
+        Word::ZERO,
+    );
+    // A creation that succeeded leaves no return data (EIP-211); its output is the code.
+    frame.return_data = returned.output;
+}

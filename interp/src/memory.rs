@@ -1,0 +1,182 @@
+//! A frame's byte-addressed memory: zero at first, grown in words (Yellow Paper, 9.1), paid by the
+//! word when it grows. What opcodes do with it lives in `ops::memory`.
+//!
+//! Unsafe: unchecked access where a range was just checked against the size.
+
+use crate::gas::{self, Gas};
+use crate::outcome::Halt;
+use crate::word::Word;
+use std::ops::Range;
+
+/// Zeroed bytes are laid in by steps of this size, so that most growth is arithmetic only.
+const STEP: usize = 4096;
+
+/// No memory beyond this, whatever the gas: it costs 3.5e13 gas to get there, 100,000 times a
+/// block's gas limit.
+const LIMIT: u64 = 1 << 32;
+
+/// The memory of a frame.
+///
+/// Invariant: `size` is a multiple of 32, and `bytes[..bytes.len()]` beyond `size` is zero.
+#[derive(Debug, Default)]
+#[repr(C)]
+pub struct Memory {
+    /// Number of offsets at which a whole word lies inside: `size - 31`, or 0. One compare then
+    /// checks a word access.
+    words_end: usize,
+    size: usize,
+    bytes: Vec<u8>,
+}
+
+impl Memory {
+    /// Bytes in use, as MSIZE tells.
+    #[inline(always)]
+    pub fn size(&self) -> usize {
+        self.size
+    }
+
+    /// The bytes in use.
+    pub fn as_slice(&self) -> &[u8] {
+        &self.bytes[..self.size]
+    }
+
+    /// Empties the memory and keeps its allocation. Old bytes are zeroed when they are used again,
+    /// by the frame that grows into them.
+    pub(crate) fn clear(&mut self) {
+        self.bytes.clear();
+        self.size = 0;
+        self.words_end = 0;
+    }
+
+    /// Makes `len` bytes at `offset` usable and takes the gas for it. No effect where `len` is 0,
+    /// whatever the offset (Yellow Paper, appendix H.1: M).
+    ///
+    /// # Errors
+    /// [`Halt::OutOfGas`].
+    #[inline(always)]
+    pub fn expand(&mut self, gas: &mut Gas, offset: Word, len: Word) -> Result<Range<usize>, Halt> {
+        let Some(len) = len.to_u64() else {
+            return Err(Halt::OutOfGas);
+        };
+        if len == 0 {
+            return Ok(0..0);
+        }
+        let Some(offset) = offset.to_u64() else {
+            return Err(Halt::OutOfGas);
+        };
+        match offset.checked_add(len) {
+            Some(end) if end <= self.size as u64 => {}
+            Some(end) => self.grow(gas, end)?,
+            None => return Err(Halt::OutOfGas),
+        }
+        Ok(offset as usize..(offset + len) as usize)
+    }
+
+    /// Grows to hold `end` bytes, more than now.
+    #[cold]
+    fn grow(&mut self, gas: &mut Gas, end: u64) -> Result<(), Halt> {
+        if end > LIMIT {
+            return Err(Halt::OutOfGas);
+        }
+        let (before, after) = (gas::words(self.size as u64), gas::words(end));
+        gas.charge(gas::memory(after) - gas::memory(before))?;
+        let size = after as usize * 32;
+        if size > self.bytes.len() {
+            // Doubling keeps the number of copies logarithmic; reserving by hand keeps a failed
+            // allocation an ordinary out-of-gas instead of an abort.
+            let len = size.next_multiple_of(STEP);
+            let more = len - self.bytes.len();
+            self.bytes.try_reserve(more).map_err(|_| Halt::OutOfGas)?;
+            self.bytes.resize(len, 0);
+        }
+        self.size = size;
+        self.words_end = size - 31;
+        Ok(())
+    }
+
+    /// Checks a word access at `offset` and grows where needed.
+    #[inline(always)]
+    fn word_at(&mut self, gas: &mut Gas, offset: Word) -> Result<usize, Halt> {
+        let at = offset.saturating_u64();
+        if at >= self.words_end as u64 {
+            // A copy of the counter keeps the caller's one in a register.
+            let mut left = *gas;
+            self.grow(&mut left, at.checked_add(32).ok_or(Halt::OutOfGas)?)?;
+            *gas = left;
+        }
+        Ok(at as usize)
+    }
+
+    /// The word at `offset`.
+    ///
+    /// # Errors
+    /// [`Halt::OutOfGas`].
+    #[inline(always)]
+    pub fn load_word(&mut self, gas: &mut Gas, offset: Word) -> Result<Word, Halt> {
+        let at = self.word_at(gas, offset)?;
+        // SAFETY: `word_at` made `at + 32 <= size <= bytes.len()`.
+        let limb = |i: usize| unsafe {
+            self.bytes
+                .as_ptr()
+                .add(at + i)
+                .cast::<u64>()
+                .read_unaligned()
+        };
+        Ok(Word(
+            [limb(24), limb(16), limb(8), limb(0)].map(u64::from_be),
+        ))
+    }
+
+    /// Stores a word at `offset`.
+    ///
+    /// # Errors
+    /// [`Halt::OutOfGas`].
+    #[inline(always)]
+    pub fn store_word(&mut self, gas: &mut Gas, offset: Word, value: Word) -> Result<(), Halt> {
+        let at = self.word_at(gas, offset)?;
+        let start = self.bytes.as_mut_ptr();
+        for (i, limb) in value.0.into_iter().rev().enumerate() {
+            // SAFETY: `word_at` made `at + 32 <= size <= bytes.len()`.
+            unsafe {
+                start
+                    .add(at + 8 * i)
+                    .cast::<u64>()
+                    .write_unaligned(limb.to_be())
+            };
+        }
+        Ok(())
+    }
+
+    /// Stores the low byte of a word at `offset`.
+    ///
+    /// # Errors
+    /// [`Halt::OutOfGas`].
+    #[inline]
+    pub fn store_byte(&mut self, gas: &mut Gas, offset: Word, value: Word) -> Result<(), Halt> {
+        let at = self.expand(gas, offset, Word::ONE)?;
+        self.bytes[at.start] = value.0[0] as u8;
+        Ok(())
+    }
+
+    /// Bytes of a range that [`Memory::expand`] gave.
+    #[inline]
+    pub fn slice(&self, range: Range<usize>) -> &[u8] {
+        &self.bytes[range]
+    }
+
+    /// Copies `source[from..]` to a range that [`Memory::expand`] gave, with zeros where the source
+    /// has ended.
+    pub fn copy_padded(&mut self, to: Range<usize>, source: &[u8], from: Word) {
+        let from = from.to_u64().map_or(usize::MAX, |from| from as usize);
+        let source = source.get(from..).unwrap_or_default();
+        let target = &mut self.bytes[to];
+        let len = source.len().min(target.len());
+        target[..len].copy_from_slice(&source[..len]);
+        target[len..].fill(0);
+    }
+
+    /// Copies inside the memory, as if through a buffer (EIP-5656); both ranges are inside.
+    pub fn copy_within(&mut self, to: usize, from: Range<usize>) {
+        self.bytes.copy_within(from, to);
+    }
+}

@@ -1,0 +1,79 @@
+//! A message call or creation, as a transaction or an opcode makes it (Yellow Paper, 8 and 7).
+
+use crate::word::Word;
+use alloy_primitives::{Address, Bytes};
+
+/// What kind of message, which is the opcode that makes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// CALL, and a transaction to an account.
+    Call,
+    /// CALLCODE: another account's code on one's own storage.
+    CallCode,
+    /// DELEGATECALL (EIP-7): as CALLCODE, and caller and value stay.
+    DelegateCall,
+    /// STATICCALL (EIP-214): nothing may change.
+    StaticCall,
+    /// CREATE, and a transaction to nobody: the address follows from the caller's nonce.
+    Create,
+    /// CREATE2 (EIP-1014): the address follows from the salt and the init code.
+    Create2 {
+        /// The salt.
+        salt: Word,
+    },
+}
+
+impl Kind {
+    /// Whether this is a creation.
+    pub const fn creates(self) -> bool {
+        matches!(self, Kind::Create | Kind::Create2 { .. })
+    }
+}
+
+/// A message.
+#[derive(Clone, Debug)]
+pub struct Message {
+    /// What kind.
+    pub kind: Kind,
+    /// Gas it may use. Beyond 2^63 - 1 it counts as that.
+    pub gas: u64,
+    /// What CALLER will say.
+    pub caller: Address,
+    /// What ADDRESS will say: the account whose storage and balance are in force. Ignored by creations.
+    pub recipient: Address,
+    /// The account whose code runs. Ignored by creations.
+    pub code_address: Address,
+    /// What CALLVALUE will say, in wei. Transferred, except by [`Kind::DelegateCall`].
+    pub value: Word,
+    /// Call data, or the init code of a creation.
+    pub input: Bytes,
+    /// Whether state changes are forbidden (EIP-214).
+    pub is_static: bool,
+    /// Number of frames above; 0 for the first message of a transaction.
+    pub depth: u32,
+}
+
+impl Message {
+    /// A call without value, as from a transaction.
+    pub fn call(caller: Address, to: Address, input: Bytes, gas: u64) -> Message {
+        Message {
+            kind: Kind::Call,
+            gas,
+            caller,
+            recipient: to,
+            code_address: to,
+            value: Word::ZERO,
+            input,
+            is_static: false,
+            depth: 0,
+        }
+    }
+
+    /// A creation without value, as from a transaction.
+    pub fn create(caller: Address, init_code: Bytes, gas: u64) -> Message {
+        Message {
+            kind: Kind::Create,
+            ..Message::call(caller, Address::ZERO, init_code, gas)
+        }
+    }
+}

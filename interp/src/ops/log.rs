@@ -1,0 +1,25 @@
+//! LOG0 to LOG4 (Yellow Paper, appendix H.2, "a0s").
+
+use crate::frame::Machine;
+use crate::gas;
+use crate::host::Log;
+use crate::outcome::Halt;
+use crate::word::Word;
+use alloy_primitives::{B256, Bytes};
+
+/// Operands: offset, length, topics. Dynamic gas: by the byte, and memory.
+pub(crate) fn log<const N: usize>(m: &mut Machine, operands: [Word; N]) -> Result<[Word; 0], Halt> {
+    m.refuse_static()?;
+    let [offset, len, topics @ ..] = operands.as_slice() else {
+        unreachable!("the table gives LOG at least two operands")
+    };
+    let bytes = len.saturating_u64().min(u64::from(u32::MAX) << 16);
+    m.frame.gas.charge(gas::LOG_BYTE * bytes)?;
+    let range = m.expand(*offset, *len)?;
+    m.host.log(Log {
+        address: m.frame.message.recipient,
+        topics: topics.iter().map(|topic| B256::from(*topic)).collect(),
+        data: Bytes::copy_from_slice(m.frame.memory.slice(range)),
+    });
+    Ok([])
+}

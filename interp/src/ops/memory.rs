@@ -1,0 +1,123 @@
+//! Opcodes that move bytes in and out of memory: MLOAD to MSIZE, the COPY family, KECCAK256
+//! (Yellow Paper, appendix H.2; RETURNDATACOPY: EIP-211; MCOPY: EIP-5656).
+
+use crate::frame::Machine;
+use crate::gas::{self, Gas};
+use crate::keccak;
+use crate::memory::Memory;
+use crate::outcome::Halt;
+use crate::word::Word;
+use std::ops::Range;
+
+#[inline(always)]
+pub(crate) fn mload(
+    memory: &mut Memory,
+    gas: &mut Gas,
+    [offset]: [Word; 1],
+) -> Result<[Word; 1], Halt> {
+    memory.load_word(gas, offset).map(|word| [word])
+}
+
+#[inline(always)]
+pub(crate) fn mstore(
+    memory: &mut Memory,
+    gas: &mut Gas,
+    [offset, value]: [Word; 2],
+) -> Result<[Word; 0], Halt> {
+    memory.store_word(gas, offset, value).map(|()| [])
+}
+
+#[inline(always)]
+pub(crate) fn mstore8(
+    memory: &mut Memory,
+    gas: &mut Gas,
+    [offset, value]: [Word; 2],
+) -> Result<[Word; 0], Halt> {
+    memory.store_byte(gas, offset, value).map(|()| [])
+}
+
+pub(crate) fn msize(m: &Machine, []: [Word; 0]) -> Word {
+    m.frame.memory.size().into()
+}
+
+/// Dynamic gas: by the word hashed, and memory.
+pub(crate) fn keccak256(m: &mut Machine, [offset, len]: [Word; 2]) -> Result<[Word; 1], Halt> {
+    let range = m.expand_by_word(offset, len, gas::KECCAK_WORD)?;
+    Ok([keccak::keccak256(m.frame.memory.slice(range)).into()])
+}
+
+pub(crate) fn calldatacopy(m: &mut Machine, [to, from, len]: [Word; 3]) -> Result<[Word; 0], Halt> {
+    let range = m.expand_by_word(to, len, gas::COPY_WORD)?;
+    m.frame
+        .memory
+        .copy_padded(range, &m.frame.message.input, from);
+    Ok([])
+}
+
+pub(crate) fn codecopy(m: &mut Machine, [to, from, len]: [Word; 3]) -> Result<[Word; 0], Halt> {
+    let range = m.expand_by_word(to, len, gas::COPY_WORD)?;
+    m.frame
+        .memory
+        .copy_padded(range, m.frame.code.bytes(), from);
+    Ok([])
+}
+
+/// Dynamic gas: access to the account, by the word, and memory.
+pub(crate) fn extcodecopy(
+    m: &mut Machine,
+    [address, to, from, len]: [Word; 4],
+) -> Result<[Word; 0], Halt> {
+    let address = address.to_address();
+    m.access_account(address, m.rules.extcode)?;
+    let range = m.expand_by_word(to, len, gas::COPY_WORD)?;
+    m.frame
+        .memory
+        .copy_padded(range, m.host.code(address).bytes(), from);
+    Ok([])
+}
+
+/// Reading beyond the return data fails the frame (EIP-211), where others read zeros.
+pub(crate) fn returndatacopy(
+    m: &mut Machine,
+    [to, from, len]: [Word; 3],
+) -> Result<[Word; 0], Halt> {
+    let end = from.saturating_u64().saturating_add(len.saturating_u64());
+    if end > m.frame.return_data.len() as u64 {
+        return Err(Halt::ReturnDataOutOfBounds);
+    }
+    let range = m.expand_by_word(to, len, gas::COPY_WORD)?;
+    m.frame
+        .memory
+        .copy_padded(range, &m.frame.return_data, from);
+    Ok([])
+}
+
+pub(crate) fn mcopy(m: &mut Machine, [to, from, len]: [Word; 3]) -> Result<[Word; 0], Halt> {
+    m.expand_by_word(to.max(from), len, gas::COPY_WORD)?;
+    if let Some(len) = len.to_u64().filter(|len| *len > 0) {
+        // Both offsets are below the size of the memory now.
+        let [to, from] = [to, from].map(|at| at.saturating_u64() as usize);
+        m.frame.memory.copy_within(to, from..from + len as usize);
+    }
+    Ok([])
+}
+
+impl Machine<'_> {
+    /// Charges `price` a word of `len`, then makes the range usable.
+    fn expand_by_word(
+        &mut self,
+        offset: Word,
+        len: Word,
+        price: u64,
+    ) -> Result<Range<usize>, Halt> {
+        // More words than any gas can pay; the product must not overflow.
+        let words = gas::words(len.saturating_u64()).min(u64::from(u32::MAX) << 16);
+        self.frame.gas.charge(price * words)?;
+        self.expand(offset, len)
+    }
+
+    /// Makes a range of memory usable.
+    pub(crate) fn expand(&mut self, offset: Word, len: Word) -> Result<Range<usize>, Halt> {
+        self.frame.memory.expand(&mut self.frame.gas, offset, len)
+    }
+}

@@ -1,0 +1,126 @@
+//! Accounts and their storage: finding them fast. What a change to them means is `World`'s business.
+
+use crate::code::Code;
+use crate::word::Word;
+use alloy_primitives::Address;
+use indexmap::IndexMap;
+use std::sync::Arc;
+
+/// Hashing with a fixed seed: two runs of a case touch the same memory in the same order, so that
+/// instruction counts are reproducible. A host that keeps keys chosen by strangers wants a random one.
+pub(super) type Map<K, V> = IndexMap<K, V, foldhash::fast::FixedState>;
+
+/// An account.
+#[derive(Clone, Debug, Default)]
+pub struct Account {
+    /// Balance, wei.
+    pub balance: Word,
+    /// Nonce.
+    pub nonce: u64,
+    /// Code.
+    pub code: Arc<Code>,
+    pub(super) storage: Map<Word, Slot>,
+    /// Whether the state has the account; others were only looked at.
+    pub(super) exists: bool,
+    /// The transaction that accessed it last.
+    pub(super) accessed: u32,
+    /// The transaction that created it.
+    pub(super) created: u32,
+    /// Whether it is deleted at the end of the transaction.
+    pub(super) destroyed: bool,
+}
+
+/// A slot of an account's storage.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Slot {
+    pub value: Word,
+    /// The value at the start of the transaction `accessed`.
+    pub original: Word,
+    /// The transaction that accessed it last.
+    pub accessed: u32,
+}
+
+impl Account {
+    /// An account with code, nonce 1 as contracts have (EIP-161).
+    pub fn contract(code: &[u8]) -> Account {
+        Account {
+            nonce: 1,
+            code: Arc::new(Code::new(code)),
+            ..Account::default()
+        }
+    }
+
+    /// The slots that are not zero, in no particular order.
+    pub fn storage(&self) -> impl Iterator<Item = (Word, Word)> {
+        self.storage
+            .iter()
+            .map(|(key, slot)| (*key, slot.value))
+            .filter(|(_, value)| !value.is_zero())
+    }
+
+    /// Sets a slot, as a part of the state before any transaction.
+    pub fn set_storage(&mut self, key: Word, value: Word) {
+        self.storage.insert(
+            key,
+            Slot {
+                value,
+                ..Slot::default()
+            },
+        );
+    }
+
+    /// The slot's place, and its value.
+    #[inline]
+    pub(super) fn slot(&mut self, key: Word) -> (usize, &mut Slot) {
+        let entry = self.storage.entry(key);
+        (entry.index(), entry.or_default())
+    }
+}
+
+/// All accounts by address.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Accounts {
+    by_address: Map<Address, Account>,
+    /// The place found last: opcodes ask for the same account again and again.
+    last: usize,
+}
+
+impl Accounts {
+    /// The place of an account, made where there was none.
+    #[inline]
+    pub fn find(&mut self, address: Address) -> usize {
+        match self.by_address.get_index(self.last) {
+            Some((found, _)) if *found == address => self.last,
+            _ => self.look_up(address),
+        }
+    }
+
+    #[cold]
+    fn look_up(&mut self, address: Address) -> usize {
+        let entry = self.by_address.entry(address);
+        self.last = entry.index();
+        entry.or_default();
+        self.last
+    }
+
+    #[inline]
+    pub fn at(&mut self, place: usize) -> &mut Account {
+        &mut self.by_address[place]
+    }
+
+    pub fn get(&self, address: &Address) -> Option<&Account> {
+        self.by_address.get(address)
+    }
+
+    pub fn insert(&mut self, address: Address, account: Account) {
+        self.by_address.insert(address, account);
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = (&Address, &Account)> {
+        self.by_address.iter()
+    }
+
+    pub fn all_mut(&mut self) -> impl Iterator<Item = &mut Account> {
+        self.by_address.values_mut()
+    }
+}

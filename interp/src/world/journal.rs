@@ -1,0 +1,84 @@
+//! What can be undone: one entry a change, holding what was there before.
+
+use super::accounts::Accounts;
+use crate::code::Code;
+use crate::word::Word;
+use alloy_primitives::Address;
+use std::sync::Arc;
+
+/// One change of an account; `account` and `slot` are places.
+#[derive(Clone, Debug)]
+pub(super) enum Change {
+    Balance {
+        account: u32,
+        before: Word,
+    },
+    Nonce {
+        account: u32,
+        before: u64,
+    },
+    Code {
+        account: u32,
+        before: Arc<Code>,
+    },
+    Exists {
+        account: u32,
+    },
+    Accessed {
+        account: u32,
+        before: u32,
+    },
+    Created {
+        account: u32,
+        before: u32,
+    },
+    Destroyed {
+        account: u32,
+    },
+    Slot {
+        account: u32,
+        slot: u32,
+        before: Word,
+    },
+    SlotAccessed {
+        account: u32,
+        slot: u32,
+        before: u32,
+    },
+    Transient {
+        address: Address,
+        key: Word,
+        before: Word,
+    },
+    Log,
+}
+
+impl Change {
+    /// Puts back what was before, where it is a change of an account.
+    pub fn undo(self, accounts: &mut Accounts) {
+        match self {
+            Change::Balance { account, before } => accounts.at(account as usize).balance = before,
+            Change::Nonce { account, before } => accounts.at(account as usize).nonce = before,
+            Change::Code { account, before } => accounts.at(account as usize).code = before,
+            Change::Exists { account } => accounts.at(account as usize).exists = false,
+            Change::Accessed { account, before } => accounts.at(account as usize).accessed = before,
+            Change::Created { account, before } => accounts.at(account as usize).created = before,
+            Change::Destroyed { account } => accounts.at(account as usize).destroyed = false,
+            Change::Slot {
+                account,
+                slot,
+                before,
+            } => {
+                accounts.at(account as usize).storage[slot as usize].value = before;
+            }
+            Change::SlotAccessed {
+                account,
+                slot,
+                before,
+            } => {
+                accounts.at(account as usize).storage[slot as usize].accessed = before;
+            }
+            Change::Transient { .. } | Change::Log => {}
+        }
+    }
+}

@@ -1,0 +1,338 @@
+//! A world in memory: accounts, storage, logs and a journal that undoes exactly. The host for
+//! benchmarks, tests and the command line.
+
+mod accounts;
+mod journal;
+mod precompiles;
+
+pub use accounts::Account;
+
+use crate::code::Code;
+use crate::fork::Fork;
+use crate::host::{AccountInfo, Checkpoint, Environment, Host, Load, Log, PrecompileResult, Store};
+use crate::word::Word;
+use accounts::{Accounts, Map};
+use alloy_primitives::{Address, B256};
+use journal::Change;
+use std::sync::Arc;
+
+/// Accounts and their storage, and what the transaction under way has changed of them so far.
+#[derive(Clone, Debug, Default)]
+pub struct World {
+    environment: Environment,
+    accounts: Accounts,
+    transient: Map<(Address, Word), Word>,
+    block_hashes: Map<u64, B256>,
+    logs: Vec<Log>,
+    journal: Vec<Change>,
+    /// Counts transactions from 1 on; what was accessed in an earlier one is cold.
+    transaction: u32,
+}
+
+impl World {
+    /// An empty world.
+    pub fn new(environment: Environment) -> World {
+        World {
+            environment,
+            transaction: 1,
+            ..World::default()
+        }
+    }
+
+    /// Puts an account into the state, in the place of any that is there.
+    pub fn insert(&mut self, address: Address, account: Account) {
+        self.accounts.insert(
+            address,
+            Account {
+                exists: true,
+                ..account
+            },
+        );
+    }
+
+    /// Tells the hash of a block.
+    pub fn set_block_hash(&mut self, number: u64, hash: B256) {
+        self.block_hashes.insert(number, hash);
+    }
+
+    /// An account of the state.
+    pub fn get(&self, address: &Address) -> Option<&Account> {
+        self.accounts.get(address).filter(|account| account.exists)
+    }
+
+    /// The accounts of the state, in the order in which they were first seen.
+    pub fn accounts(&self) -> impl Iterator<Item = (&Address, &Account)> {
+        self.accounts.iter().filter(|(_, account)| account.exists)
+    }
+
+    /// The logs of the transaction under way.
+    pub fn logs(&self) -> &[Log] {
+        &self.logs
+    }
+
+    /// Ends a transaction and begins the next: its changes stay, destroyed accounts go, and nothing is
+    /// warm but `warm`, the precompiles and, since Shanghai, the coinbase (EIP-2929, EIP-3651).
+    pub fn begin_transaction(&mut self, fork: Fork, warm: &[Address]) {
+        for account in self.accounts.all_mut().filter(|account| account.destroyed) {
+            *account = Account::default();
+        }
+        self.journal.clear();
+        self.logs.clear();
+        self.transient.clear();
+        self.transaction += 1;
+        let coinbase = (fork >= Fork::Shanghai).then_some(self.environment.coinbase);
+        for address in warm
+            .iter()
+            .copied()
+            .chain(coinbase)
+            .chain(precompiles::addresses(fork))
+        {
+            self.warm_account(address);
+        }
+        self.journal.clear();
+    }
+
+    /// Changes an account's balance, and makes it exist.
+    fn set_balance(&mut self, address: Address, balance: Word) {
+        let place = self.accounts.find(address);
+        self.set_exists(place);
+        let account = self.accounts.at(place);
+        self.journal.push(Change::Balance {
+            account: place as u32,
+            before: account.balance,
+        });
+        account.balance = balance;
+    }
+
+    fn set_exists(&mut self, place: usize) {
+        let account = self.accounts.at(place);
+        if !account.exists {
+            account.exists = true;
+            self.journal.push(Change::Exists {
+                account: place as u32,
+            });
+        }
+    }
+
+    fn balance(&mut self, address: Address) -> Word {
+        let place = self.accounts.find(address);
+        self.accounts.at(place).balance
+    }
+}
+
+impl Host for World {
+    fn environment(&self) -> &Environment {
+        &self.environment
+    }
+
+    fn block_hash(&mut self, number: u64) -> B256 {
+        self.block_hashes.get(&number).copied().unwrap_or_default()
+    }
+
+    fn account(&mut self, address: Address) -> AccountInfo {
+        let place = self.accounts.find(address);
+        let account = self.accounts.at(place);
+        AccountInfo {
+            balance: account.balance,
+            nonce: account.nonce,
+            code_hash: account.code.hash(),
+            exists: account.exists,
+        }
+    }
+
+    fn code(&mut self, address: Address) -> Arc<Code> {
+        let place = self.accounts.find(address);
+        Arc::clone(&self.accounts.at(place).code)
+    }
+
+    fn warm_account(&mut self, address: Address) -> bool {
+        let place = self.accounts.find(address);
+        let account = self.accounts.at(place);
+        let cold = account.accessed != self.transaction;
+        if cold {
+            self.journal.push(Change::Accessed {
+                account: place as u32,
+                before: account.accessed,
+            });
+            account.accessed = self.transaction;
+        }
+        cold
+    }
+
+    fn load(&mut self, address: Address, key: Word) -> Load {
+        let place = self.accounts.find(address);
+        let (slot_place, slot) = self.accounts.at(place).slot(key);
+        let cold = slot.accessed != self.transaction;
+        if cold {
+            self.journal.push(Change::SlotAccessed {
+                account: place as u32,
+                slot: slot_place as u32,
+                before: slot.accessed,
+            });
+            slot.accessed = self.transaction;
+            slot.original = slot.value;
+        }
+        Load {
+            value: slot.value,
+            cold,
+        }
+    }
+
+    fn store(&mut self, address: Address, key: Word, value: Word) -> Store {
+        let Load {
+            value: before,
+            cold,
+        } = self.load(address, key);
+        let place = self.accounts.find(address);
+        let (slot_place, slot) = self.accounts.at(place).slot(key);
+        let original = slot.original;
+        if before != value {
+            slot.value = value;
+            self.journal.push(Change::Slot {
+                account: place as u32,
+                slot: slot_place as u32,
+                before,
+            });
+        }
+        Store {
+            original,
+            before,
+            cold,
+        }
+    }
+
+    fn load_transient(&mut self, address: Address, key: Word) -> Word {
+        self.transient
+            .get(&(address, key))
+            .copied()
+            .unwrap_or_default()
+    }
+
+    fn store_transient(&mut self, address: Address, key: Word, value: Word) {
+        let before = self
+            .transient
+            .insert((address, key), value)
+            .unwrap_or_default();
+        self.journal.push(Change::Transient {
+            address,
+            key,
+            before,
+        });
+    }
+
+    fn log(&mut self, log: Log) {
+        self.logs.push(log);
+        self.journal.push(Change::Log);
+    }
+
+    fn transfer(&mut self, from: Address, to: Address, value: Word) -> bool {
+        if value.is_zero() {
+            let place = self.accounts.find(to);
+            self.set_exists(place);
+            return true;
+        }
+        let (rest, short) = self.balance(from).overflowing_sub(value);
+        if short {
+            return false;
+        }
+        self.set_balance(from, rest);
+        let sum = self.balance(to).wrapping_add(value);
+        self.set_balance(to, sum);
+        true
+    }
+
+    fn increment_nonce(&mut self, address: Address) -> Option<u64> {
+        let place = self.accounts.find(address);
+        let account = self.accounts.at(place);
+        let before = account.nonce;
+        account.nonce = before.checked_add(1)?;
+        self.journal.push(Change::Nonce {
+            account: place as u32,
+            before,
+        });
+        Some(before)
+    }
+
+    fn create(&mut self, address: Address, fork: Fork) -> bool {
+        let place = self.accounts.find(address);
+        let account = self.accounts.at(place);
+        if account.nonce > 0 || !account.code.is_empty() || account.storage().next().is_some() {
+            return false;
+        }
+        let place_ = place as u32;
+        self.journal.push(Change::Created {
+            account: place_,
+            before: account.created,
+        });
+        account.created = self.transaction;
+        self.journal.push(Change::Nonce {
+            account: place_,
+            before: 0,
+        });
+        account.nonce = u64::from(fork >= Fork::SpuriousDragon);
+        self.set_exists(place);
+        true
+    }
+
+    fn set_code(&mut self, address: Address, code: Arc<Code>) {
+        let place = self.accounts.find(address);
+        let before = std::mem::replace(&mut self.accounts.at(place).code, code);
+        self.journal.push(Change::Code {
+            account: place as u32,
+            before,
+        });
+    }
+
+    fn selfdestruct(&mut self, address: Address, beneficiary: Address, fork: Fork) -> bool {
+        let place = self.accounts.find(address);
+        let account = self.accounts.at(place);
+        let dies = fork < Fork::Cancun || account.created == self.transaction;
+        let newly = dies && !account.destroyed;
+        if newly {
+            account.destroyed = true;
+            self.journal.push(Change::Destroyed {
+                account: place as u32,
+            });
+        }
+        let balance = self.balance(address);
+        if address != beneficiary {
+            self.transfer(address, beneficiary, balance);
+        } else if dies {
+            // Sent to itself, the balance goes with the account.
+            self.set_balance(address, Word::ZERO);
+        }
+        newly
+    }
+
+    fn precompile(
+        &mut self,
+        address: Address,
+        input: &[u8],
+        gas: u64,
+        fork: Fork,
+    ) -> Option<PrecompileResult> {
+        precompiles::run(address, input, gas, fork)
+    }
+
+    fn checkpoint(&mut self) -> Checkpoint {
+        Checkpoint(self.journal.len())
+    }
+
+    fn revert(&mut self, to: Checkpoint) {
+        for change in self.journal.drain(to.0..).rev() {
+            match change {
+                Change::Log => {
+                    self.logs.pop();
+                }
+                Change::Transient {
+                    address,
+                    key,
+                    before,
+                } => {
+                    self.transient.insert((address, key), before);
+                }
+                change => change.undo(&mut self.accounts),
+            }
+        }
+    }
+}
