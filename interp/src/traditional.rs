@@ -35,6 +35,7 @@ pub(crate) fn execute<O: Observer>(m: &mut Machine, observer: &mut O) -> Exit {
     // and room for the results, and `ip` points at the opcode of the arm.
     macro_rules! step {
         ($inputs:literal pure($function:expr)) => {
+            // SAFETY: the contract of the arms, above.
             unsafe {
                 let operands = r.pop::<$inputs>();
                 r.push([$function(operands)]);
@@ -42,6 +43,7 @@ pub(crate) fn execute<O: Observer>(m: &mut Machine, observer: &mut O) -> Exit {
             }
         };
         ($inputs:literal read($function:expr)) => {
+            // SAFETY: the contract of the arms, above.
             unsafe {
                 let operands = r.pop::<$inputs>();
                 r.push([$function(m, operands)]);
@@ -49,6 +51,7 @@ pub(crate) fn execute<O: Observer>(m: &mut Machine, observer: &mut O) -> Exit {
             }
         };
         ($inputs:literal memory($function:expr)) => {
+            // SAFETY: the contract of the arms, above.
             unsafe {
                 let operands = r.pop::<$inputs>();
                 match $function(&mut m.frame.memory, &mut r.gas, operands) {
@@ -59,6 +62,7 @@ pub(crate) fn execute<O: Observer>(m: &mut Machine, observer: &mut O) -> Exit {
             }
         };
         ($inputs:literal machine($function:expr)) => {
+            // SAFETY: the contract of the arms, above.
             unsafe {
                 let operands = r.pop::<$inputs>();
                 m.frame.gas = r.gas;
@@ -71,6 +75,7 @@ pub(crate) fn execute<O: Observer>(m: &mut Machine, observer: &mut O) -> Exit {
             }
         };
         ($inputs:literal exit($function:expr)) => {
+            // SAFETY: the contract of the arms, above.
             unsafe {
                 let operands = r.pop::<$inputs>();
                 r.advance(1);
@@ -79,36 +84,43 @@ pub(crate) fn execute<O: Observer>(m: &mut Machine, observer: &mut O) -> Exit {
             }
         };
         ($inputs:literal push($n:literal)) => {
+            // SAFETY: the contract of the arms, above.
             unsafe { r.push_immediate::<$n>() }
         };
         ($inputs:literal dup($n:literal)) => {
+            // SAFETY: the contract of the arms, above.
             unsafe {
                 r.push([stack::load(r.sp.sub($n))]);
                 r.advance(1);
             }
         };
         ($inputs:literal swap($n:literal)) => {
+            // SAFETY: the contract of the arms, above.
             unsafe {
                 stack::swap(r.sp.sub(1), r.sp.sub(1 + $n));
                 r.advance(1);
             }
         };
         ($inputs:literal pop) => {
+            // SAFETY: the contract of the arms, above.
             unsafe {
                 r.sp = r.sp.sub(1);
                 r.advance(1);
             }
         };
         ($inputs:literal pc) => {
+            // SAFETY: the contract of the arms, above.
             unsafe {
                 r.push([r.pc().into()]);
                 r.advance(1);
             }
         };
         ($inputs:literal jumpdest) => {
+            // SAFETY: the contract of the arms, above.
             unsafe { r.advance(1) }
         };
         ($inputs:literal jump) => {
+            // SAFETY: the contract of the arms, above.
             unsafe {
                 let [target] = r.pop();
                 if let Err(halt) = r.jump(target) {
@@ -117,6 +129,7 @@ pub(crate) fn execute<O: Observer>(m: &mut Machine, observer: &mut O) -> Exit {
             }
         };
         ($inputs:literal jumpi) => {
+            // SAFETY: the contract of the arms, above.
             unsafe {
                 let [target, condition] = r.pop();
                 if condition.is_zero() {

@@ -219,20 +219,20 @@ impl Word {
 
     /// `self / divisor`, 0 where the divisor is 0.
     #[inline]
-    pub fn div(self, divisor: Word) -> Word {
+    pub fn unsigned_div(self, divisor: Word) -> Word {
         division::div_rem(self, divisor).0
     }
 
     /// `self mod divisor`, 0 where the divisor is 0.
     #[inline]
-    pub fn rem(self, divisor: Word) -> Word {
+    pub fn unsigned_rem(self, divisor: Word) -> Word {
         division::div_rem(self, divisor).1
     }
 
     /// Signed division rounding towards zero; 0 where the divisor is 0, and -2^255 / -1 = -2^255.
     #[inline]
     pub fn signed_div(self, divisor: Word) -> Word {
-        let quotient = self.unsigned_abs().div(divisor.unsigned_abs());
+        let quotient = self.unsigned_abs().unsigned_div(divisor.unsigned_abs());
         if self.is_negative() != divisor.is_negative() {
             quotient.wrapping_neg()
         } else {
@@ -243,7 +243,7 @@ impl Word {
     /// Signed remainder with the sign of `self`; 0 where the divisor is 0.
     #[inline]
     pub fn signed_rem(self, divisor: Word) -> Word {
-        let remainder = self.unsigned_abs().rem(divisor.unsigned_abs());
+        let remainder = self.unsigned_abs().unsigned_rem(divisor.unsigned_abs());
         if self.is_negative() {
             remainder.wrapping_neg()
         } else {

@@ -143,6 +143,7 @@ impl State<'_, '_> {
 /// The body of a handler, by class. SAFETY of every arm: the contract of [`Handler`].
 macro_rules! body {
     ($ip:ident $sp:ident $s:ident $inputs:literal pure($function:expr)) => {
+        // SAFETY: the contract of `Handler`.
         unsafe {
             let operands = stack::top::<$inputs>($sp);
             let sp = $sp.sub($inputs);
@@ -151,6 +152,7 @@ macro_rules! body {
         }
     };
     ($ip:ident $sp:ident $s:ident $inputs:literal read($function:expr)) => {
+        // SAFETY: the contract of `Handler`.
         unsafe {
             let operands = stack::top::<$inputs>($sp);
             let sp = $sp.sub($inputs);
@@ -159,6 +161,7 @@ macro_rules! body {
         }
     };
     ($ip:ident $sp:ident $s:ident $inputs:literal memory($function:expr)) => {
+        // SAFETY: the contract of `Handler`.
         unsafe {
             let operands = stack::top::<$inputs>($sp);
             $s.exact($ip, $sp.sub($inputs), |s| {
@@ -167,6 +170,7 @@ macro_rules! body {
         }
     };
     ($ip:ident $sp:ident $s:ident $inputs:literal machine($function:expr)) => {
+        // SAFETY: the contract of `Handler`.
         unsafe {
             let operands = stack::top::<$inputs>($sp);
             $s.exact($ip, $sp.sub($inputs), |s| {
@@ -178,6 +182,7 @@ macro_rules! body {
         }
     };
     ($ip:ident $sp:ident $s:ident $inputs:literal exit($function:expr)) => {
+        // SAFETY: the contract of `Handler`.
         unsafe {
             let operands = stack::top::<$inputs>($sp);
             let next = $s.leave($sp.sub($inputs), (*$ip.add(1)).number as usize, None);
@@ -186,27 +191,32 @@ macro_rules! body {
         }
     };
     ($ip:ident $sp:ident $s:ident $inputs:literal dup($n:literal)) => {
+        // SAFETY: the contract of `Handler`.
         unsafe {
             stack::store($sp, stack::load($sp.sub($n)));
             ($ip.add(1), $sp.add(1))
         }
     };
     ($ip:ident $sp:ident $s:ident $inputs:literal swap($n:literal)) => {
+        // SAFETY: the contract of `Handler`.
         unsafe {
             stack::swap($sp.sub(1), $sp.sub(1 + $n));
             ($ip.add(1), $sp)
         }
     };
     ($ip:ident $sp:ident $s:ident $inputs:literal pop) => {
+        // SAFETY: the contract of `Handler`.
         unsafe { ($ip.add(1), $sp.sub(1)) }
     };
     ($ip:ident $sp:ident $s:ident $inputs:literal jump) => {
+        // SAFETY: the contract of `Handler`.
         unsafe {
             let [target] = stack::top($sp);
             $s.jump($sp.sub(1), target)
         }
     };
     ($ip:ident $sp:ident $s:ident $inputs:literal jumpi) => {
+        // SAFETY: the contract of `Handler`.
         unsafe {
             let [target, condition] = stack::top($sp);
             let sp = $sp.sub(2);

@@ -21,7 +21,7 @@ pub(crate) fn sub([a, b]: [Word; 2]) -> Word {
 
 #[inline(always)]
 pub(crate) fn div([a, b]: [Word; 2]) -> Word {
-    a.div(b)
+    a.unsigned_div(b)
 }
 
 #[inline(always)]
@@ -31,7 +31,7 @@ pub(crate) fn sdiv([a, b]: [Word; 2]) -> Word {
 
 #[inline(always)]
 pub(crate) fn rem([a, b]: [Word; 2]) -> Word {
-    a.rem(b)
+    a.unsigned_rem(b)
 }
 
 #[inline(always)]

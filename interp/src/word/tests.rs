@@ -55,8 +55,8 @@ proptest! {
         prop_assert_eq!(a.wrapping_add(b), word(x.wrapping_add(y)));
         prop_assert_eq!(a.wrapping_sub(b), word(x.wrapping_sub(y)));
         prop_assert_eq!(a.wrapping_mul(b), word(x.wrapping_mul(y)));
-        prop_assert_eq!(a.div(b), word(x.checked_div(y).unwrap_or_default()));
-        prop_assert_eq!(a.rem(b), word(x.checked_rem(y).unwrap_or_default()));
+        prop_assert_eq!(a.unsigned_div(b), word(x.checked_div(y).unwrap_or_default()));
+        prop_assert_eq!(a.unsigned_rem(b), word(x.checked_rem(y).unwrap_or_default()));
         prop_assert_eq!(a.add_mod(b, m), word(x.add_mod(y, z)));
         prop_assert_eq!(a.mul_mod(b, m), word(x.mul_mod(y, z)));
         prop_assert_eq!(a.wrapping_pow(b), word(x.wrapping_pow(y)));
