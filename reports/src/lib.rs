@@ -5,6 +5,9 @@
 #![forbid(unsafe_code)]
 
 pub mod counter;
+pub mod diff;
+pub mod format;
 pub mod run;
+pub mod stats;
 
 pub use run::Run;
