@@ -78,8 +78,8 @@ counters! {
     LlcLoads            "llc-loads"                "count"   Hardware  "LLC loads";
     LlcLoadMisses       "llc-load-misses"          "count"   Hardware  "LLC load misses";
     DtlbLoadMisses      "dtlb-load-misses"         "count"   Hardware  "dTLB load misses";
-    StalledFrontend     "stalled-cycles-frontend"  "cycles"  Hardware  "front-end stall cycles";
-    StalledBackend      "stalled-cycles-backend"   "cycles"  Hardware  "back-end stall cycles";
+    StalledFrontend     "stalled-cycles-frontend"  "cycles"  Hardware  "front-end stalls";
+    StalledBackend      "stalled-cycles-backend"   "cycles"  Hardware  "back-end stalls";
     TaskClock           "task-clock"               "ns"      Software  "task clock";
     PageFaults          "page-faults"              "count"   Software  "page faults";
     ContextSwitches     "context-switches"         "count"   Software  "context switches";

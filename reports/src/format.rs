@@ -74,6 +74,12 @@ pub fn change_digits(ratio: f64) -> String {
     }
 }
 
+/// A share as per cent: 0.05 is `5 %`, 0.025 is `2.5 %`.
+pub fn percent(share: f64) -> String {
+    // Rounded first: 0.07 * 100 is not 7.
+    format!("{} %", (share * 1e4).round() / 1e2)
+}
+
 /// A spread beside its median: `±0.4 %`; nothing where there is no spread.
 pub fn spread(mad: f64, median: f64) -> Option<String> {
     (mad > 0.0 && median > 0.0).then(|| {
@@ -104,6 +110,12 @@ pub fn thousands(value: u64) -> String {
         grouped.push(digit);
     }
     grouped
+}
+
+/// A number of things: `1 pair`, `60 pairs`, `31,200,450 opcodes`.
+pub fn count(number: u64, thing: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{} {thing}{plural}", thousands(number))
 }
 
 /// Bytes as memory sizes go: `7.7 GiB`.
@@ -160,6 +172,8 @@ mod tests {
         assert_eq!(change(0.9996), "0.0 %");
         assert_eq!(change(1.071), "+7.1 %");
         assert_eq!(change(4.123), "+312 %");
+        assert_eq!(percent(0.07), "7 %");
+        assert_eq!(percent(0.025), "2.5 %");
         assert_eq!(times(1.0 / 0.418), "2.39x");
         assert_eq!(times(1.4), "1.40x");
         assert_eq!(times(9.996), "10.0x");
@@ -175,6 +189,8 @@ mod tests {
         assert_eq!(gas_per_second(8_580.4), "8,580 Mgas/s");
         assert_eq!(gas_per_second(12.34), "12.3 Mgas/s");
         assert_eq!(thousands(235_948_591), "235,948,591");
+        assert_eq!(count(1, "pair"), "1 pair");
+        assert_eq!(count(1_200, "opcode"), "1,200 opcodes");
         assert_eq!(thousands(999), "999");
         assert_eq!(bytes(8_242_036_736), "7.7 GiB");
         assert_eq!(bytes(512), "512 B");
