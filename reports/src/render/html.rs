@@ -12,7 +12,7 @@ use askama::Template;
 pub struct Flamegraph<'a> {
     /// What it shows; its caption.
     pub title: &'a str,
-    /// The text of an SVG file, scripts included.
+    /// The text of an SVG file. Its scripts run in the page, so it must come from a trusted renderer.
     pub svg: &'a str,
 }
 
@@ -62,6 +62,7 @@ struct Page<'a> {
 }
 
 /// An SVG in a document of its own: the ids and scripts of one flamegraph must not meet another's.
+/// Not sandboxed: browsers refuse the search prompt to a frame of another origin.
 struct Figure<'a> {
     title: &'a str,
     document: String,
