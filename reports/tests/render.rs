@@ -3,7 +3,7 @@
 mod fixture;
 
 use evmscope_reports::Run;
-use evmscope_reports::counter::Counter::CpuTime;
+use evmscope_reports::counter::Counter::{CpuTime, SimBranchMisses};
 use evmscope_reports::render::html::{self, Flamegraph};
 use evmscope_reports::render::{headline, markdown, terminal, verdict};
 use evmscope_reports::run::{Measurement, Verdict};
@@ -177,6 +177,23 @@ fn headline_is_the_verdict_of_one_case_and_a_count_of_many() {
 }
 
 #[test]
+fn a_rate_of_zero_is_zero_and_not_absent() {
+    let mut run = fixture::run();
+    run.measurements.retain(|m| m.counter != SimBranchMisses);
+    run.measurements.extend(
+        [("traditional", 400.0), ("advanced", 0.0)].map(|(mode, misses)| {
+            Measurement::new("snailtracer", mode, SimBranchMisses, vec![misses]).unwrap()
+        }),
+    );
+    run.ratios = ratios(&run.measurements, "traditional", 0.02);
+    let table = markdown::counter_diff(&run, "traditional", "advanced");
+    let rate = table
+        .lines()
+        .find(|line| line.contains("cond. branch misses / opcode"));
+    insta::assert_snapshot!(rate.unwrap(), @"| cond. branch misses / opcode | 0.0000128 | 0 | -100 % | exact | simulated |");
+}
+
+#[test]
 fn a_run_without_anything_still_renders() {
     let mut run = fixture::run();
     run.results.clear();
@@ -184,6 +201,6 @@ fn a_run_without_anything_still_renders() {
     run.ratios.clear();
     run.unavailable.clear();
     assert!(terminal::bench(&run, PLAIN).contains("rig"));
-    assert!(markdown::counter_diff(&run, "traditional", "advanced").contains("0 cases"));
-    assert!(page(&run).contains("0 cases"));
+    assert!(markdown::counter_diff(&run, "traditional", "advanced").contains("no case to compare"));
+    assert!(page(&run).contains("no case to compare"));
 }

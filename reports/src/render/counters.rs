@@ -118,20 +118,18 @@ impl<'a> Comparison<'a> {
     }
 
     fn rate_row(self, case: &str, counter: Counter, rate: Rate) -> Option<Vec<Cell>> {
-        let (base, head) = (
-            self.work(case, self.base, rate),
-            self.work(case, self.head, rate),
-        );
+        let [base, head] = [self.base, self.head].map(|mode| self.work(case, mode, rate));
         let value = |mode: &str, work: Option<u64>| {
-            let (median, work) = (
-                self.run.measurement(case, mode, counter)?.median,
-                work? as f64,
-            );
-            let text = match rate {
-                Rate::Throughput => format::gas_per_second(work / median * 1e3),
-                Rate::PerGas | Rate::PerOpcode => format::quantity(median / work, counter.unit()),
-            };
-            (median > 0.0 && work > 0.0).then(|| Cell::new(text))
+            let median = self.run.measurement(case, mode, counter)?.median;
+            let work = work.filter(|work| *work > 0)? as f64;
+            match rate {
+                Rate::Throughput if median == 0.0 => None,
+                Rate::Throughput => Some(format::gas_per_second(work / median * 1e3)),
+                Rate::PerGas | Rate::PerOpcode => {
+                    Some(format::quantity(median / work, counter.unit()))
+                }
+            }
+            .map(Cell::new)
         };
         let figures = Delta::join(value(self.base, base), value(self.head, head))?;
         // The counter's ratio is the rate's only where both sides did the same work.

@@ -57,8 +57,10 @@ pub fn verdict(run: &Run, case: &str, base: &str, head: &str) -> String {
 /// One line for all cases: the verdict of the only one, or how many went which way.
 pub fn headline(run: &Run, base: &str, head: &str) -> String {
     let cases = Comparison { run, base, head }.cases();
-    if let [case] = cases[..] {
-        return verdict(run, case, base, head);
+    match cases[..] {
+        [] => return format!("{head} against {base}: no case to compare."),
+        [case] => return verdict(run, case, base, head),
+        _ => {}
     }
     let verdicts = cases
         .iter()
