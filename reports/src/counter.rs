@@ -16,6 +16,31 @@ pub enum Source {
     Counted,
 }
 
+impl Source {
+    /// All sources, in the order in which tables show them.
+    pub const ALL: &[Source] = &[
+        Source::Software,
+        Source::Hardware,
+        Source::Simulated,
+        Source::Counted,
+    ];
+
+    /// The name in the JSON and in tables.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Source::Hardware => "hardware",
+            Source::Software => "software",
+            Source::Simulated => "simulated",
+            Source::Counted => "counted",
+        }
+    }
+
+    /// Whether the same program gives the same figure every time, so that one sample is enough.
+    pub const fn deterministic(self) -> bool {
+        matches!(self, Source::Simulated | Source::Counted)
+    }
+}
+
 macro_rules! counters {
     ($($variant:ident $name:literal $unit:literal $source:ident $title:literal;)*) => {
         /// Every figure a run can hold: one row a counter (name in the JSON, unit, source, title).
@@ -53,8 +78,8 @@ counters! {
     LlcLoads            "llc-loads"                "count"   Hardware  "LLC loads";
     LlcLoadMisses       "llc-load-misses"          "count"   Hardware  "LLC load misses";
     DtlbLoadMisses      "dtlb-load-misses"         "count"   Hardware  "dTLB load misses";
-    StalledFrontend     "stalled-cycles-frontend"  "cycles"  Hardware  "stalled cycles, front end";
-    StalledBackend      "stalled-cycles-backend"   "cycles"  Hardware  "stalled cycles, back end";
+    StalledFrontend     "stalled-cycles-frontend"  "cycles"  Hardware  "front-end stalls";
+    StalledBackend      "stalled-cycles-backend"   "cycles"  Hardware  "back-end stalls";
     TaskClock           "task-clock"               "ns"      Software  "task clock";
     PageFaults          "page-faults"              "count"   Software  "page faults";
     ContextSwitches     "context-switches"         "count"   Software  "context switches";
@@ -64,8 +89,8 @@ counters! {
     SimL1iMisses        "sim-l1i-misses"           "count"   Simulated "L1i misses";
     SimL1dReadMisses    "sim-l1d-read-misses"      "count"   Simulated "L1d read misses";
     SimL1dWriteMisses   "sim-l1d-write-misses"     "count"   Simulated "L1d write misses";
-    SimBranches         "sim-conditional-branches" "count"   Simulated "conditional branches";
-    SimBranchMisses     "sim-conditional-branch-misses" "count" Simulated "conditional branch misses";
+    SimBranches         "sim-conditional-branches" "count"   Simulated "cond. branches";
+    SimBranchMisses     "sim-conditional-branch-misses" "count" Simulated "cond. branch misses";
 }
 
 impl std::fmt::Display for Counter {

@@ -5,6 +5,10 @@
 #![forbid(unsafe_code)]
 
 pub mod counter;
+pub mod diff;
+pub mod format;
+pub mod render;
 pub mod run;
+pub mod stats;
 
 pub use run::Run;

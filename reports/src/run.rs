@@ -30,6 +30,78 @@ pub struct Run {
     pub profiles: Vec<Profile>,
 }
 
+impl Run {
+    /// Names of the cases, each once, in the order of first appearance.
+    pub fn cases(&self) -> Vec<&str> {
+        self.subjects().map(|(case, _)| case).unique()
+    }
+
+    /// Names of the modes, each once, in the order of first appearance.
+    pub fn modes(&self) -> Vec<&str> {
+        self.subjects().map(|(_, mode)| mode).unique()
+    }
+
+    /// The verified result of a case in a mode.
+    pub fn result(&self, case: &str, mode: &str) -> Option<&CaseResult> {
+        self.results
+            .iter()
+            .find(|r| r.case == case && r.mode == mode)
+    }
+
+    /// The samples of one counter.
+    pub fn measurement(&self, case: &str, mode: &str, counter: Counter) -> Option<&Measurement> {
+        self.measurements
+            .iter()
+            .find(|m| m.case == case && m.mode == mode && m.counter == counter)
+    }
+
+    /// The comparison of the mode `head` against the mode `base`.
+    pub fn ratio(&self, case: &str, base: &str, head: &str, counter: Counter) -> Option<&Ratio> {
+        self.ratios
+            .iter()
+            .find(|r| r.case == case && r.base == base && r.head == head && r.counter == counter)
+    }
+
+    /// Opcodes that one call of a case executes in a mode. A mode that does not count them takes
+    /// the count of one that used the same gas, since it went the same way.
+    pub fn opcodes(&self, case: &str, mode: &str) -> Option<u64> {
+        let own = self.result(case, mode)?;
+        let same_way = |r: &&CaseResult| r.case == case && r.gas_used == own.gas_used;
+        own.opcodes
+            .or_else(|| self.results.iter().filter(same_way).find_map(|r| r.opcodes))
+    }
+
+    /// Case and mode of everything that was verified or measured.
+    fn subjects(&self) -> impl Iterator<Item = (&str, &str)> {
+        let results = self
+            .results
+            .iter()
+            .map(|r| (r.case.as_str(), r.mode.as_str()));
+        let measurements = self
+            .measurements
+            .iter()
+            .map(|m| (m.case.as_str(), m.mode.as_str()));
+        results.chain(measurements)
+    }
+}
+
+/// Keeps the first of equal items; for the handful of names in a run.
+trait Unique: Iterator + Sized
+where
+    Self::Item: PartialEq,
+{
+    fn unique(self) -> Vec<Self::Item> {
+        self.fold(Vec::new(), |mut seen, item| {
+            if !seen.contains(&item) {
+                seen.push(item);
+            }
+            seen
+        })
+    }
+}
+
+impl<I: Iterator> Unique for I where I::Item: PartialEq {}
+
 /// The machine and the build a figure belongs to.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Rig {
@@ -132,19 +204,22 @@ pub struct Ratio {
     pub high: f64,
     /// What the interval supports.
     pub verdict: Verdict,
+    /// The change that the verdict was asked about: 0.05 is 5 %.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub threshold: Option<f64>,
 }
 
-/// What a paired ratio supports at its threshold; see `stats` for the rule.
+/// What a paired ratio supports at its threshold, by the rule of [`stats`](crate::stats).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verdict {
-    /// The head needs less, beyond the threshold, and the interval excludes 1.
+    /// The head needs less, by more than the threshold.
     Improved,
-    /// The head needs more, beyond the threshold, and the interval excludes 1.
+    /// The head needs more, by more than the threshold.
     Regressed,
-    /// Within the threshold.
+    /// Any difference is within the threshold.
     Unchanged,
-    /// The interval is wider than the threshold: more samples or a quieter machine are needed.
+    /// The samples decide neither: more pairs or a quieter machine are needed.
     Inconclusive,
 }
 

@@ -1,0 +1,185 @@
+//! The counter-diff table of one case: a row a counter, by source, then what follows per gas and
+//! per executed opcode.
+
+use super::table::{Bar, Cell, NOTHING, Reading, Section, Table, Tone};
+use crate::counter::{Counter, Source};
+use crate::diff::{Delta, Entry, Side, diff};
+use crate::format;
+use crate::run::{Ratio, Run};
+
+/// What a counter is divided by, or divides.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Rate {
+    PerGas,
+    PerOpcode,
+    /// Gas per second: the reciprocal of CPU time per gas, so more is better.
+    Throughput,
+}
+
+/// The rates worth a row, each in the section of its counter's source.
+const RATES: &[(Counter, Rate)] = &[
+    (Counter::CpuTime, Rate::Throughput),
+    (Counter::CpuTime, Rate::PerGas),
+    (Counter::CpuTime, Rate::PerOpcode),
+    (Counter::Cycles, Rate::PerGas),
+    (Counter::Cycles, Rate::PerOpcode),
+    (Counter::Instructions, Rate::PerGas),
+    (Counter::Instructions, Rate::PerOpcode),
+    (Counter::BranchMisses, Rate::PerOpcode),
+    (Counter::SimInstructions, Rate::PerGas),
+    (Counter::SimInstructions, Rate::PerOpcode),
+    (Counter::SimBranchMisses, Rate::PerOpcode),
+];
+
+/// The two modes that one table compares.
+#[derive(Clone, Copy)]
+pub(super) struct Comparison<'a> {
+    pub(super) run: &'a Run,
+    pub(super) base: &'a str,
+    pub(super) head: &'a str,
+}
+
+impl<'a> Comparison<'a> {
+    /// Cases of which either mode has a result or a measurement.
+    pub(super) fn cases(self) -> Vec<&'a str> {
+        let entries = self.entries();
+        let known = |case: &str| {
+            [self.base, self.head]
+                .iter()
+                .any(|mode| self.run.result(case, mode).is_some())
+                || entries.iter().any(|entry| entry.case == case)
+        };
+        self.run
+            .cases()
+            .into_iter()
+            .filter(|case| known(case))
+            .collect()
+    }
+
+    /// Counters, changes and rates of one case.
+    pub(super) fn table(self, case: &str) -> Table {
+        let header = ["counter", self.base, self.head, "change", "95 % interval"];
+        let entries: Vec<_> = self
+            .entries()
+            .into_iter()
+            .filter(|e| e.case == case)
+            .collect();
+        let sections = Source::ALL.iter().filter_map(|source| {
+            let counters = entries
+                .iter()
+                .filter(|entry| entry.counter.source() == *source);
+            let rates = RATES
+                .iter()
+                .filter(|(counter, _)| counter.source() == *source);
+            let rows: Vec<_> = counters
+                .map(|entry| self.counter_row(entry))
+                .chain(rates.filter_map(|(counter, rate)| self.rate_row(case, *counter, *rate)))
+                .collect();
+            (!rows.is_empty()).then_some(Section {
+                title: Some(source.name()),
+                rows,
+            })
+        });
+        Table {
+            header: header.map(str::to_owned).to_vec(),
+            section_header: Some("source"),
+            sections: sections.collect(),
+        }
+    }
+
+    fn entries(self) -> Vec<Entry<'a>> {
+        let side = |mode| Side {
+            run: self.run,
+            mode,
+        };
+        diff(side(self.base), side(self.head))
+    }
+
+    fn ratio(self, case: &str, counter: Counter) -> Option<&'a Ratio> {
+        self.run.ratio(case, self.base, self.head, counter)
+    }
+
+    fn counter_row(self, entry: &Entry<'_>) -> Vec<Cell> {
+        let figures = match entry.delta {
+            Delta::Both { base, head } => Delta::Both {
+                base: Cell::figure(base),
+                head: Cell::figure(head),
+            },
+            Delta::OnlyBase(base) => Delta::OnlyBase(Cell::figure(base)),
+            Delta::OnlyHead(head) => Delta::OnlyHead(Cell::figure(head)),
+        };
+        let ratio = self.ratio(entry.case, entry.counter);
+        row(
+            entry.counter.title().to_owned(),
+            figures,
+            ratio,
+            Reading::Change,
+        )
+    }
+
+    fn rate_row(self, case: &str, counter: Counter, rate: Rate) -> Option<Vec<Cell>> {
+        let [base, head] = [self.base, self.head].map(|mode| self.work(case, mode, rate));
+        let value = |mode: &str, work: Option<u64>| {
+            let median = self.run.measurement(case, mode, counter)?.median;
+            let work = work.filter(|work| *work > 0)? as f64;
+            match rate {
+                Rate::Throughput if median == 0.0 => None,
+                Rate::Throughput => Some(format::gas_per_second(work / median * 1e3)),
+                Rate::PerGas | Rate::PerOpcode => {
+                    Some(format::quantity(median / work, counter.unit()))
+                }
+            }
+            .map(Cell::new)
+        };
+        let figures = Delta::join(value(self.base, base), value(self.head, head))?;
+        // The counter's ratio is the rate's only where both sides did the same work.
+        let ratio = self.ratio(case, counter).filter(|_| base == head);
+        let (name, reading) = match rate {
+            Rate::Throughput => ("gas / second".to_owned(), Reading::Times),
+            Rate::PerGas => (format!("{} / gas", counter.title()), Reading::Change),
+            Rate::PerOpcode => (format!("{} / opcode", counter.title()), Reading::Change),
+        };
+        Some(row(name, figures, ratio, reading))
+    }
+
+    fn work(self, case: &str, mode: &str, rate: Rate) -> Option<u64> {
+        match rate {
+            Rate::PerOpcode => self.run.opcodes(case, mode),
+            Rate::PerGas | Rate::Throughput => Some(self.run.result(case, mode)?.gas_used),
+        }
+    }
+}
+
+fn row(name: String, figures: Delta<Cell>, ratio: Option<&Ratio>, reading: Reading) -> Vec<Cell> {
+    let absent = || Cell::faint("absent");
+    let (base, head, change, interval) = match figures {
+        Delta::Both { base, head } => {
+            let (change, interval) = comparison(ratio, reading);
+            (base, head, change, interval)
+        }
+        Delta::OnlyBase(base) => (
+            base,
+            absent(),
+            Cell::new("vanished").tone(Tone::Unsure),
+            Cell::faint(NOTHING),
+        ),
+        Delta::OnlyHead(head) => (
+            absent(),
+            head,
+            Cell::new("new").tone(Tone::Unsure),
+            Cell::faint(NOTHING),
+        ),
+    };
+    vec![Cell::new(name), base, head, change, interval]
+}
+
+fn comparison(ratio: Option<&Ratio>, reading: Reading) -> (Cell, Cell) {
+    let Some(ratio) = ratio else {
+        return (Cell::faint(NOTHING), Cell::faint(NOTHING));
+    };
+    let (change, interval) = reading.of(ratio);
+    let change = Cell::new(change)
+        .tone(Tone::from(ratio.verdict))
+        .bar(Bar::Change(ratio.median));
+    (change, Cell::faint(&interval))
+}

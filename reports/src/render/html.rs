@@ -1,0 +1,101 @@
+//! One self-contained page: verdict, tables, flamegraphs, what was not measured, the rig.
+//!
+//! No network; light and dark by the reader's preference; prints. Scripts run in the frames of the
+//! flamegraphs only.
+
+use super::report::Report;
+use crate::run::Run;
+use askama::Template;
+
+/// A flamegraph to embed.
+#[derive(Clone, Copy, Debug)]
+pub struct Flamegraph<'a> {
+    /// What it shows; its caption.
+    pub title: &'a str,
+    /// The text of an SVG file. Its scripts run in the page, so it must come from a trusted renderer.
+    pub svg: &'a str,
+}
+
+/// Why a page could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum HtmlError {
+    /// The text of a flamegraph holds no `<svg` element.
+    #[error("flamegraph \"{0}\": no <svg> element in its text")]
+    NoSvg(String),
+    /// The template engine failed.
+    #[error("the page could not be filled in: {0}")]
+    Template(#[from] askama::Error),
+}
+
+/// The page that compares the mode `head` against the mode `base` on every case.
+///
+/// # Errors
+/// If a flamegraph is no SVG.
+pub fn report(
+    run: &Run,
+    base: &str,
+    head: &str,
+    flamegraphs: &[Flamegraph<'_>],
+) -> Result<String, HtmlError> {
+    let figures = flamegraphs
+        .iter()
+        .map(Figure::new)
+        .collect::<Result<Vec<_>, _>>()?;
+    let page = Page {
+        base,
+        head,
+        date: &run.created,
+        report: Report::new(run, base, head),
+        figures,
+    };
+    Ok(page.render()?)
+}
+
+#[derive(Template)]
+#[template(path = "report.html")]
+struct Page<'a> {
+    base: &'a str,
+    head: &'a str,
+    date: &'a str,
+    report: Report,
+    figures: Vec<Figure<'a>>,
+}
+
+/// An SVG in a document of its own: the ids and scripts of one flamegraph must not meet another's.
+/// Not sandboxed: browsers refuse the search prompt to a frame of another origin.
+struct Figure<'a> {
+    title: &'a str,
+    document: String,
+    /// Height in CSS pixels, as the SVG states it.
+    height: u32,
+}
+
+#[derive(Template)]
+#[template(path = "frame.html")]
+struct Frame<'a> {
+    svg: &'a str,
+}
+
+impl<'a> Figure<'a> {
+    fn new(flamegraph: &Flamegraph<'a>) -> Result<Self, HtmlError> {
+        let Flamegraph { title, svg } = *flamegraph;
+        // The XML declaration and the document type have no place inside HTML.
+        let start = svg
+            .find("<svg")
+            .ok_or_else(|| HtmlError::NoSvg(title.to_owned()))?;
+        let svg = svg[start..].trim_end();
+        let document = Frame { svg }.render()?;
+        Ok(Self {
+            title,
+            document,
+            height: stated_height(svg).unwrap_or(600),
+        })
+    }
+}
+
+/// The attribute `height` of the first tag, if it is a number of pixels.
+fn stated_height(svg: &str) -> Option<u32> {
+    let (tag, _) = svg.split_once('>')?;
+    let (_, value) = tag.split_once(" height=\"")?;
+    value.split_once('"')?.0.trim_end_matches("px").parse().ok()
+}

@@ -1,0 +1,116 @@
+//! A run as JSON, schema [`SCHEMA`], and back.
+
+use crate::run::{Measurement, Run, SCHEMA};
+use serde::Deserialize;
+
+/// Why a text is not a run; one line each that names the place.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// Not JSON at all.
+    #[error("not JSON: {0}")]
+    Syntax(serde_json::Error),
+    /// JSON without a schema.
+    #[error("no field `schema`; a run states `\"schema\": \"{SCHEMA}\"`")]
+    NoSchema,
+    /// Another schema, older, newer or foreign.
+    #[error("unknown schema `{0}`; this version reads `{SCHEMA}`")]
+    UnknownSchema(String),
+    /// A field is missing or of another type.
+    #[error("{path}: {problem}")]
+    Field {
+        /// Where, e.g. `results[0]`.
+        path: String,
+        /// What is missing or wrong, with line and column.
+        problem: serde_json::Error,
+    },
+    /// A measurement contradicts itself.
+    #[error("measurements[{index}] ({case}, {mode}, {counter}): {problem}", case = .name[0], mode = .name[1], counter = .name[2])]
+    Contradiction {
+        /// Place in the list.
+        index: usize,
+        /// Case, mode and counter.
+        name: Box<[String; 3]>,
+        /// What contradicts what.
+        problem: String,
+    },
+}
+
+#[derive(Deserialize)]
+struct Header {
+    schema: Option<String>,
+}
+
+/// Reads a run.
+///
+/// # Errors
+/// If `text` is no JSON, is of another schema, lacks a field, or holds a measurement whose `n`,
+/// `unit` or `source` contradicts its samples or its counter.
+pub fn read(text: &str) -> Result<Run, ReadError> {
+    let value: serde_json::Value = serde_json::from_str(text).map_err(ReadError::Syntax)?;
+    match Header::deserialize(&value) {
+        Ok(Header {
+            schema: Some(schema),
+        }) if schema == SCHEMA => {}
+        Ok(Header {
+            schema: Some(schema),
+        }) => return Err(ReadError::UnknownSchema(schema)),
+        Ok(Header { schema: None }) | Err(_) => return Err(ReadError::NoSchema),
+    }
+    // From the text again: the value has lost lines and columns.
+    let mut json = serde_json::Deserializer::from_str(text);
+    let run: Run = serde_path_to_error::deserialize(&mut json).map_err(|error| {
+        let path = match error.path().to_string() {
+            root if root == "." => "run".to_owned(),
+            path => path,
+        };
+        ReadError::Field {
+            path,
+            problem: error.into_inner(),
+        }
+    })?;
+    for (index, measurement) in run.measurements.iter().enumerate() {
+        consistent(measurement).map_err(|problem| ReadError::Contradiction {
+            index,
+            name: Box::new([
+                measurement.case.clone(),
+                measurement.mode.clone(),
+                measurement.counter.to_string(),
+            ]),
+            problem,
+        })?;
+    }
+    Ok(run)
+}
+
+/// Writes a run, indented, with a newline at the end.
+///
+/// # Errors
+/// None for any run of this crate's making: the error is `serde_json`'s own.
+pub fn write(run: &Run) -> Result<String, serde_json::Error> {
+    Ok(serde_json::to_string_pretty(run)? + "\n")
+}
+
+fn consistent(measurement: &Measurement) -> Result<(), String> {
+    let Measurement {
+        counter,
+        unit,
+        source,
+        n,
+        samples,
+        ..
+    } = measurement;
+    if *n != samples.len() {
+        return Err(format!("n is {n}, but there are {} samples", samples.len()));
+    }
+    if *source != counter.source() {
+        let (found, right) = (source.name(), counter.source().name());
+        return Err(format!("source is {found}, but this counter is {right}"));
+    }
+    if unit != counter.unit() {
+        return Err(format!(
+            "unit is {unit}, but this counter's is {}",
+            counter.unit()
+        ));
+    }
+    Ok(())
+}

@@ -1,0 +1,124 @@
+//! Tables for a pull request or a file, as GitHub reads Markdown.
+
+use super::bench;
+use super::report::{CaseReport, Notes, Report};
+use super::table::{Cell, Table};
+use crate::run::Run;
+
+/// The counter-diff table of every case, the mode `head` against the mode `base`: the verdict
+/// first; what was not measured and the rig last.
+pub fn counter_diff(run: &Run, base: &str, head: &str) -> String {
+    let report = Report::new(run, base, head);
+    let headline = format!("**{}**\n", escape(&report.headline));
+    let overview = report.overview.iter().map(table);
+    let cases = report.cases.iter().map(case);
+    let notes = notes(&report.notes);
+    blocks(
+        std::iter::once(headline)
+            .chain(overview)
+            .chain(cases)
+            .chain(notes),
+    )
+}
+
+/// The bench table: a row a case, a column a mode, each mode against the first.
+pub fn bench(run: &Run) -> String {
+    blocks(std::iter::once(table(&bench::table(run))).chain(notes(&Notes::new(run, &[]))))
+}
+
+fn case(case: &CaseReport) -> String {
+    let heading = format!("### {}\n", escape(&case.name));
+    let verdict = format!("{}\n", escape(&case.verdict));
+    let facts = case
+        .facts
+        .iter()
+        .map(|facts| format!("{}\n", escape(facts)));
+    blocks(
+        [heading, verdict]
+            .into_iter()
+            .chain(facts)
+            .chain([table(&case.table)]),
+    )
+}
+
+fn blocks(blocks: impl Iterator<Item = String>) -> String {
+    blocks
+        .filter(|block| !block.is_empty())
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+fn notes(notes: &Notes) -> [String; 3] {
+    let legend = notes
+        .legend
+        .iter()
+        .map(|line| format!("- {}\n", escape(line)))
+        .collect();
+    let unavailable = notes
+        .unavailable
+        .iter()
+        .map(|(reason, counters)| format!("- {}: {}\n", escape(counters), escape(reason)));
+    let rig = notes
+        .rig
+        .iter()
+        .map(|(label, value)| format!("- {label}: {}\n", escape(value)));
+    [
+        legend,
+        folded("not measured", unavailable.collect()),
+        folded("rig", rig.collect()),
+    ]
+}
+
+/// A part that is closed until it is asked for; nothing where it is empty.
+fn folded(title: &str, body: String) -> String {
+    if body.is_empty() {
+        return body;
+    }
+    format!("<details><summary>{title}</summary>\n\n{body}\n</details>\n")
+}
+
+fn table(table: &Table) -> String {
+    let source = table.section_header.map(str::to_owned);
+    let header = line(table.header.iter().map(|title| escape(title)).chain(source));
+    let rule = line(
+        table
+            .header
+            .iter()
+            .enumerate()
+            .map(|(i, _)| if i == 0 { "---" } else { "---:" }.to_owned())
+            .chain(table.section_header.map(|_| "---".to_owned())),
+    );
+    let rows = table.sections.iter().flat_map(|section| {
+        section
+            .rows
+            .iter()
+            .map(|row| line(row.iter().map(text).chain(section.title.map(str::to_owned))))
+    });
+    [header, rule].into_iter().chain(rows).collect()
+}
+
+fn line(cells: impl Iterator<Item = String>) -> String {
+    format!("| {} |\n", cells.collect::<Vec<_>>().join(" | "))
+}
+
+fn text(cell: &Cell) -> String {
+    let lines: Vec<_> = cell.lines.iter().map(|line| escape(line)).collect();
+    lines.join("<br>")
+}
+
+/// Words as words: names from outside neither end a cell nor open a tag or a link.
+fn escape(text: &str) -> String {
+    text.chars()
+        .fold(String::with_capacity(text.len()), |mut escaped, c| {
+            match c {
+                '|' | '\\' | '*' => escaped.extend(['\\', c]),
+                '(' if escaped.ends_with(']') => escaped.push_str("\\("),
+                '<' => escaped.push_str("&lt;"),
+                '>' => escaped.push_str("&gt;"),
+                '&' => escaped.push_str("&amp;"),
+                '\n' | '\r' => escaped.push(' '),
+                _ => escaped.push(c),
+            }
+            escaped
+        })
+}

@@ -1,0 +1,17 @@
+//! A [`Run`](crate::Run) as text: terminal, Markdown, HTML, JSON and other tools' formats.
+//!
+//! `report` and the table builders turn a run into one model of words and cells; `terminal`,
+//! `markdown` and `html` only lay that model out. Nothing here touches a file or a stream.
+
+mod bench;
+mod counters;
+pub mod export;
+pub mod html;
+pub mod json;
+pub mod markdown;
+mod report;
+mod table;
+pub mod terminal;
+mod verdict;
+
+pub use verdict::{headline, verdict};

@@ -1,0 +1,177 @@
+//! The model of a whole report: what stands around the tables, in the order in which it is read.
+
+use super::bench;
+use super::counters::Comparison;
+use super::table::{Table, Tone};
+use super::verdict::{headline, verdict};
+use crate::counter::{Counter, Source};
+use crate::format;
+use crate::run::{Rig, Run};
+
+/// A comparison of two modes, ready to be laid out.
+pub(super) struct Report {
+    pub(super) headline: String,
+    /// Times of all modes, where there is more to see than the cases below show.
+    pub(super) overview: Option<Table>,
+    pub(super) cases: Vec<CaseReport>,
+    pub(super) notes: Notes,
+}
+
+/// One case of a report.
+pub(super) struct CaseReport {
+    pub(super) name: String,
+    pub(super) verdict: String,
+    pub(super) tone: Tone,
+    /// Status, fork, gas and opcodes of the verified result.
+    pub(super) facts: Option<String>,
+    pub(super) table: Table,
+}
+
+/// What the figures rest on.
+pub(super) struct Notes {
+    pub(super) legend: Vec<String>,
+    /// Reasons and the titles of the counters they hold for.
+    pub(super) unavailable: Vec<(String, String)>,
+    pub(super) rig: Vec<(&'static str, String)>,
+}
+
+impl Report {
+    pub(super) fn new(run: &Run, base: &str, head: &str) -> Self {
+        let comparison = Comparison { run, base, head };
+        let cases: Vec<_> = comparison
+            .cases()
+            .into_iter()
+            .map(|c| case(comparison, c))
+            .collect();
+        let more_to_see = cases.len() > 1 || run.modes().len() > 2;
+        Self {
+            headline: headline(run, base, head),
+            overview: more_to_see.then(|| bench::table(run)),
+            notes: Notes::new(run, &cases),
+            cases,
+        }
+    }
+}
+
+fn case(comparison: Comparison<'_>, name: &str) -> CaseReport {
+    let Comparison { run, base, head } = comparison;
+    let ratio = run.ratio(name, base, head, Counter::CpuTime);
+    CaseReport {
+        name: name.to_owned(),
+        verdict: verdict(run, name, base, head),
+        tone: ratio.map_or(Tone::Faint, |ratio| Tone::from(ratio.verdict)),
+        facts: facts(run, name, base).or_else(|| facts(run, name, head)),
+        table: comparison.table(name),
+    }
+}
+
+fn facts(run: &Run, case: &str, mode: &str) -> Option<String> {
+    let result = run.result(case, mode)?;
+    let opcodes = run
+        .opcodes(case, mode)
+        .map(|n| format!(", {}", format::count(n, "opcode")));
+    Some(format!(
+        "{} at {}, {} gas{}; verified against {}",
+        result.status,
+        result.fork,
+        format::thousands(result.gas_used),
+        opcodes.unwrap_or_default(),
+        result.expected,
+    ))
+}
+
+impl Notes {
+    /// The notes below `cases`, or below a bench table alone where there are none.
+    pub(super) fn new(run: &Run, cases: &[CaseReport]) -> Self {
+        Self {
+            legend: legend(run, cases),
+            unavailable: unavailable(run),
+            rig: rig(&run.created, &run.rig),
+        }
+    }
+}
+
+fn legend(run: &Run, cases: &[CaseReport]) -> Vec<String> {
+    let has = |found: bool, text: &str| found.then(|| text.to_owned());
+    let simulated = Some(Source::Simulated.name());
+    let mut sections = cases.iter().flat_map(|case| &case.table.sections);
+    let simulated = sections.any(|section| section.title == simulated);
+
+    let threshold = run.ratios.iter().find_map(|ratio| ratio.threshold);
+    let compared = !run.ratios.is_empty();
+    let unchanged = match threshold {
+        Some(threshold) => format!(
+            "≈ unchanged: the interval lies within {}.",
+            format::percent(threshold)
+        ),
+        None => "≈ unchanged: the interval lies within the threshold.".to_owned(),
+    };
+    [
+        has(
+            true,
+            "± median absolute deviation. All figures are per call of the case.",
+        ),
+        has(
+            compared,
+            "[low, high] 95 % bootstrap interval of the median of the paired ratios.",
+        ),
+        has(compared, &unchanged),
+        has(
+            compared,
+            "? undecided: the interval is too wide; more pairs would narrow it.",
+        ),
+        has(
+            simulated,
+            "simulated: counted on callgrind's model of a CPU, not on this one; exact.",
+        ),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+/// The counters that could not be had, grouped by reason in the order of first appearance.
+fn unavailable(run: &Run) -> Vec<(String, String)> {
+    let mut groups: Vec<(String, Vec<&str>)> = Vec::new();
+    for missing in &run.unavailable {
+        let title = missing.counter.title();
+        match groups
+            .iter_mut()
+            .find(|(reason, _)| *reason == missing.reason)
+        {
+            Some((_, titles)) => titles.push(title),
+            None => groups.push((missing.reason.clone(), vec![title])),
+        }
+    }
+    groups
+        .into_iter()
+        .map(|(reason, titles)| (reason, titles.join(", ")))
+        .collect()
+}
+
+fn rig(created: &str, rig: &Rig) -> Vec<(&'static str, String)> {
+    let machine = if rig.virtualized {
+        "virtual machine"
+    } else {
+        "no hypervisor"
+    };
+    let unknown = || "not stated by the kernel".to_owned();
+    let version = match &rig.commit {
+        Some(commit) => format!("{}, commit {commit}", rig.version),
+        None => rig.version.clone(),
+    };
+    vec![
+        ("date", created.to_owned()),
+        (
+            "CPU",
+            format!("{}, {} usable, {}, {machine}", rig.cpu, rig.cpus, rig.arch),
+        ),
+        ("governor", rig.governor.clone().unwrap_or_else(unknown)),
+        ("memory", format::bytes(rig.memory)),
+        ("kernel", rig.kernel.clone()),
+        ("compiler", rig.rustc.clone()),
+        ("build", rig.build.clone()),
+        ("version", version),
+        ("binary", rig.binary.clone()),
+    ]
+}

@@ -1,0 +1,191 @@
+//! Tables for a terminal, within its width.
+
+use super::bench;
+use super::report::{Notes, Report};
+use super::table::{Cell, Section, Table, Tone};
+use crate::run::Run;
+use comfy_table::{
+    Attribute, CellAlignment, Color, ColumnConstraint, ContentArrangement, ContentLineStyle,
+    LineStyle, TableStyle, Width, presets,
+};
+
+/// What the terminal can take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Style {
+    /// Whether to colour with ANSI escapes.
+    pub color: bool,
+    /// Columns of the terminal; wider tables wrap inside their cells.
+    pub width: u16,
+}
+
+impl Default for Style {
+    /// No colour, 80 columns.
+    fn default() -> Self {
+        Self {
+            color: false,
+            width: 80,
+        }
+    }
+}
+
+/// The counter-diff table of every case, the mode `head` against the mode `base`, with its verdict,
+/// what was not measured and the rig.
+pub fn counter_diff(run: &Run, base: &str, head: &str, style: Style) -> String {
+    let report = Report::new(run, base, head);
+    let summary = (report.cases.len() > 1).then(|| words(&[&report.headline], Tone::Plain, style));
+    let cases = report.cases.iter().map(|case| {
+        let facts = case
+            .facts
+            .iter()
+            .map(|facts| words(&[facts], Tone::Faint, style));
+        let verdict = words(&[&case.verdict], case.tone, style);
+        std::iter::once(verdict)
+            .chain(facts)
+            .chain(["\n".to_owned(), table(&case.table, style)])
+            .collect()
+    });
+    blocks(
+        summary
+            .into_iter()
+            .chain(cases)
+            .chain(notes(&report.notes, style)),
+    )
+}
+
+/// The bench table: a row a case, a column a mode, each mode against the first.
+pub fn bench(run: &Run, style: Style) -> String {
+    let bench = table(&bench::table(run), style);
+    blocks(std::iter::once(bench).chain(notes(&Notes::new(run, &[]), style)))
+}
+
+/// Blocks with an empty line between them.
+fn blocks(blocks: impl Iterator<Item = String>) -> String {
+    blocks
+        .filter(|block| !block.is_empty())
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+fn notes(notes: &Notes, style: Style) -> [String; 3] {
+    let legend: Vec<&str> = notes.legend.iter().map(String::as_str).collect();
+    let unavailable = notes
+        .unavailable
+        .iter()
+        .map(|(reason, counters)| [counters, reason.as_str()]);
+    let rig = notes
+        .rig
+        .iter()
+        .map(|(label, value)| [*label, value.as_str()]);
+    [
+        words(&legend, Tone::Faint, style),
+        list("not measured", unavailable, style),
+        list("rig", rig, style),
+    ]
+}
+
+fn words(lines: &[&str], tone: Tone, style: Style) -> String {
+    let mut layout = layout(style);
+    for line in lines {
+        layout.add_row([colored(line, tone)]);
+    }
+    finish(layout)
+}
+
+/// Two columns under a title; nothing where there is no row.
+fn list<'a>(title: &str, rows: impl Iterator<Item = [&'a str; 2]>, style: Style) -> String {
+    let mut layout = layout(style);
+    layout.add_row([bold(title)]);
+    layout.add_rows(rows);
+    if layout.row_count() > 1 {
+        finish(layout)
+    } else {
+        String::new()
+    }
+}
+
+fn table(table: &Table, style: Style) -> String {
+    let mut layout = layout(style);
+    layout.load_style(RULED);
+    layout.set_header(table.header.iter().map(bold));
+    for (i, Section { title, rows }) in table.sections.iter().enumerate() {
+        if let Some(title) = title {
+            if i > 0 {
+                layout.add_row([""]);
+            }
+            layout.add_row([bold(title)]);
+        }
+        layout.add_rows(rows.iter().map(|row| row.iter().map(cell)));
+    }
+    let mut columns = layout.column_iter_mut();
+    if let Some(names) = columns.next() {
+        names.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(names_width(
+            table,
+        ))));
+    }
+    columns.for_each(|column| column.set_cell_alignment(CellAlignment::Right));
+    finish(layout)
+}
+
+/// Names keep to one line if they are no longer than most; figures are short anyway.
+fn names_width(table: &Table) -> u16 {
+    const MOST: usize = "instructions / opcode".len();
+    let names = table
+        .sections
+        .iter()
+        .flat_map(|s| &s.rows)
+        .filter_map(|row| row.first());
+    let longest = names
+        .flat_map(|cell| &cell.lines)
+        .map(|line| line.chars().count())
+        .max();
+    longest.unwrap_or(0).min(MOST) as u16 + GAP
+}
+
+/// A rule below the header and no other lines.
+const RULED: TableStyle = TableStyle::new()
+    .header_lines(ContentLineStyle::none())
+    .header_separator(LineStyle::none().fill('─'))
+    .content_lines(ContentLineStyle::none());
+
+/// Spaces between columns.
+const GAP: u16 = 2;
+
+fn layout(style: Style) -> comfy_table::Table {
+    let mut layout = comfy_table::Table::new();
+    layout
+        .load_style(presets::NOTHING)
+        .set_content_arrangement(ContentArrangement::Dynamic)
+        .force_no_tty()
+        .set_width(style.width);
+    if style.color {
+        layout.enforce_styling();
+    }
+    layout
+}
+
+fn finish(mut layout: comfy_table::Table) -> String {
+    let last = layout.column_count().saturating_sub(1);
+    for (i, column) in layout.column_iter_mut().enumerate() {
+        column.set_padding((0, if i == last { 0 } else { GAP }));
+    }
+    layout.trim_fmt() + "\n"
+}
+
+fn cell(cell: &Cell) -> comfy_table::Cell {
+    colored(&cell.lines.join("\n"), cell.tone)
+}
+
+fn bold(text: impl ToString) -> comfy_table::Cell {
+    comfy_table::Cell::new(text).add_attribute(Attribute::Bold)
+}
+
+fn colored(text: &str, tone: Tone) -> comfy_table::Cell {
+    let cell = comfy_table::Cell::new(text);
+    match tone {
+        Tone::Plain => cell,
+        Tone::Good => cell.fg(Color::DarkGreen),
+        Tone::Bad => cell.fg(Color::DarkRed),
+        Tone::Unsure => cell.fg(Color::DarkYellow),
+        Tone::Faint => cell.fg(Color::DarkGrey),
+    }
+}

@@ -1,0 +1,322 @@
+//! Properties of the summary and the paired ratio, and a simulation of their false alarms and power.
+
+use super::*;
+use proptest::prelude::*;
+
+fn counter(source: crate::counter::Source) -> Counter {
+    *Counter::ALL.iter().find(|c| c.source() == source).unwrap()
+}
+
+#[test]
+fn summary_of_known_samples() {
+    let odd = Summary::of(&[3.0, 1.0, 9.0]).unwrap();
+    assert_eq!(
+        odd,
+        Summary {
+            n: 3,
+            median: 3.0,
+            min: 1.0,
+            max: 9.0,
+            mad: 2.0
+        }
+    );
+    let even = Summary::of(&[4.0, 2.0, 8.0, 2.0]).unwrap();
+    assert_eq!(
+        even,
+        Summary {
+            n: 4,
+            median: 3.0,
+            min: 2.0,
+            max: 8.0,
+            mad: 1.0
+        }
+    );
+}
+
+#[test]
+fn samples_that_are_no_figures_are_refused() {
+    assert_eq!(Summary::of(&[]), Err(SamplesError::Empty));
+    for bad in [f64::NAN, f64::INFINITY, -1.0] {
+        assert_eq!(Summary::of(&[1.0, bad]), Err(SamplesError::NotAFigure(1)));
+        assert_eq!(paired_ratio(&[1.0, 1.0], &[1.0, bad], 0.05, SEED), None);
+    }
+    let error = Measurement::new("empty", "advanced", Counter::CpuTime, vec![]).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "case empty, mode advanced, counter cpu-time: no samples"
+    );
+}
+
+#[test]
+fn zeros_give_one_or_no_ratio() {
+    let pairs = |base: f64, head: f64| paired_ratio(&[base; 8], &[head; 8], 0.05, SEED);
+    assert_eq!(
+        pairs(0.0, 0.0).map(|r| (r.median, r.verdict)),
+        Some((1.0, Verdict::Unchanged))
+    );
+    assert_eq!(pairs(0.0, 3.0), None);
+    assert_eq!(
+        pairs(3.0, 0.0).map(|r| (r.median, r.verdict)),
+        Some((0.0, Verdict::Improved))
+    );
+    assert_eq!(exact_ratio(0.0, 0.0, 0.05).map(|r| r.median), Some(1.0));
+    assert_eq!(exact_ratio(0.0, 3.0, 0.05), None);
+
+    // One page fault among many pairs is an outlier, not the end of the comparison.
+    let mut head = [0.0; 20];
+    head[7] = 1.0;
+    assert_eq!(
+        paired_ratio(&[0.0; 20], &head, 0.05, SEED).map(|r| r.high),
+        Some(1.0)
+    );
+}
+
+#[test]
+fn sides_without_pairs_give_no_ratio() {
+    assert_eq!(paired_ratio(&[], &[], 0.05, SEED), None);
+    assert_eq!(paired_ratio(&[1.0, 2.0], &[1.0], 0.05, SEED), None);
+}
+
+#[test]
+fn each_verdict_by_its_rule() {
+    let of = |median, low, high| verdict(median, low, high, 0.05);
+    assert_eq!(of(1.08, 1.03, 1.12), Verdict::Regressed);
+    assert_eq!(of(0.90, 0.85, 0.99), Verdict::Improved);
+    assert_eq!(of(1.03, 1.02, 1.04), Verdict::Unchanged);
+    assert_eq!(
+        of(1.08, 0.99, 1.20),
+        Verdict::Inconclusive,
+        "the interval holds 1"
+    );
+    assert_eq!(
+        of(1.03, 0.97, 1.09),
+        Verdict::Inconclusive,
+        "the interval is too wide"
+    );
+    assert_eq!(
+        of(1.04, 1.02, 1.06),
+        Verdict::Inconclusive,
+        "the threshold is inside"
+    );
+}
+
+#[test]
+fn few_noisy_pairs_support_no_verdict() {
+    let faster = |n: usize| {
+        paired_ratio(&vec![2.0; n], &vec![1.0; n], 0.05, SEED)
+            .unwrap()
+            .verdict
+    };
+    assert_eq!(faster(MIN_PAIRS - 1), Verdict::Inconclusive);
+    assert_eq!(faster(MIN_PAIRS), Verdict::Improved);
+}
+
+#[test]
+fn one_sample_decides_only_where_the_source_is_deterministic() {
+    use crate::counter::Source;
+    let compare = |source| {
+        let counter = counter(source);
+        let of = |mode, value| Measurement::new("case", mode, counter, vec![value]).unwrap();
+        Ratio::of(&of("base", 100.0), &of("head", 80.0), 0.05).unwrap()
+    };
+    let simulated = compare(Source::Simulated);
+    assert_eq!(
+        (simulated.low, simulated.median, simulated.high),
+        (0.8, 0.8, 0.8)
+    );
+    assert_eq!(simulated.verdict, Verdict::Improved);
+    for noisy in [Source::Software, Source::Hardware] {
+        assert_eq!(compare(noisy).verdict, Verdict::Inconclusive);
+    }
+}
+
+#[test]
+fn ratios_join_each_mode_to_the_base() {
+    let of = |case: &str, mode: &str, value| {
+        Measurement::new(case, mode, Counter::CpuTime, vec![value; 8]).unwrap()
+    };
+    let measurements = [
+        of("a", "base", 2.0),
+        of("a", "x", 1.0),
+        of("b", "x", 1.0),
+        of("a", "y", 4.0),
+    ];
+    let found: Vec<_> = ratios(&measurements, "base", 0.05)
+        .into_iter()
+        .map(|r| (r.case, r.head, r.median))
+        .collect();
+    assert_eq!(
+        found,
+        [
+            ("a".to_owned(), "x".to_owned(), 0.5),
+            ("a".into(), "y".into(), 2.0)
+        ]
+    );
+}
+
+prop_compose! {
+    fn pairs(counts: std::ops::Range<usize>)(
+        pairs in prop::collection::vec((1e-3..1e9_f64, 1e-3..1e9_f64), counts)
+    ) -> (Vec<f64>, Vec<f64>) {
+        pairs.into_iter().unzip()
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn summary_is_ordered_and_ignores_order((samples, _) in pairs(1..50)) {
+        let summary = Summary::of(&samples).unwrap();
+        prop_assert!(summary.min <= summary.median && summary.median <= summary.max);
+        prop_assert!(summary.mad <= summary.max - summary.min);
+        let reversed: Vec<f64> = samples.iter().rev().copied().collect();
+        prop_assert_eq!(summary, Summary::of(&reversed).unwrap());
+    }
+
+    #[test]
+    fn interval_holds_the_median_and_lies_within_the_ratios((base, head) in pairs(1..50)) {
+        let found = paired_ratio(&base, &head, 0.05, SEED).unwrap();
+        let ratios = sorted(base.iter().zip(&head).map(|(b, h)| h / b));
+        prop_assert!(found.low <= found.median && found.median <= found.high);
+        prop_assert!(ratios[0] <= found.low && found.high <= ratios[ratios.len() - 1]);
+        prop_assert_eq!(Some(found), paired_ratio(&base, &head, 0.05, SEED));
+    }
+
+    #[test]
+    fn swapped_sides_swap_the_verdict((base, head) in pairs(3..40), threshold in 0.0..0.5_f64) {
+        // An odd count, whose median is one of the ratios and not the mean of two.
+        let odd = base.len() - (base.len() + 1) % 2;
+        let (base, head) = (&base[..odd], &head[..odd]);
+        let there = paired_ratio(base, head, threshold, SEED).unwrap();
+        let back = paired_ratio(head, base, threshold, SEED).unwrap();
+        let swapped = match there.verdict {
+            Verdict::Improved => Verdict::Regressed,
+            Verdict::Regressed => Verdict::Improved,
+            same => same,
+        };
+        prop_assert_eq!(back.verdict, swapped);
+    }
+
+    #[test]
+    fn scale_does_not_matter((base, head) in pairs(6..40)) {
+        // A power of two scales without rounding.
+        let scaled: Vec<f64> = base.iter().map(|b| b * 1024.0).collect();
+        let scaled_head: Vec<f64> = head.iter().map(|h| h * 1024.0).collect();
+        prop_assert_eq!(
+            paired_ratio(&base, &head, 0.05, SEED),
+            paired_ratio(&scaled, &scaled_head, 0.05, SEED)
+        );
+    }
+}
+
+/// A shared machine: its speed drifts as a random walk that both samples of a pair see, each sample
+/// has its own noise of about 1 %, and one sample in twelve is interrupted.
+struct Machine {
+    random: SplitMix64,
+    drift: f64,
+}
+
+impl Machine {
+    fn new(seed: u64) -> Self {
+        Self {
+            random: SplitMix64(seed),
+            drift: 0.0,
+        }
+    }
+
+    fn unit(&mut self) -> f64 {
+        self.random.next() as f64 / u64::MAX as f64
+    }
+
+    /// Roughly normal, standard deviation 1 (Irwin-Hall).
+    fn normal(&mut self) -> f64 {
+        (0..12).map(|_| self.unit()).sum::<f64>() - 6.0
+    }
+
+    fn sample(&mut self, cost: f64) -> f64 {
+        let interrupted = if self.unit() < 1.0 / 12.0 {
+            0.3 * self.unit()
+        } else {
+            0.0
+        };
+        cost * (self.drift + 0.01 * self.normal() + interrupted).exp()
+    }
+
+    fn drift_on(&mut self) {
+        self.drift += 0.008 * self.normal();
+    }
+
+    /// `n` pairs in random order, the head costing `factor` times the base.
+    fn pairs(&mut self, n: usize, factor: f64) -> (Vec<f64>, Vec<f64>) {
+        (0..n)
+            .map(|_| {
+                self.drift_on();
+                if self.unit() < 0.5 {
+                    let base = self.sample(1.0);
+                    (base, self.sample(factor))
+                } else {
+                    let head = self.sample(factor);
+                    (self.sample(1.0), head)
+                }
+            })
+            .unzip()
+    }
+
+    /// All of one side, then all of the other: what pairing protects against.
+    fn blocks(&mut self, n: usize) -> (Vec<f64>, Vec<f64>) {
+        let mut block = || {
+            (0..n)
+                .map(|_| {
+                    self.drift_on();
+                    self.sample(1.0)
+                })
+                .collect()
+        };
+        (block(), block())
+    }
+}
+
+/// Share of 200 experiments in which `alarm` holds.
+fn share(mut alarm: impl FnMut(&mut Machine) -> bool) -> f64 {
+    let alarms = (0..200)
+        .filter(|seed| alarm(&mut Machine::new(*seed)))
+        .count();
+    alarms as f64 / 200.0
+}
+
+fn changed(pairs: &(Vec<f64>, Vec<f64>), threshold: f64) -> bool {
+    let found = paired_ratio(&pairs.0, &pairs.1, threshold, SEED).unwrap();
+    matches!(found.verdict, Verdict::Improved | Verdict::Regressed)
+}
+
+#[test]
+fn few_false_alarms_under_drift() {
+    let unpaired = share(|machine| {
+        let (base, head) = machine.blocks(60);
+        let ratio = Summary::of(&head).unwrap().median / Summary::of(&base).unwrap().median;
+        (ratio - 1.0).abs() > 0.02
+    });
+    assert!(
+        unpaired > 0.5,
+        "the machine is too quiet to test anything: {unpaired}"
+    );
+    assert!(share(|machine| changed(&machine.pairs(60, 1.0), 0.02)) <= 0.01);
+    assert!(share(|machine| changed(&machine.pairs(30, 1.0), 0.05)) <= 0.01);
+}
+
+#[test]
+fn real_changes_are_found() {
+    assert!(share(|machine| changed(&machine.pairs(60, 1.05), 0.02)) >= 0.99);
+    assert!(share(|machine| changed(&machine.pairs(60, 1.03), 0.02)) >= 0.7);
+    assert!(share(|machine| changed(&machine.pairs(30, 0.90), 0.05)) >= 0.99);
+}
+
+#[test]
+fn no_difference_is_not_called_undecided_with_enough_pairs() {
+    let unchanged = |machine: &mut Machine| {
+        let (base, head) = machine.pairs(60, 1.0);
+        paired_ratio(&base, &head, 0.02, SEED).unwrap().verdict == Verdict::Unchanged
+    };
+    assert!(share(unchanged) >= 0.95);
+}

@@ -1,0 +1,206 @@
+//! What people read, held against files under `snapshots/`.
+
+mod fixture;
+
+use evmscope_reports::Run;
+use evmscope_reports::counter::Counter::{CpuTime, SimBranchMisses};
+use evmscope_reports::render::html::{self, Flamegraph};
+use evmscope_reports::render::{headline, markdown, terminal, verdict};
+use evmscope_reports::run::{Measurement, Verdict};
+use evmscope_reports::stats::ratios;
+
+const PLAIN: terminal::Style = terminal::Style {
+    color: false,
+    width: 80,
+};
+const SVG: &str =
+    "<?xml version=\"1.0\"?>\n<svg width=\"1200\" height=\"118\"><text>a &amp; b</text></svg>";
+
+fn counter_diff(style: terminal::Style) -> String {
+    terminal::counter_diff(&fixture::run(), "traditional", "advanced", style)
+}
+
+fn page(run: &Run) -> String {
+    let flamegraph = Flamegraph {
+        title: "snailtracer, advanced",
+        svg: SVG,
+    };
+    html::report(run, "traditional", "advanced", &[flamegraph]).unwrap()
+}
+
+#[test]
+fn terminal_counter_diff() {
+    insta::assert_snapshot!(counter_diff(PLAIN));
+}
+
+#[test]
+fn terminal_bench() {
+    insta::assert_snapshot!(terminal::bench(&fixture::run(), PLAIN));
+}
+
+#[test]
+fn markdown_counter_diff() {
+    insta::assert_snapshot!(markdown::counter_diff(
+        &fixture::run(),
+        "traditional",
+        "advanced"
+    ));
+}
+
+#[test]
+fn markdown_bench() {
+    insta::assert_snapshot!(markdown::bench(&fixture::run()));
+}
+
+#[test]
+fn html_body() {
+    let page = page(&fixture::run());
+    // The style sheet is for the eye.
+    let (_, body) = page.split_once("<body>").unwrap();
+    insta::assert_snapshot!(body);
+}
+
+#[test]
+fn terminal_keeps_to_its_width() {
+    for width in [60, 80, 120] {
+        for line in counter_diff(terminal::Style {
+            color: false,
+            width,
+        })
+        .lines()
+        {
+            assert!(
+                line.chars().count() <= usize::from(width),
+                "{width}: {line}"
+            );
+        }
+    }
+}
+
+#[test]
+fn terminal_colours_on_request_only() {
+    assert!(!counter_diff(PLAIN).contains('\u{1b}'));
+    assert!(
+        counter_diff(terminal::Style {
+            color: true,
+            ..PLAIN
+        })
+        .contains('\u{1b}')
+    );
+}
+
+#[test]
+fn html_needs_nothing_from_outside() {
+    let page = page(&fixture::run());
+    for reference in [" src=", " href=", "url(", "@import", "http:", "https:"] {
+        assert!(!page.contains(reference), "{reference}");
+    }
+}
+
+#[test]
+fn html_refuses_a_flamegraph_that_is_none() {
+    let flamegraph = Flamegraph {
+        title: "advanced",
+        svg: "",
+    };
+    let error = html::report(&fixture::run(), "traditional", "advanced", &[flamegraph]);
+    assert_eq!(
+        error.unwrap_err().to_string(),
+        "flamegraph \"advanced\": no <svg> element in its text"
+    );
+}
+
+#[test]
+fn names_from_outside_stay_text() {
+    let mut run = fixture::run();
+    let evil = "a|b<script>[x](y)\"";
+    for result in &mut run.results {
+        result.case = evil.to_owned();
+    }
+    run.measurements.clear();
+    run.ratios.clear();
+    let markdown = markdown::bench(&run);
+    assert!(
+        markdown.contains("| a\\|b&lt;script&gt;[x]\\(y)\" | — |"),
+        "{markdown}"
+    );
+    let page = page(&run);
+    assert!(!page.contains("b<script>"), "{page}");
+}
+
+/// The fixture's first case with other times: the head's are `factor` times the base's, give or
+/// take `noise`.
+fn timed(factor: f64, noise: f64, pairs: usize) -> Run {
+    let mut run = fixture::run();
+    let samples = |factor: f64, noise: f64| {
+        let sample = move |i| factor * if i % 2 == 0 { 1.0 + noise } else { 1.0 - noise };
+        (0..pairs).map(sample).collect()
+    };
+    run.measurements = [("traditional", 1e6, 0.0), ("advanced", factor * 1e6, noise)]
+        .map(|(mode, time, noise)| {
+            Measurement::new("snailtracer", mode, CpuTime, samples(time, noise)).unwrap()
+        })
+        .to_vec();
+    run.results.retain(|result| result.case == "snailtracer");
+    run.ratios = ratios(&run.measurements, "traditional", 0.02);
+    run
+}
+
+#[test]
+fn verdict_sentences() {
+    let sentence = |run: &Run| verdict(run, "snailtracer", "traditional", "advanced");
+    insta::assert_snapshot!(sentence(&timed(0.7, 0.0, 60)), @"snailtracer: advanced is 1.43 times as fast as traditional (95 % interval 1.43 to 1.43), 60 pairs.");
+    insta::assert_snapshot!(sentence(&timed(1.1, 0.0, 60)), @"snailtracer: advanced takes 1.10 times as long as traditional (95 % interval 1.10 to 1.10), 60 pairs.");
+    insta::assert_snapshot!(sentence(&timed(1.004, 0.0, 60)), @"snailtracer: advanced is as fast as traditional within 2 % (time +0.4 %, 95 % interval +0.4 to +0.4 %), 60 pairs.");
+    insta::assert_snapshot!(sentence(&timed(0.99, 0.05, 61)), @"snailtracer: undecided between advanced and traditional (time +4.0 %, 95 % interval -5.9 to +4.0 %), 61 pairs.");
+    insta::assert_snapshot!(sentence(&timed(0.7, 0.0, 1)), @"snailtracer: undecided between advanced and traditional (time -30.0 %, 95 % interval -30.0 to -30.0 %), 1 pair.");
+    let mut unpaired = timed(0.7, 0.0, 60);
+    unpaired.ratios.clear();
+    insta::assert_snapshot!(sentence(&unpaired), @"snailtracer: advanced and traditional were not timed against each other.");
+}
+
+#[test]
+fn headline_is_the_verdict_of_one_case_and_a_count_of_many() {
+    let run = timed(0.7, 0.0, 60);
+    assert_eq!(
+        headline(&run, "traditional", "advanced"),
+        verdict(&run, "snailtracer", "traditional", "advanced")
+    );
+    let run = fixture::run();
+    assert_eq!(
+        run.ratio("empty", "traditional", "revm", CpuTime)
+            .unwrap()
+            .verdict,
+        Verdict::Inconclusive
+    );
+    insta::assert_snapshot!(headline(&run, "traditional", "revm"), @"revm against traditional, 2 cases: slower on 1, undecided on 1.");
+}
+
+#[test]
+fn a_rate_of_zero_is_zero_and_not_absent() {
+    let mut run = fixture::run();
+    run.measurements.retain(|m| m.counter != SimBranchMisses);
+    run.measurements.extend(
+        [("traditional", 400.0), ("advanced", 0.0)].map(|(mode, misses)| {
+            Measurement::new("snailtracer", mode, SimBranchMisses, vec![misses]).unwrap()
+        }),
+    );
+    run.ratios = ratios(&run.measurements, "traditional", 0.02);
+    let table = markdown::counter_diff(&run, "traditional", "advanced");
+    let rate = table
+        .lines()
+        .find(|line| line.contains("cond. branch misses / opcode"));
+    insta::assert_snapshot!(rate.unwrap(), @"| cond. branch misses / opcode | 0.0000128 | 0 | -100 % | exact | simulated |");
+}
+
+#[test]
+fn a_run_without_anything_still_renders() {
+    let mut run = fixture::run();
+    run.results.clear();
+    run.measurements.clear();
+    run.ratios.clear();
+    run.unavailable.clear();
+    assert!(terminal::bench(&run, PLAIN).contains("rig"));
+    assert!(markdown::counter_diff(&run, "traditional", "advanced").contains("no case to compare"));
+    assert!(page(&run).contains("no case to compare"));
+}
