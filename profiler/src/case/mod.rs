@@ -1,0 +1,231 @@
+//! Benchmark cases: what is run, from which state, and what must come out. The layouts they are read
+//! from have a file each; running them is the engines' business.
+
+mod evm_bench;
+mod folder;
+mod published;
+
+use alloy_primitives::{Address, B256, Bytes, address, hex};
+use anyhow::{Context, Result, bail};
+use evmscope_interp::world::{Account, World};
+use evmscope_interp::{Environment, Fork, Interpreter, Message, Mode, Status, Word};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Who calls.
+pub const CALLER: Address = address!("1000000000000000000000000000000000000001");
+/// What is called, unless the case deploys it.
+pub const CONTRACT: Address = address!("2000000000000000000000000000000000000002");
+/// The caller's balance: a million ether, in wei.
+const FUNDS: u128 = 1_000_000_000_000_000_000_000_000;
+
+/// A case as it was read.
+#[derive(Clone, Debug)]
+pub struct Case {
+    pub name: String,
+    pub description: String,
+    pub fork: Fork,
+    pub gas_limit: u64,
+    pub code: Deployment,
+    pub calldata: Bytes,
+    /// Slots of the contract before anything runs.
+    pub storage: Vec<(Word, Word)>,
+    /// Call data of the calls made before, each its own transaction.
+    pub setup: Vec<Bytes>,
+    pub expected: Expected,
+}
+
+/// How the contract comes into the world.
+#[derive(Clone, Debug)]
+pub enum Deployment {
+    /// Its code as it is when deployed.
+    Runtime(Bytes),
+    /// Its init code, which a creation runs first.
+    Init(Bytes),
+}
+
+/// What must come out.
+#[derive(Clone, Debug)]
+pub enum Expected {
+    /// What the file named `from` states; a field that it leaves out is not checked.
+    Stated {
+        from: &'static str,
+        status: String,
+        gas_used: u64,
+        output_hash: B256,
+        refund: Option<i64>,
+        logs: Option<usize>,
+    },
+    /// Nothing is stated: all modes and the peer must agree.
+    Agreement,
+}
+
+impl Expected {
+    /// What a result is held against, as reports name it.
+    pub fn source(&self) -> &'static str {
+        match self {
+            Expected::Stated { from, .. } => from,
+            Expected::Agreement => "agreement",
+        }
+    }
+}
+
+/// The state right before the call that is measured, and the call.
+#[derive(Clone, Debug)]
+pub struct Scene {
+    pub world: World,
+    pub message: Message,
+}
+
+impl Case {
+    /// Makes the world, deploys the contract and runs the calls before.
+    ///
+    /// # Errors
+    /// A deployment or a call before that does not succeed.
+    pub fn scene(&self) -> Result<Scene> {
+        let mut world = World::new(Environment {
+            number: 1,
+            timestamp: 1,
+            gas_limit: self.gas_limit,
+            chain_id: 1,
+            origin: CALLER,
+            ..Environment::default()
+        });
+        world.insert(CALLER, Account { balance: Word::from(FUNDS), ..Account::default() });
+        let mut interpreter = Interpreter::new(Mode::Traditional, self.fork);
+        let mut run = |world: &mut World, what: &str, message: Message| {
+            world.begin_transaction(self.fork, &[CALLER, message.recipient]);
+            let outcome = interpreter.execute(message, world);
+            if outcome.status != Status::Success {
+                bail!("case {}: {what} ended with {}, not success", self.name, outcome.status);
+            }
+            Ok(outcome)
+        };
+        let contract = match &self.code {
+            Deployment::Runtime(code) => {
+                let mut account = Account::contract(code);
+                for (key, value) in &self.storage {
+                    account.set_storage(*key, *value);
+                }
+                world.insert(CONTRACT, account);
+                CONTRACT
+            }
+            Deployment::Init(code) => {
+                let message = Message::create(CALLER, code.clone(), self.gas_limit);
+                let outcome = run(&mut world, "the deployment", message)?;
+                outcome.created.unwrap_or(CONTRACT)
+            }
+        };
+        let call = |input: &Bytes| Message::call(CALLER, contract, input.clone(), self.gas_limit);
+        for (index, input) in self.setup.iter().enumerate() {
+            run(&mut world, &format!("call {} before", index + 1), call(input))?;
+        }
+        world.begin_transaction(self.fork, &[CALLER, contract]);
+        Ok(Scene { world, message: call(&self.calldata) })
+    }
+
+    /// A case made of bytes on the command line, from which nothing is expected.
+    pub fn ad_hoc(code: Bytes, calldata: Bytes, gas_limit: u64, fork: Fork) -> Case {
+        Case {
+            name: "code".into(),
+            description: "code from the command line".into(),
+            fork,
+            gas_limit,
+            code: Deployment::Runtime(code),
+            calldata,
+            storage: Vec::new(),
+            setup: Vec::new(),
+            expected: Expected::Agreement,
+        }
+    }
+}
+
+/// Reads all cases below a folder, in whichever layout it has, sorted by name.
+///
+/// # Errors
+/// A folder that cannot be read or holds no case, and any case that is not as its layout wants it.
+pub fn load_all(dir: &Path) -> Result<Vec<Case>> {
+    let mut cases = Vec::new();
+    collect(dir, 0, &mut cases)?;
+    if cases.is_empty() {
+        bail!(
+            "no case in {}: a case is a folder with case.toml, a NAME.runtime.hex, or a benchmark.evm-bench.json",
+            dir.display()
+        );
+    }
+    cases.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(cases)
+}
+
+/// Deep enough for every layout, and no endless walk where links make a circle.
+const DEEPEST: usize = 4;
+
+fn collect(dir: &Path, depth: usize, cases: &mut Vec<Case>) -> Result<()> {
+    let entries = fs::read_dir(dir).with_context(|| format!("cannot read the cases in {}", dir.display()))?;
+    for entry in entries {
+        let path = entry.with_context(|| format!("cannot read the cases in {}", dir.display()))?.path();
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        if path.is_dir() {
+            if depth < DEEPEST && name != "node_modules" {
+                collect(&path, depth + 1, cases)?;
+            }
+        } else if name == folder::FILE {
+            cases.push(folder::load(dir)?);
+        } else if name == evm_bench::FILE {
+            cases.push(evm_bench::load(&path)?);
+        } else if let Some(stem) = name.strip_suffix(published::SUFFIX) {
+            cases.push(published::load(dir, stem)?);
+        }
+    }
+    Ok(())
+}
+
+/// Picks cases by name, in the order asked for; all where none is named.
+///
+/// # Errors
+/// A name that no case has.
+pub fn pick(cases: Vec<Case>, names: &[String]) -> Result<Vec<Case>> {
+    if names.is_empty() {
+        return Ok(cases);
+    }
+    let known = || cases.iter().map(|case| case.name.as_str()).collect::<Vec<_>>().join(", ");
+    names
+        .iter()
+        .map(|name| {
+            let found = cases.iter().find(|case| case.name == *name).cloned();
+            found.with_context(|| format!("unknown case `{name}`: choose from {}", known()))
+        })
+        .collect()
+}
+
+/// The folder `cases` of the checkout this is run in, or of the one it was built in.
+pub fn default_dir() -> PathBuf {
+    let here = Path::new("cases");
+    if here.is_dir() {
+        return here.to_path_buf();
+    }
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../cases")
+}
+
+/// Hex digits, with or without `0x`, white space around them ignored.
+///
+/// # Errors
+/// An odd number of digits or anything that is no digit; `what` says where.
+pub fn parse_hex(text: &str, what: &str) -> Result<Bytes> {
+    hex::decode(text.trim()).map(Bytes::from).map_err(|error| match error {
+        hex::FromHexError::OddLength => anyhow::anyhow!("{what}: an odd number of hex digits"),
+        error => anyhow::anyhow!("{what}: not hex: {error}"),
+    })
+}
+
+fn read(path: &Path) -> Result<String> {
+    fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))
+}
+
+fn read_hex(path: &Path) -> Result<Bytes> {
+    parse_hex(&read(path)?, &path.display().to_string())
+}
+
+fn parse_word(text: &str, path: &Path) -> Result<Word> {
+    text.parse().with_context(|| format!("in {}", path.display()))
+}

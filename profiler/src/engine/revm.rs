@@ -1,0 +1,167 @@
+//! The crate `revm` as an engine: its execution of the same message from the same state, without the
+//! validation, set-up and tear-down of a transaction.
+
+use super::{CallOutcome, Engine};
+use crate::case::Scene;
+use alloy_primitives::U256;
+use anyhow::{Result, bail};
+use evmscope_interp::{Fork, Host};
+use revm::bytecode::Bytecode;
+use revm::context_interface::journaled_state::JournalCheckpoint;
+use revm::context::{BlockEnv, CfgEnv, ContextTr, JournalTr, TxEnv};
+use revm::context_interface::cfg::gas::GasTracker;
+use revm::database::{CacheDB, EmptyDB};
+use revm::handler::{EthFrame, FrameResult, Handler, MainnetEvm, MainnetHandler};
+use revm::interpreter::InstructionResult;
+use revm::interpreter::interpreter::EthInterpreter;
+use revm::primitives::TxKind;
+use revm::primitives::hardfork::SpecId;
+use revm::state::AccountInfo;
+use revm::{Context, Journal, MainBuilder};
+use std::convert::Infallible;
+use std::mem;
+
+type Db = CacheDB<EmptyDB>;
+type Ctx = Context<BlockEnv, TxEnv, CfgEnv, Db>;
+type Mainnet = MainnetHandler<
+    MainnetEvm<Ctx>,
+    revm::context::result::EVMError<Infallible>,
+    EthFrame<EthInterpreter>,
+>;
+
+pub struct Revm {
+    evm: MainnetEvm<Ctx>,
+    before: Journal<Db>,
+    checkpoint: JournalCheckpoint,
+    gas_limit: u64,
+    ready: Vec<Journal<Db>>,
+    used: Vec<Journal<Db>>,
+    result: Option<FrameResult>,
+}
+
+impl Revm {
+    /// Takes the scene's state over and warms what a transaction finds warm.
+    pub fn new(fork: Fork, scene: &Scene) -> Result<Revm> {
+        let message = &scene.message;
+        let environment = scene.world.environment();
+        let block = BlockEnv {
+            number: U256::from(environment.number),
+            timestamp: U256::from(environment.timestamp),
+            beneficiary: environment.coinbase,
+            gas_limit: environment.gas_limit,
+            prevrandao: Some(environment.prevrandao.into()),
+            basefee: 0,
+            ..BlockEnv::default()
+        };
+        let tx = TxEnv {
+            caller: message.caller,
+            kind: TxKind::Call(message.recipient),
+            data: message.input.clone(),
+            gas_limit: message.gas,
+            gas_price: 0,
+            chain_id: Some(environment.chain_id),
+            ..TxEnv::default()
+        };
+        let spec = spec(fork)?;
+        let mut evm = Ctx::new(database(scene), spec)
+            .with_cfg(CfgEnv::new_with_spec(spec))
+            .with_block(block)
+            .with_tx(tx)
+            .build_mainnet();
+        Mainnet::default().load_accounts(&mut evm)?;
+        for address in [message.caller, message.recipient] {
+            evm.ctx.journal_mut().load_account_with_code(address)?;
+        }
+        let checkpoint = evm.ctx.journal_mut().checkpoint();
+        Ok(Revm {
+            before: evm.ctx.journaled_state.clone(),
+            evm,
+            checkpoint,
+            gas_limit: message.gas,
+            ready: Vec::new(),
+            used: Vec::new(),
+            result: None,
+        })
+    }
+}
+
+impl Engine for Revm {
+    fn prepare(&mut self, calls: usize) {
+        self.used.clear();
+        self.used.reserve(calls);
+        self.ready.resize_with(calls, || self.before.clone());
+    }
+
+    fn call(&mut self) {
+        let journal = self.ready.pop().expect("a call was prepared");
+        self.used.push(mem::replace(&mut self.evm.ctx.journaled_state, journal));
+        let mut gas = GasTracker::new(self.gas_limit, self.gas_limit, 0);
+        let result = Mainnet::default().execution(&mut self.evm, self.checkpoint, &mut gas);
+        self.result = result.ok().flatten();
+    }
+
+    fn outcome(&self) -> Option<CallOutcome> {
+        let result = self.result.as_ref()?;
+        let gas = result.gas();
+        Some(CallOutcome {
+            status: status(result.instruction_result()),
+            gas_used: gas.total_gas_spent(),
+            refund: if result.instruction_result().is_ok() { gas.refunded() } else { 0 },
+            output: result.output().data().clone(),
+            logs: self.evm.ctx.journal().logs().len(),
+        })
+    }
+}
+
+fn spec(fork: Fork) -> Result<SpecId> {
+    Ok(match fork {
+        Fork::Cancun => SpecId::CANCUN,
+        Fork::Prague => SpecId::PRAGUE,
+        Fork::Osaka => SpecId::OSAKA,
+        fork => bail!("revm is compared from cancun on, not at {fork}"),
+    })
+}
+
+fn database(scene: &Scene) -> Db {
+    let mut db = Db::default();
+    for (address, account) in scene.world.accounts() {
+        let code = Bytecode::new_raw(account.code.bytes().to_vec().into());
+        let info = AccountInfo::new(
+            U256::from_limbs(account.balance.0),
+            account.nonce,
+            account.code.hash(),
+            code,
+        );
+        db.insert_account_info(*address, info);
+        for (key, value) in account.storage() {
+            let slot = (U256::from_limbs(key.0), U256::from_limbs(value.0));
+            // The database is in memory and has the account: nothing to fail.
+            let _ = db.insert_account_storage(*address, slot.0, slot.1);
+        }
+    }
+    db
+}
+
+/// revm's result under this project's names.
+fn status(result: InstructionResult) -> String {
+    use InstructionResult as R;
+    let name = match result {
+        result if result.is_ok() => "success",
+        R::Revert => "revert",
+        R::OutOfGas
+        | R::MemoryOOG
+        | R::MemoryLimitOOG
+        | R::PrecompileOOG
+        | R::InvalidOperandOOG
+        | R::ReentrancySentryOOG => "out-of-gas",
+        R::StackUnderflow => "stack-underflow",
+        R::StackOverflow => "stack-overflow",
+        R::InvalidJump => "invalid-jump",
+        R::OpcodeNotFound | R::NotActivated => "undefined-opcode",
+        R::InvalidFEOpcode => "invalid-opcode",
+        R::CallNotAllowedInsideStatic | R::StateChangeDuringStaticCall => "static-violation",
+        R::OutOfOffset => "return-data-out-of-bounds",
+        other => return format!("{other:?}"),
+    };
+    name.to_owned()
+}
