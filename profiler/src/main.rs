@@ -7,4 +7,7 @@ mod clock;
 #[allow(dead_code, unused_imports)]
 mod counters;
 
+#[allow(dead_code)]
+mod rig;
+
 fn main() {}
