@@ -9,5 +9,7 @@ mod counters;
 
 #[allow(dead_code)]
 mod rig;
+#[allow(dead_code)]
+mod simulate;
 
 fn main() {}
