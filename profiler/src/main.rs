@@ -11,5 +11,7 @@ mod counters;
 mod rig;
 #[allow(dead_code)]
 mod simulate;
+#[allow(dead_code)]
+mod symbols;
 
 fn main() {}
