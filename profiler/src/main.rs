@@ -10,6 +10,8 @@ mod counters;
 #[allow(dead_code)]
 mod rig;
 #[allow(dead_code)]
+mod sampling;
+#[allow(dead_code)]
 mod simulate;
 #[allow(dead_code)]
 mod symbols;
