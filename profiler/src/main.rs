@@ -6,6 +6,10 @@
 mod clock;
 #[allow(dead_code, unused_imports)]
 mod counters;
+#[allow(dead_code)]
+mod doctor;
+#[allow(dead_code)]
+mod flamegraph;
 
 #[allow(dead_code)]
 mod rig;

@@ -148,6 +148,26 @@ fn reasons(failures: &[(Sampler, Failure)]) -> String {
     lines.collect::<Vec<_>>().join("; ")
 }
 
+/// The best sampler of this machine.
+#[derive(Clone, Copy, Debug)]
+pub struct Offer {
+    /// What would take the samples.
+    pub sampler: Sampler,
+    /// The highest rate the kernel allows it, a second.
+    pub highest_rate: u32,
+}
+
+/// Which ring would open here, or why the kernel refuses both.
+pub fn offered() -> Result<Offer, std::io::Error> {
+    let offer = |sampler| Offer {
+        sampler,
+        highest_rate: perf::highest_rate(),
+    };
+    perf::try_open(Trigger::Cycles)
+        .map(|()| offer(Sampler::PerfCycles))
+        .or_else(|_| perf::try_open(Trigger::CpuClock).map(|()| offer(Sampler::PerfCpuClock)))
+}
+
 /// Calls `work` again and again until the budget is spent, at least once, and samples this thread.
 ///
 /// The samplers are tried from the best: a ring on cycles, a ring on the CPU clock, SIGPROF. One

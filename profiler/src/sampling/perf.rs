@@ -49,6 +49,11 @@ pub(super) fn take(trigger: Trigger, session: &mut Session) -> io::Result<Taken>
     Ok(harvest.taken)
 }
 
+/// Whether the ring opens.
+pub(super) fn try_open(trigger: Trigger) -> io::Result<()> {
+    Ring::open(event(trigger, 1, false)).map(drop)
+}
+
 struct Harvest {
     ring: Ring,
     taken: Taken,
