@@ -1,0 +1,146 @@
+//! A kernel for tests: which events it has, how many fit, how much of the time they run.
+
+use super::kernel::{EventGroup, Kernel, Refused, Snapshot, Usage};
+use evmscope_reports::counter::{Counter, Source};
+use nix::errno::Errno;
+use std::cell::Cell;
+use std::collections::HashMap;
+
+/// What every counter counts per call. Three calls are one pass in the tests.
+pub const PER_CALL: u64 = 1_000;
+const CALLS: u64 = 3;
+const ENABLED: u64 = 4_000_000;
+/// What the group's clocks and counts show before they are switched on, as after a reset.
+const LEFT_OVER: u64 = 77;
+
+/// A machine of the test's making.
+pub struct Fake {
+    /// Events that fail alone.
+    pub refused: HashMap<Counter, Errno>,
+    /// What the system call answers, whatever is asked.
+    pub blocked: Option<Errno>,
+    /// An event that is valid only in a group of its own.
+    pub loner: Option<Counter>,
+    /// Hardware events that the kernel accepts in a group.
+    pub slots: usize,
+    /// Hardware events that it can really put on the PMU.
+    pub free: usize,
+    /// Share of the time a group runs.
+    pub share: f64,
+    /// `kernel.perf_event_paranoid`.
+    pub paranoid: Option<i32>,
+    /// Whether another process has taken the whole PMU; see [`Fake::seize`].
+    pub seized: Cell<bool>,
+    /// What `getrusage` answers next.
+    pub books: Cell<u64>,
+}
+
+impl Default for Fake {
+    fn default() -> Self {
+        Self {
+            refused: HashMap::new(),
+            blocked: None,
+            loner: None,
+            slots: usize::MAX,
+            free: usize::MAX,
+            share: 1.0,
+            paranoid: Some(2),
+            seized: Cell::new(false),
+            books: Cell::new(0),
+        }
+    }
+}
+
+impl Fake {
+    /// A virtual machine.
+    pub fn without_pmu() -> Self {
+        Counter::ALL
+            .iter()
+            .filter(|counter| counter.source() == Source::Hardware)
+            .fold(Self::default(), |fake, &counter| {
+                fake.refusing(counter, Errno::ENOENT)
+            })
+    }
+
+    pub fn refusing(mut self, counter: Counter, errno: Errno) -> Self {
+        self.refused.insert(counter, errno);
+        self
+    }
+
+    /// From now on another process holds the whole PMU.
+    pub fn seize(&self) {
+        self.seized.set(true);
+    }
+}
+
+impl Kernel for Fake {
+    type Group = FakeGroup;
+
+    fn open(&self, counters: &[Counter]) -> Result<FakeGroup, Refused> {
+        let refuse = |member, errno| Err(Refused { member, errno });
+        if let Some(errno) = self.blocked {
+            return refuse(0, errno);
+        }
+        let mut hardware = 0;
+        for (member, &counter) in counters.iter().enumerate() {
+            hardware += usize::from(counter.source() == Source::Hardware);
+            if let Some(&errno) = self.refused.get(&counter) {
+                return refuse(member, errno);
+            }
+            let lonely = self.loner == Some(counter) || self.loner == Some(counters[0]);
+            if hardware > self.slots || (lonely && member > 0) {
+                return refuse(member, Errno::EINVAL);
+            }
+        }
+        let starved = hardware > 0 && (self.seized.get() || hardware > self.free);
+        Ok(FakeGroup {
+            share: if starved { 0.0 } else { self.share },
+            snapshot: Snapshot {
+                values: vec![LEFT_OVER; counters.len()],
+                enabled: LEFT_OVER,
+                running: LEFT_OVER,
+            },
+        })
+    }
+
+    fn usage(&self) -> Result<Usage, Errno> {
+        let faults = self.books.get();
+        self.books.set(faults + PER_CALL * CALLS);
+        Ok(Usage {
+            faults,
+            switches: faults,
+        })
+    }
+
+    fn paranoid(&self) -> Option<i32> {
+        self.paranoid
+    }
+}
+
+/// A group whose counts arrive all at once when it is switched on.
+pub struct FakeGroup {
+    share: f64,
+    snapshot: Snapshot,
+}
+
+impl EventGroup for FakeGroup {
+    fn enable(&mut self) -> Result<(), Errno> {
+        let part = |whole: u64| (whole as f64 * self.share) as u64;
+        let count = part(PER_CALL * CALLS);
+        self.snapshot
+            .values
+            .iter_mut()
+            .for_each(|value| *value += count);
+        self.snapshot.enabled += ENABLED;
+        self.snapshot.running += part(ENABLED);
+        Ok(())
+    }
+
+    fn disable(&mut self) -> Result<(), Errno> {
+        Ok(())
+    }
+
+    fn read(&mut self) -> Result<Snapshot, Errno> {
+        Ok(self.snapshot.clone())
+    }
+}

@@ -1,0 +1,232 @@
+//! The door to `perf_event_open(2)` and `getrusage(2)`: everything else in this room is logic that
+//! runs as well against a fake.
+
+use evmscope_reports::counter::Counter;
+use nix::errno::Errno;
+use nix::sys::resource::{UsageWho, getrusage};
+use perf_event::events::{Cache, CacheOp, CacheResult, Event, Hardware, Software, WhichCache};
+use perf_event::{Builder, Group};
+use std::io;
+
+/// What counting asks of an operating system, always for the calling thread in user mode.
+pub trait Kernel {
+    /// Events that are switched on, off and read together.
+    type Group: EventGroup;
+
+    /// Opens `counters` as one group, switched off. A failure leaves nothing open.
+    fn open(&self, counters: &[Counter]) -> Result<Self::Group, Refused>;
+
+    /// The kernel's books on the calling thread so far.
+    fn usage(&self) -> Result<Usage, Errno>;
+
+    /// Value of `kernel.perf_event_paranoid`, where it can be read.
+    fn paranoid(&self) -> Option<i32>;
+}
+
+/// An open group.
+pub trait EventGroup {
+    /// Starts all members at once.
+    fn enable(&mut self) -> Result<(), Errno>;
+    /// Stops all members at once.
+    fn disable(&mut self) -> Result<(), Errno>;
+    /// Reads all members at once.
+    fn read(&mut self) -> Result<Snapshot, Errno>;
+}
+
+/// A group that could not be opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Refused {
+    /// Place of the member that failed; 0 also where the group itself was refused.
+    pub member: usize,
+    /// What the kernel answered.
+    pub errno: Errno,
+}
+
+/// A reading of a group. Everything in it accumulates since opening; only differences mean anything.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Snapshot {
+    /// One value a member, in the order of opening.
+    pub values: Vec<u64>,
+    /// How long the group was switched on, ns.
+    pub enabled: u64,
+    /// How long it was really on the PMU, ns.
+    pub running: u64,
+}
+
+/// Accounting of one thread, accumulated since its start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Page faults, minor and major.
+    pub faults: u64,
+    /// Context switches, voluntary and not.
+    pub switches: u64,
+}
+
+/// The event behind a counter; none for those that are not read through `perf_event_open`.
+///
+/// Page faults and context switches come from [`Kernel::usage`]: with `exclude_kernel`, which an
+/// ordinary user needs, the perf event for context switches reads 0 without saying so.
+pub(super) fn event(counter: Counter) -> Option<Event> {
+    let hardware = |event: Hardware| Some(event.into());
+    let load = |which, result| {
+        Some(
+            Cache {
+                which,
+                operation: CacheOp::READ,
+                result,
+            }
+            .into(),
+        )
+    };
+    match counter {
+        Counter::Cycles => hardware(Hardware::CPU_CYCLES),
+        Counter::Instructions => hardware(Hardware::INSTRUCTIONS),
+        Counter::Branches => hardware(Hardware::BRANCH_INSTRUCTIONS),
+        Counter::BranchMisses => hardware(Hardware::BRANCH_MISSES),
+        Counter::CacheReferences => hardware(Hardware::CACHE_REFERENCES),
+        Counter::CacheMisses => hardware(Hardware::CACHE_MISSES),
+        Counter::L1dLoads => load(WhichCache::L1D, CacheResult::ACCESS),
+        Counter::L1dLoadMisses => load(WhichCache::L1D, CacheResult::MISS),
+        Counter::L1iLoadMisses => load(WhichCache::L1I, CacheResult::MISS),
+        Counter::LlcLoads => load(WhichCache::LL, CacheResult::ACCESS),
+        Counter::LlcLoadMisses => load(WhichCache::LL, CacheResult::MISS),
+        Counter::DtlbLoadMisses => load(WhichCache::DTLB, CacheResult::MISS),
+        Counter::StalledFrontend => hardware(Hardware::STALLED_CYCLES_FRONTEND),
+        Counter::StalledBackend => hardware(Hardware::STALLED_CYCLES_BACKEND),
+        Counter::TaskClock => Some(Software::TASK_CLOCK.into()),
+        Counter::CpuTime
+        | Counter::PageFaults
+        | Counter::ContextSwitches
+        | Counter::SimInstructions
+        | Counter::SimDataReads
+        | Counter::SimDataWrites
+        | Counter::SimL1iMisses
+        | Counter::SimL1dReadMisses
+        | Counter::SimL1dWriteMisses
+        | Counter::SimBranches
+        | Counter::SimBranchMisses => None,
+    }
+}
+
+/// The running kernel.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Linux;
+
+/// A group of the running kernel with its members, in the order of opening.
+#[derive(Debug)]
+pub struct LinuxGroup {
+    group: Group,
+    members: Vec<perf_event::Counter>,
+}
+
+impl Kernel for Linux {
+    type Group = LinuxGroup;
+
+    fn open(&self, counters: &[Counter]) -> Result<LinuxGroup, Refused> {
+        let refused = |member| {
+            move |error: io::Error| Refused {
+                member,
+                errno: errno(&error),
+            }
+        };
+        let mut group = Group::new().map_err(refused(0))?;
+        // `Group::read` panics once a member failed to build or was dropped: the group is given up
+        // with the first failure, and its members live as long as it does.
+        let members = counters
+            .iter()
+            .enumerate()
+            .map(|(place, &counter)| match event(counter) {
+                Some(event) => Builder::new()
+                    .group(&mut group)
+                    .kind(event)
+                    .build()
+                    .map_err(refused(place)),
+                None => Err(Refused {
+                    member: place,
+                    errno: Errno::EINVAL,
+                }),
+            })
+            .collect::<Result<_, _>>()?;
+        Ok(LinuxGroup { group, members })
+    }
+
+    fn usage(&self) -> Result<Usage, Errno> {
+        let usage = getrusage(UsageWho::RUSAGE_THREAD)?;
+        let sum = |a: i64, b: i64| a.unsigned_abs() + b.unsigned_abs();
+        Ok(Usage {
+            faults: sum(usage.minor_page_faults(), usage.major_page_faults()),
+            switches: sum(
+                usage.voluntary_context_switches(),
+                usage.involuntary_context_switches(),
+            ),
+        })
+    }
+
+    fn paranoid(&self) -> Option<i32> {
+        std::fs::read_to_string("/proc/sys/kernel/perf_event_paranoid")
+            .ok()?
+            .trim()
+            .parse()
+            .ok()
+    }
+}
+
+impl EventGroup for LinuxGroup {
+    fn enable(&mut self) -> Result<(), Errno> {
+        self.group.enable().map_err(|error| errno(&error))
+    }
+
+    fn disable(&mut self) -> Result<(), Errno> {
+        self.group.disable().map_err(|error| errno(&error))
+    }
+
+    fn read(&mut self) -> Result<Snapshot, Errno> {
+        let counts = self.group.read().map_err(|error| errno(&error))?;
+        let values = self
+            .members
+            .iter()
+            .map(|member| counts.get(member).copied().ok_or(Errno::EIO))
+            .collect::<Result<_, _>>()?;
+        Ok(Snapshot {
+            values,
+            enabled: counts.time_enabled(),
+            running: counts.time_running(),
+        })
+    }
+}
+
+fn errno(error: &io::Error) -> Errno {
+    error
+        .raw_os_error()
+        .map_or(Errno::UnknownErrno, Errno::from_raw)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failed_member_leaves_the_next_group_intact() {
+        // CpuTime is no event, so the second member fails on every machine.
+        let refused = Linux
+            .open(&[Counter::TaskClock, Counter::CpuTime])
+            .unwrap_err();
+        match Linux.open(&[Counter::TaskClock]) {
+            Ok(mut group) => {
+                assert_eq!(refused.member, 1);
+                assert_eq!(group.read().unwrap().values, [0]);
+            }
+            Err(alone) => assert_eq!(refused, alone, "refused as a whole"),
+        }
+    }
+
+    #[test]
+    fn the_books_show_fresh_memory_and_sleep() {
+        let before = Linux.usage().unwrap();
+        std::hint::black_box(vec![1u8; 40 << 20]);
+        std::thread::sleep(std::time::Duration::from_millis(2));
+        let after = Linux.usage().unwrap();
+        assert!(after.faults > before.faults);
+        assert!(after.switches > before.switches);
+    }
+}

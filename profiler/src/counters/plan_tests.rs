@@ -1,0 +1,207 @@
+//! Plans and passes against a machine of the test's making, and once against the real one.
+
+use super::super::fake::{Fake, PER_CALL};
+use super::*;
+
+const THREE_CALLS: NonZeroU32 = NonZeroU32::new(3).unwrap();
+
+fn plan(kernel: &Fake) -> Plan {
+    Plan::new(kernel, &Probe::new(kernel))
+}
+
+fn count(kernel: &Fake) -> (Counted, u32) {
+    let mut calls = 0;
+    let counted = plan(kernel).count(kernel, &mut || calls += 1, THREE_CALLS);
+    (counted, calls)
+}
+
+fn reason(list: &[Unavailable], counter: Counter) -> &str {
+    let found = list.iter().find(|lost| lost.counter == counter);
+    &found.expect("listed as unavailable").reason
+}
+
+fn value(counted: &Counted, counter: Counter) -> Option<f64> {
+    let found = counted.readings.iter().find(|r| r.counter == counter);
+    found.map(|reading| reading.value)
+}
+
+#[test]
+fn counts_every_counter_per_call_where_all_open() {
+    let kernel = Fake::default();
+    let plan = plan(&kernel);
+    assert_eq!(plan.passes(), 3, "software, hardware, usage");
+    assert_eq!(plan.unavailable, []);
+    let (counted, calls) = count(&kernel);
+    assert_eq!(calls, 3 * plan.passes() as u32);
+    assert_eq!(counted.unavailable, []);
+    assert_eq!(counted.readings.len(), 17);
+    for reading in &counted.readings {
+        assert_eq!(reading.value, PER_CALL as f64, "{}", reading.counter);
+        assert_eq!(reading.coverage, 1.0);
+    }
+}
+
+#[test]
+fn a_machine_without_a_pmu_still_counts_software() {
+    let kernel = Fake::without_pmu();
+    let probe = Probe::new(&kernel);
+    assert_eq!(
+        probe.available,
+        [
+            Counter::TaskClock,
+            Counter::PageFaults,
+            Counter::ContextSwitches
+        ]
+    );
+    assert!(reason(&probe.unavailable, Counter::Cycles).contains("no PMU"));
+    let (counted, _) = count(&kernel);
+    assert_eq!(counted.readings.len(), 3);
+}
+
+#[test]
+fn an_absent_event_is_told_from_an_absent_pmu() {
+    let kernel = Fake::default().refusing(Counter::BranchMisses, Errno::ENOENT);
+    let plan = plan(&kernel);
+    assert!(reason(&plan.unavailable, Counter::BranchMisses).contains("no such event"));
+    assert_eq!(value(&count(&kernel).0, Counter::BranchMisses), None);
+    assert_eq!(
+        value(&count(&kernel).0, Counter::Cycles),
+        Some(PER_CALL as f64)
+    );
+}
+
+#[test]
+fn groups_are_as_large_as_the_pmu() {
+    let kernel = Fake {
+        slots: 4,
+        ..Fake::default()
+    };
+    let plan = plan(&kernel);
+    let sizes: Vec<_> = plan.groups.iter().map(Vec::len).collect();
+    assert_eq!(sizes, [1, 4, 4, 4, 2]);
+    assert_eq!(plan.groups[1][0], Counter::Cycles);
+    assert_eq!(count(&kernel).0.readings.len(), 17);
+}
+
+#[test]
+fn groups_shrink_where_somebody_holds_a_part_of_the_pmu() {
+    // Like the NMI watchdog: the kernel accepts four members and never runs them.
+    let kernel = Fake {
+        slots: 4,
+        free: 3,
+        ..Fake::default()
+    };
+    let (counted, _) = count(&kernel);
+    assert_eq!(counted.unavailable, []);
+    assert_eq!(counted.readings.len(), 17);
+}
+
+#[test]
+fn a_pmu_held_by_others_yields_a_reason_and_no_zero() {
+    let kernel = Fake {
+        free: 0,
+        ..Fake::default()
+    };
+    let plan = plan(&kernel);
+    assert!(reason(&plan.unavailable, Counter::Instructions).contains("nmi_watchdog"));
+    assert_eq!(value(&count(&kernel).0, Counter::Instructions), None);
+}
+
+#[test]
+fn starvation_during_a_pass_yields_a_reason_and_no_zero() {
+    let kernel = Fake::default();
+    let plan = plan(&kernel);
+    kernel.seize();
+    let counted = plan.count(&kernel, &mut || (), THREE_CALLS);
+    assert!(reason(&counted.unavailable, Counter::Cycles).contains("not counted"));
+    assert_eq!(value(&counted, Counter::Cycles), None);
+    assert_eq!(value(&counted, Counter::PageFaults), Some(PER_CALL as f64));
+}
+
+#[test]
+fn multiplexed_counters_are_scaled_and_say_so() {
+    let kernel = Fake {
+        share: 0.25,
+        ..Fake::default()
+    };
+    let (counted, _) = count(&kernel);
+    let cycles = counted
+        .readings
+        .iter()
+        .find(|r| r.counter == Counter::Cycles);
+    let cycles = cycles.unwrap();
+    assert_eq!(cycles.coverage, 0.25);
+    assert_eq!(cycles.value, PER_CALL as f64);
+}
+
+#[test]
+fn an_event_that_opens_only_alone_goes_into_a_group_of_its_own() {
+    let kernel = Fake {
+        loner: Some(Counter::Branches),
+        ..Fake::default()
+    };
+    let plan = plan(&kernel);
+    assert!(plan.groups.contains(&vec![Counter::Branches]));
+    assert_eq!(count(&kernel).0.readings.len(), 17);
+}
+
+#[test]
+fn a_container_that_filters_the_call_still_counts_what_getrusage_knows() {
+    for errno in [Errno::EPERM, Errno::ENOSYS] {
+        let kernel = Fake {
+            blocked: Some(errno),
+            ..Fake::default()
+        };
+        let plan = plan(&kernel);
+        assert!(reason(&plan.unavailable, Counter::TaskClock).contains("seccomp"));
+        let (counted, _) = count(&kernel);
+        let counters: Vec<_> = counted.readings.iter().map(|r| r.counter).collect();
+        assert_eq!(counters, [Counter::PageFaults, Counter::ContextSwitches]);
+    }
+}
+
+#[test]
+fn a_strict_kernel_names_its_setting() {
+    let kernel = Fake {
+        blocked: Some(Errno::EACCES),
+        paranoid: Some(4),
+        ..Fake::default()
+    };
+    let plan = plan(&kernel);
+    let reason = reason(&plan.unavailable, Counter::Cycles);
+    assert!(
+        reason.contains("is 4") && reason.contains("sudo sysctl"),
+        "{reason}"
+    );
+}
+
+#[test]
+fn a_kernel_that_changes_its_mind_yields_reasons() {
+    let kernel = Fake::default();
+    let plan = plan(&kernel);
+    let strict = Fake {
+        blocked: Some(Errno::EMFILE),
+        ..Fake::default()
+    };
+    let counted = plan.count(&strict, &mut || (), THREE_CALLS);
+    assert!(reason(&counted.unavailable, Counter::Cycles).contains("ulimit"));
+}
+
+#[test]
+fn the_running_kernel_counts_or_says_why_not() {
+    let kernel = super::super::Linux;
+    let plan = Plan::new(&kernel, &Probe::new(&kernel));
+    let mut work = || {
+        std::hint::black_box(vec![1u8; 40 << 20]);
+    };
+    let counted = plan.count(&kernel, &mut work, THREE_CALLS);
+    let figures = counted.readings.len();
+    let reasons = plan.unavailable.len() + counted.unavailable.len();
+    assert_eq!(figures + reasons, 17, "{counted:?} {plan:?}");
+    match value(&counted, Counter::TaskClock) {
+        Some(ns) => assert!(ns > 1_000.0, "writing 40 MiB took {ns} ns"),
+        None => assert!(!reason(&plan.unavailable, Counter::TaskClock).is_empty()),
+    }
+    let faults = value(&counted, Counter::PageFaults).unwrap();
+    assert!(faults >= 1.0, "writing 40 MiB faulted {faults} times");
+}

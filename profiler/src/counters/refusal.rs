@@ -1,0 +1,113 @@
+//! Why a counter cannot be had, and what would enable it: errno values turned into one line.
+
+use nix::errno::Errno;
+use thiserror::Error;
+
+/// The reasons `perf_event_open(2)` gives, as far as a user can act on them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum Refusal {
+    /// ENOENT for every hardware event.
+    #[error(
+        "no PMU is visible (ENOENT), as in most virtual machines: run on metal, or give the guest a \
+         vPMU (qemu: `-cpu host,pmu=on`)"
+    )]
+    NoPmu,
+    /// ENOENT, although other hardware events open.
+    #[error("this CPU's PMU has no such event (ENOENT)")]
+    NoSuchEvent,
+    /// EACCES, or EPERM under a level above 2: the kernel's own setting.
+    #[error(
+        "kernel.perf_event_paranoid is {0} and forbids it: `sudo sysctl kernel.perf_event_paranoid=2`"
+    )]
+    Paranoid(i32),
+    /// EACCES where the setting cannot be read or would allow it.
+    #[error(
+        "the kernel denies access (EACCES): run as root, or \
+         `sudo sysctl kernel.perf_event_paranoid=2`"
+    )]
+    Denied,
+    /// EPERM or ENOSYS: the system call is filtered.
+    #[error(
+        "perf_event_open is blocked ({0}), as by a container's seccomp filter: start the container \
+         with `--cap-add PERFMON` or `--security-opt seccomp=unconfined`"
+    )]
+    Blocked(&'static str),
+    /// EMFILE or ENFILE.
+    #[error("too many open files ({0}): raise the limit, `ulimit -n 1024`")]
+    Files(&'static str),
+    /// EBUSY, or a group that the kernel never put on the PMU.
+    #[error(
+        "not counted: other events hold the PMU; stop other profilers, or \
+         `sudo sysctl kernel.nmi_watchdog=0`"
+    )]
+    Starved,
+    /// EOPNOTSUPP or ENODEV: the PMU knows the event but cannot do what was asked.
+    #[error("this machine's PMU cannot count it for one thread in user mode ({0})")]
+    Unsupported(&'static str),
+    /// EINVAL for an event on its own.
+    #[error("the kernel does not accept this event (EINVAL)")]
+    Invalid,
+    /// Anything else.
+    #[error("perf_event_open failed: {}", .0.desc())]
+    Other(Errno),
+}
+
+/// What else is known when an errno is to be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Circumstances {
+    /// Whether any hardware event opened.
+    pub pmu: bool,
+    /// Value of `kernel.perf_event_paranoid`, where it can be read.
+    pub paranoid: Option<i32>,
+}
+
+impl Refusal {
+    pub(super) fn new(errno: Errno, circumstances: Circumstances) -> Self {
+        match (errno, circumstances.paranoid) {
+            (Errno::ENOENT, _) if circumstances.pmu => Self::NoSuchEvent,
+            (Errno::ENOENT, _) => Self::NoPmu,
+            // Level 2 still allows user mode counting; Debian and Ubuntu patch in levels 3 and 4.
+            (Errno::EACCES | Errno::EPERM, Some(level)) if level > 2 => Self::Paranoid(level),
+            (Errno::EACCES, _) => Self::Denied,
+            (Errno::EPERM, _) => Self::Blocked("EPERM"),
+            (Errno::ENOSYS, _) => Self::Blocked("ENOSYS"),
+            (Errno::EMFILE, _) => Self::Files("EMFILE"),
+            (Errno::ENFILE, _) => Self::Files("ENFILE"),
+            (Errno::EBUSY, _) => Self::Starved,
+            (Errno::EOPNOTSUPP, _) => Self::Unsupported("EOPNOTSUPP"),
+            (Errno::ENODEV, _) => Self::Unsupported("ENODEV"),
+            (Errno::EINVAL, _) => Self::Invalid,
+            (other, _) => Self::Other(other),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every errno in the order of perf_event_open(2), as a user reads it.
+    #[test]
+    fn each_errno_says_what_would_enable_the_counter() {
+        let at = |pmu, paranoid| Circumstances { pmu, paranoid };
+        let cases = [
+            (Errno::ENOENT, at(false, Some(2))),
+            (Errno::ENOENT, at(true, Some(2))),
+            (Errno::EACCES, at(false, Some(3))),
+            (Errno::EPERM, at(false, Some(4))),
+            (Errno::EACCES, at(false, None)),
+            (Errno::EPERM, at(false, Some(2))),
+            (Errno::ENOSYS, at(false, None)),
+            (Errno::EMFILE, at(true, Some(2))),
+            (Errno::EBUSY, at(true, Some(2))),
+            (Errno::EOPNOTSUPP, at(true, Some(2))),
+            (Errno::EINVAL, at(true, Some(2))),
+            (Errno::E2BIG, at(true, Some(2))),
+        ];
+        let lines: Vec<_> = cases
+            .iter()
+            .map(|&(errno, at)| format!("{errno:?}: {}", Refusal::new(errno, at)))
+            .collect();
+        insta::assert_snapshot!(lines.join("\n"));
+    }
+}

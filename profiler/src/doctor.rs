@@ -1,0 +1,328 @@
+//! What this machine offers for measuring, and the command that would enable the rest.
+//!
+//! [`examine`] finds out and prints nothing; [`render`] writes the findings for people.
+
+use crate::clock::ThreadClock;
+use crate::counters::{Kernel, Linux, Probe};
+use crate::rig::{self, Cpu};
+use crate::sampling;
+use evmscope_reports::counter::{Counter, Source};
+use std::env;
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Everything that was looked at, in the order in which it is shown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Findings {
+    /// One entry a thing looked at.
+    pub findings: Vec<Finding>,
+}
+
+/// One thing that was looked at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// What was looked at.
+    pub subject: String,
+    /// How it stands.
+    pub state: State,
+}
+
+/// How a thing stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum State {
+    /// There, with what is to know of it.
+    Ok(String),
+    /// Not there or unfit: why, and what would mend it, with the command where one does.
+    Missing(String),
+}
+
+impl Findings {
+    /// Whether nothing is missing.
+    pub fn is_complete(&self) -> bool {
+        let missing = |finding: &Finding| matches!(finding.state, State::Missing(_));
+        !self.findings.iter().any(missing)
+    }
+}
+
+/// Looks at this machine.
+pub fn examine() -> Findings {
+    let cpu = Cpu::read();
+    let probe = Probe::new(&Linux);
+    let mut findings = vec![
+        finding("CPU", State::Ok(cpu_line(&cpu))),
+        finding("machine", machine(cpu.virtualized)),
+        finding("frequency governor", governor(rig::governor().as_deref())),
+        finding("thread CPU clock", clock()),
+        finding("perf_event_paranoid", paranoid(Linux.paranoid())),
+    ];
+    findings.extend(counters(&probe, Source::Hardware));
+    findings.extend(counters(&probe, Source::Software));
+    findings.extend([
+        finding("sampling", sampling()),
+        finding("valgrind", valgrind()),
+        finding("llvm-profdata", llvm_profdata(rig::llvm_major())),
+    ]);
+    Findings { findings }
+}
+
+fn finding(subject: &str, state: State) -> Finding {
+    Finding {
+        subject: subject.to_owned(),
+        state,
+    }
+}
+
+/// Extensions that decide how fast 256-bit words, Keccak and memory copies can be.
+const TELLING_FEATURES: &[&str] = &[
+    "bmi1", "bmi2", "adx", "avx2", "avx512f", "erms", "asimd", "sha3", "sve",
+];
+
+fn cpu_line(cpu: &Cpu) -> String {
+    let has = |name: &&&str| cpu.features.iter().any(|feature| feature == **name);
+    let features: Vec<_> = TELLING_FEATURES.iter().filter(has).copied().collect();
+    let cpus = rig::usable_cpus();
+    format!("{}, {cpus} usable, {}", cpu.model, features.join(" "))
+}
+
+fn machine(virtualized: bool) -> State {
+    match virtualized {
+        true => {
+            State::Ok("virtual: other guests disturb times; compare within one run only".to_owned())
+        }
+        false => State::Ok("no hypervisor".to_owned()),
+    }
+}
+
+fn governor(governor: Option<&str>) -> State {
+    match governor {
+        Some("performance") => State::Ok("performance".to_owned()),
+        Some(other) => State::Missing(format!(
+            "`{other}` changes the frequency while measuring: \
+             `sudo cpupower frequency-set -g performance`"
+        )),
+        None => State::Ok("not steered by this kernel".to_owned()),
+    }
+}
+
+fn clock() -> State {
+    match ThreadClock::open().and_then(|clock| clock.resolution()) {
+        Ok(resolution) if resolution.is_fine() => State::Ok(format!(
+            "steps of {} ns, {} ns a reading",
+            resolution.step, resolution.read
+        )),
+        Ok(resolution) => State::Missing(format!(
+            "it steps by {} ns: too coarse for samples of 10 ms; boot a kernel with \
+             CONFIG_HIGH_RES_TIMERS",
+            resolution.step
+        )),
+        Err(error) => State::Missing(error.to_string()),
+    }
+}
+
+fn paranoid(level: Option<i32>) -> State {
+    match level {
+        Some(level) if level <= 2 => {
+            State::Ok(format!("{level}: counting in user mode is allowed"))
+        }
+        Some(level) => State::Missing(format!(
+            "{level} forbids counting: `sudo sysctl kernel.perf_event_paranoid=2`"
+        )),
+        None => State::Missing(
+            "this kernel has no perf events: boot one with CONFIG_PERF_EVENTS, or leave the sandbox"
+                .to_owned(),
+        ),
+    }
+}
+
+/// The counters of one source that open, and per reason those that do not.
+fn counters(probe: &Probe, source: Source) -> Vec<Finding> {
+    let subject = match source {
+        Source::Hardware => "hardware counters",
+        _ => "software counters",
+    };
+    let of_source = |counter: &Counter| counter.source() == source;
+    let open = names(probe.available.iter().copied().filter(of_source));
+    let mut refused: Vec<(&str, Vec<Counter>)> = Vec::new();
+    for lost in &probe.unavailable {
+        if !of_source(&lost.counter) {
+            continue;
+        }
+        match refused
+            .iter_mut()
+            .find(|(reason, _)| *reason == lost.reason)
+        {
+            Some((_, counters)) => counters.push(lost.counter),
+            None => refused.push((&lost.reason, vec![lost.counter])),
+        }
+    }
+    let open = (!open.is_empty()).then(|| finding(subject, State::Ok(open)));
+    let refused = refused.into_iter().map(|(reason, counters)| {
+        let counters = names(counters.into_iter());
+        finding(subject, State::Missing(format!("{counters}: {reason}")))
+    });
+    open.into_iter().chain(refused).collect()
+}
+
+fn names(counters: impl Iterator<Item = Counter>) -> String {
+    counters.map(Counter::name).collect::<Vec<_>>().join(", ")
+}
+
+fn sampling() -> State {
+    match sampling::offered() {
+        Ok(offer) => State::Ok(format!(
+            "{}, up to {} samples a second",
+            offer.sampler.name(),
+            offer.highest_rate
+        )),
+        Err(refused) => State::Missing(format!(
+            "SIGPROF only, at the kernel's tick and per function ({refused}): what enables \
+             task-clock enables the better sampler"
+        )),
+    }
+}
+
+fn valgrind() -> State {
+    match first_line("valgrind", &["--version"]) {
+        Some(version) => State::Ok(version),
+        None => {
+            State::Missing("for simulated counters: `sudo apt-get install valgrind`".to_owned())
+        }
+    }
+}
+
+/// Looks where a matching one can be: named by the user, in the toolchain, versioned, plain.
+fn llvm_profdata(wanted: Option<&str>) -> State {
+    let Some(wanted) = wanted else {
+        return State::Missing("unknown LLVM version of this build's rustc".to_owned());
+    };
+    let found: Vec<_> = profdata_places(wanted)
+        .into_iter()
+        .filter_map(|path| {
+            // Some versions know `--version` only after a subcommand.
+            let output = output(&path, &["merge", "--version"])?;
+            Some((path, major(&output)?))
+        })
+        .collect();
+    match found.iter().find(|(_, major)| major == wanted) {
+        Some((path, major)) => State::Ok(format!("{} (LLVM {major})", path.display())),
+        None => State::Missing(format!(
+            "for profile-guided builds, of LLVM {wanted} like rustc{}: \
+             `rustup component add llvm-tools`, or `sudo apt-get install llvm-{wanted}`",
+            found
+                .first()
+                .map(|(_, other)| format!("; the one here is of LLVM {other}"))
+                .unwrap_or_default()
+        )),
+    }
+}
+
+fn profdata_places(major: &str) -> Vec<PathBuf> {
+    let named = env::var_os("LLVM_PROFDATA").map(PathBuf::from);
+    let toolchain = output(Path::new("rustc"), &["--print", "target-libdir"])
+        .map(|libdir| Path::new(libdir.trim()).join("../bin/llvm-profdata"));
+    let on_path = [format!("llvm-profdata-{major}"), "llvm-profdata".to_owned()];
+    named
+        .into_iter()
+        .chain(toolchain)
+        .chain(on_path.map(PathBuf::from))
+        .collect()
+}
+
+/// `LLVM version 22.1.2`, without what follows the first point.
+fn major(version: &str) -> Option<String> {
+    let (_, number) = version.split_once("LLVM version ")?;
+    number.split('.').next().map(str::to_owned)
+}
+
+fn first_line(program: &str, arguments: &[&str]) -> Option<String> {
+    let output = output(Path::new(program), arguments)?;
+    output.lines().next().map(str::to_owned)
+}
+
+fn output(program: &Path, arguments: &[&str]) -> Option<String> {
+    let output = Command::new(program).args(arguments).output().ok()?;
+    let text = String::from_utf8(output.stdout).ok()?;
+    output.status.success().then_some(text)
+}
+
+/// A line per finding: mark, subject, detail.
+pub fn render(findings: &Findings) -> String {
+    let width = findings.findings.iter().map(|f| f.subject.len()).max();
+    let width = width.unwrap_or(0);
+    let mut text = String::new();
+    for Finding { subject, state } in &findings.findings {
+        let (mark, detail) = match state {
+            State::Ok(detail) => ("ok     ", detail),
+            State::Missing(detail) => ("missing", detail),
+        };
+        let _ = writeln!(text, "{mark}  {subject:width$}  {detail}");
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use evmscope_reports::run::Unavailable;
+
+    #[test]
+    fn counters_are_listed_by_what_keeps_them_away() {
+        let lost = |counter, reason: &str| Unavailable {
+            counter,
+            reason: reason.into(),
+        };
+        let probe = Probe {
+            available: vec![Counter::Cycles, Counter::Instructions, Counter::PageFaults],
+            unavailable: vec![
+                lost(
+                    Counter::Branches,
+                    "this CPU's PMU has no such event (ENOENT)",
+                ),
+                lost(
+                    Counter::BranchMisses,
+                    "this CPU's PMU has no such event (ENOENT)",
+                ),
+                lost(Counter::StalledBackend, "it is held by others"),
+                lost(Counter::TaskClock, "too many open files"),
+            ],
+        };
+        let mut findings = vec![
+            finding("frequency governor", governor(Some("powersave"))),
+            finding("machine", machine(true)),
+            finding("perf_event_paranoid", paranoid(Some(4))),
+            finding("perf_event_paranoid", paranoid(None)),
+        ];
+        findings.extend(counters(&probe, Source::Hardware));
+        findings.extend(counters(&probe, Source::Software));
+        let findings = Findings { findings };
+        assert!(!findings.is_complete());
+        insta::assert_snapshot!(render(&findings));
+    }
+
+    #[test]
+    fn the_version_is_found_in_what_llvm_prints() {
+        let text = "LLVM (http://llvm.org/):\n  LLVM version 22.1.2\n  Optimized build.\n";
+        assert_eq!(major(text), Some("22".to_owned()));
+        assert_eq!(major("Unknown command!"), None);
+    }
+
+    #[test]
+    fn this_machine_is_examined_in_full() {
+        let findings = examine();
+        let text = render(&findings);
+        for subject in [
+            "CPU",
+            "hardware counters",
+            "software counters",
+            "sampling",
+            "valgrind",
+        ] {
+            assert!(text.contains(&format!("  {subject} ")), "{text}");
+        }
+        for finding in &findings.findings {
+            let (State::Ok(detail) | State::Missing(detail)) = &finding.state;
+            assert!(!detail.is_empty() && !detail.contains('\n'), "{finding:?}");
+        }
+    }
+}

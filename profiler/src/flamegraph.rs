@@ -1,0 +1,472 @@
+//! Flamegraphs: samples folded into named stacks, stacks drawn as SVG.
+//!
+//! Owns the folding and the picture. Sampling and naming are done before, writing files after: an
+//! SVG is returned whole or not at all.
+
+use crate::sampling::{Precision, Sample, Samples};
+use crate::symbols::{Frame, Symbols};
+use evmscope_reports::run::Profile;
+use inferno::flamegraph::color::{BackgroundColor, Color};
+use inferno::flamegraph::{Options, from_lines};
+use inferno::{differential, flamegraph};
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::io;
+use thiserror::Error;
+
+/// What becomes of functions that were inlined where a sample hit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Fold {
+    /// They are frames inside the physical function (`execute;ops::arithmetic::mul`). The default,
+    /// because a `match` loop is one huge function and only its inline frames show the opcode. One
+    /// handler appears as several frames where the compiler inlined different things into it.
+    #[default]
+    Inlined,
+    /// They are left out: one frame a function that exists in the binary.
+    Physical,
+}
+
+/// Which side's stacks give a differential flamegraph its widths.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Widths {
+    /// The base: shows what the head no longer does.
+    Base,
+    /// The head: shows what it does newly.
+    Head,
+}
+
+/// Why there is no picture.
+#[derive(Debug, Error)]
+pub enum FlameError {
+    /// There is nothing to draw.
+    #[error("no samples of {case} in mode {mode}: sample longer, or at a higher rate")]
+    Empty {
+        /// Name of the case.
+        case: String,
+        /// The mode.
+        mode: String,
+    },
+    /// Two sides that cannot be laid over each other.
+    #[error("cannot compare samples in {base} with samples in {head}: use one sampler for both")]
+    Units {
+        /// Unit of the base.
+        base: String,
+        /// Unit of the head.
+        head: String,
+    },
+    /// The renderer failed.
+    #[error("cannot draw the flamegraph: {0}")]
+    Draw(#[from] io::Error),
+}
+
+/// Folds samples into a profile, its stacks sorted and root first.
+///
+/// Frames outside the measured region are cut off. Samples that know only their function are
+/// folded by physical function, whatever is asked: the inline frames of one instruction would
+/// stand for all of them.
+pub fn profile(
+    case: &str,
+    mode: &str,
+    samples: &Samples,
+    symbols: &Symbols,
+    fold: Fold,
+) -> Profile {
+    let fold = match samples.sampler.precision() {
+        Precision::Instruction => fold,
+        Precision::Function => Fold::Physical,
+    };
+    let mut stacks = BTreeMap::<String, u64>::new();
+    for sample in &samples.stacks {
+        *stacks.entry(stack(sample, symbols, fold)).or_default() += sample.weight;
+    }
+    Profile {
+        case: case.to_owned(),
+        mode: mode.to_owned(),
+        sampler: samples.sampler.name().to_owned(),
+        samples: samples.taken,
+        lost: samples.lost,
+        unit: samples.sampler.unit().to_owned(),
+        stacks: stacks.into_iter().collect(),
+    }
+}
+
+fn stack(sample: &Sample, symbols: &Symbols, fold: Fold) -> String {
+    // A return address belongs to the instruction after the call: the byte before it is the call.
+    let calls = sample
+        .callers
+        .iter()
+        .rev()
+        .map(|&address| address.wrapping_sub(1));
+    let frames: Vec<_> = calls
+        .chain([sample.ip])
+        .flat_map(|address| {
+            let mut frames = symbols.frames(address);
+            if fold == Fold::Physical {
+                frames.truncate(1);
+            }
+            frames
+        })
+        .collect();
+    let region = frames.iter().rposition(is_region).map_or(0, |i| i + 1);
+    // The region alone: the sample hit the frame around the work.
+    let inside = if region < frames.len() { region } else { 0 };
+    let names: Vec<_> = frames[inside..]
+        .iter()
+        .map(|frame| frame.function.replace(';', ","))
+        .collect();
+    names.join(";")
+}
+
+fn is_region(frame: &Frame) -> bool {
+    frame.function.ends_with("measured_region")
+}
+
+/// Draws one profile.
+pub fn flame(profile: &Profile) -> Result<String, FlameError> {
+    not_empty(profile)?;
+    let mut options = options(profile);
+    options.title = format!("{}, {}", profile.case, profile.mode);
+    options.subtitle = Some(format!(
+        "width: {}; {}",
+        quantity(profile),
+        provenance(profile)
+    ));
+    draw(&mut options, &folded(&profile.stacks))
+}
+
+/// Draws what `head` changed against `base`, the sums made equal: red frames take a larger share of
+/// the head than of the base, blue ones a smaller share, by their self time. Frames that the side of
+/// the widths does not have are missing, so a full answer takes both pictures.
+pub fn differential(base: &Profile, head: &Profile, widths: Widths) -> Result<String, FlameError> {
+    not_empty(base)?;
+    not_empty(head)?;
+    if base.unit != head.unit {
+        return Err(FlameError::Units {
+            base: base.unit.clone(),
+            head: head.unit.clone(),
+        });
+    }
+    // The second list gives the widths, and second minus first the colours.
+    let (first, second) = match widths {
+        Widths::Base => (head, base),
+        Widths::Head => (base, head),
+    };
+    let mut options = options(second);
+    options.negate_differentials = widths == Widths::Base;
+    options.title = format!("{}: {} against {}", head.case, head.mode, base.mode);
+    options.subtitle = Some(format!(
+        "width: {} of {}; red: larger share in {}, blue: smaller; {}",
+        quantity(second),
+        second.mode,
+        head.mode,
+        provenance(second)
+    ));
+    draw(&mut options, &both_columns(first, second)?)
+}
+
+fn not_empty(profile: &Profile) -> Result<(), FlameError> {
+    // The renderer would report it too, but only after having drawn a picture of the error.
+    match profile.stacks.iter().any(|(_, weight)| *weight > 0) {
+        true => Ok(()),
+        false => Err(FlameError::Empty {
+            case: profile.case.clone(),
+            mode: profile.mode.clone(),
+        }),
+    }
+}
+
+fn quantity(profile: &Profile) -> &'static str {
+    match profile.unit.as_str() {
+        "cycles" => "CPU cycles",
+        _ => "CPU time",
+    }
+}
+
+fn provenance(profile: &Profile) -> String {
+    let mut text = format!("{} samples by {}", profile.samples, profile.sampler);
+    if profile.lost > 0 {
+        let _ = write!(text, ", {} lost", profile.lost);
+    }
+    text
+}
+
+fn options(profile: &Profile) -> Options<'static> {
+    let mut options = Options::default();
+    options.count_name = profile.unit.clone();
+    // Random colours would make every picture a new one.
+    options.deterministic = true;
+    // A fluid width shows nothing where the script does not run.
+    options.image_width = Some(1200);
+    options.bgcolors = Some(BackgroundColor::Flat(Color {
+        r: 255,
+        g: 255,
+        b: 255,
+    }));
+    options.text_truncate_direction = flamegraph::TextTruncateDirection::Right;
+    options
+}
+
+fn folded(stacks: &[(String, u64)]) -> Vec<String> {
+    let line = |(stack, weight): &(String, u64)| format!("{stack} {weight}");
+    stacks.iter().map(line).collect()
+}
+
+/// `stack first second` for every stack of either side, the first scaled to the sum of the second.
+fn both_columns(first: &Profile, second: &Profile) -> Result<Vec<String>, FlameError> {
+    let text = |profile: &Profile| folded(&profile.stacks).join("\n");
+    let (first, second) = (text(first), text(second));
+    let options = differential::Options {
+        normalize: true,
+        ..Default::default()
+    };
+    let mut columns = Vec::new();
+    differential::from_readers(options, first.as_bytes(), second.as_bytes(), &mut columns)?;
+    let columns = String::from_utf8_lossy(&columns);
+    Ok(columns.lines().map(str::to_owned).collect())
+}
+
+fn draw(options: &mut Options, lines: &[String]) -> Result<String, FlameError> {
+    let mut svg = Vec::new();
+    from_lines(options, lines.iter().map(String::as_str), &mut svg)?;
+    Ok(String::from_utf8_lossy(&svg).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sampling::Sampler;
+
+    fn of(mode: &str, stacks: &[(&str, u64)]) -> Profile {
+        Profile {
+            case: "snailtracer".into(),
+            mode: mode.into(),
+            sampler: "perf cpu-clock".into(),
+            samples: 42,
+            lost: 0,
+            unit: "ns".into(),
+            stacks: stacks.iter().map(|&(s, w)| (s.to_owned(), w)).collect(),
+        }
+    }
+
+    fn traditional() -> Profile {
+        of(
+            "traditional",
+            &[("execute;ops::mul", 300), ("execute;ops::push", 700)],
+        )
+    }
+
+    fn advanced() -> Profile {
+        of(
+            "advanced",
+            &[("run;ops::mul", 200), ("execute;ops::mul", 100)],
+        )
+    }
+
+    /// The description of each frame, sorted.
+    fn texts(svg: &str) -> Vec<&str> {
+        let titles = svg.split("<title>").skip(1);
+        let mut texts: Vec<_> = titles
+            .filter_map(|rest| rest.split("</title>").next())
+            .collect();
+        texts.sort_unstable();
+        texts
+    }
+
+    #[test]
+    fn a_picture_says_what_it_shows() {
+        let svg = flame(&traditional()).unwrap();
+        assert!(svg.contains(">snailtracer, traditional<"));
+        assert!(svg.contains(">width: CPU time; 42 samples by perf cpu-clock<"));
+        assert!(svg.contains(r#"width="1200""#));
+        assert_eq!(
+            texts(&svg),
+            [
+                "all (1,000 ns, 100%)",
+                "execute (1,000 ns, 100.00%)",
+                "ops::mul (300 ns, 30.00%)",
+                "ops::push (700 ns, 70.00%)",
+            ]
+        );
+    }
+
+    #[test]
+    fn lost_samples_and_cycles_are_named() {
+        let profile = Profile {
+            lost: 7,
+            unit: "cycles".into(),
+            ..traditional()
+        };
+        let svg = flame(&profile).unwrap();
+        assert!(svg.contains(">width: CPU cycles; 42 samples by perf cpu-clock, 7 lost<"));
+    }
+
+    #[test]
+    fn the_same_profile_gives_the_same_bytes() {
+        assert_eq!(
+            flame(&traditional()).unwrap(),
+            flame(&traditional()).unwrap()
+        );
+        let difference = || differential(&traditional(), &advanced(), Widths::Head).unwrap();
+        assert_eq!(difference(), difference());
+    }
+
+    /// Both sides sum up to 300 after scaling: mul 90 to 100, push 210 to 0, run 0 to 200.
+    #[test]
+    fn both_directions_together_lose_no_frame() {
+        let head = differential(&traditional(), &advanced(), Widths::Head).unwrap();
+        let listed = texts(&head);
+        assert!(
+            listed.iter().any(|t| t.starts_with("run (200 ns")),
+            "{listed:?}"
+        );
+        assert!(
+            !listed.iter().any(|t| t.starts_with("ops::push")),
+            "{listed:?}"
+        );
+        assert!(head.contains("width: CPU time of advanced; red: larger share in advanced"));
+
+        let base = differential(&traditional(), &advanced(), Widths::Base).unwrap();
+        let listed = texts(&base);
+        assert!(
+            listed.iter().any(|t| t.starts_with("ops::push (700 ns")),
+            "{listed:?}"
+        );
+        assert!(base.contains("width: CPU time of traditional; red: larger share in advanced"));
+    }
+
+    /// The colour of a frame in a picture: red where it grew, blue where it shrank.
+    fn colour<'a>(svg: &'a str, frame: &str) -> &'a str {
+        let after = svg.split(&format!("<title>{frame} (")).nth(1).unwrap();
+        after
+            .split("fill=\"")
+            .nth(1)
+            .unwrap()
+            .split('"')
+            .next()
+            .unwrap()
+    }
+
+    #[test]
+    fn red_means_more_in_the_head_in_both_directions() {
+        let base = of("traditional", &[("grows", 10), ("shrinks", 90)]);
+        let head = of("advanced", &[("grows", 60), ("shrinks", 40)]);
+        for widths in [Widths::Base, Widths::Head] {
+            let svg = differential(&base, &head, widths).unwrap();
+            assert!(colour(&svg, "grows").starts_with("rgb(255,"), "{widths:?}");
+            assert!(colour(&svg, "shrinks").ends_with(",255)"), "{widths:?}");
+        }
+    }
+
+    #[test]
+    fn nothing_to_draw_is_an_error() {
+        for nothing in [of("advanced", &[]), of("advanced", &[("execute", 0)])] {
+            let error = flame(&nothing).unwrap_err().to_string();
+            assert_eq!(
+                error,
+                "no samples of snailtracer in mode advanced: sample longer, or at a higher rate"
+            );
+            assert!(differential(&traditional(), &nothing, Widths::Head).is_err());
+            assert!(differential(&nothing, &traditional(), Widths::Head).is_err());
+        }
+    }
+
+    #[test]
+    fn samples_of_two_units_are_not_compared() {
+        let cycles = Profile {
+            unit: "cycles".into(),
+            ..advanced()
+        };
+        let error = differential(&traditional(), &cycles, Widths::Head).unwrap_err();
+        assert!(error.to_string().contains("one sampler"), "{error}");
+    }
+
+    fn sampled(sampler: Sampler, stacks: Vec<Sample>) -> Samples {
+        Samples {
+            sampler,
+            hz: 1_000,
+            taken: 3,
+            lost: 1,
+            calls: 1,
+            cpu_time: 3_000_000,
+            stacks,
+        }
+    }
+
+    fn at(ip: u64, callers: Vec<u64>, weight: u64) -> Sample {
+        Sample {
+            ip,
+            callers,
+            weight,
+            time: None,
+        }
+    }
+
+    fn address(function: fn(&Profile) -> &'static str) -> u64 {
+        function as usize as u64
+    }
+
+    #[test]
+    fn equal_stacks_are_joined_and_frames_outside_the_region_cut() {
+        let symbols = Symbols::of_this_process().unwrap();
+        let region = crate::simulate::measured_region as fn(&mut dyn FnMut()) as usize as u64;
+        let ip = address(quantity);
+        // Return addresses lie behind the call, so inside the function.
+        let around = vec![region + 1, ip + 1];
+        let samples = sampled(
+            Sampler::PerfCpuClock,
+            vec![
+                at(ip, around.clone(), 5),
+                at(ip, vec![], 6),
+                at(ip, around, 1),
+            ],
+        );
+        let profile = profile("empty", "advanced", &samples, &symbols, Fold::Physical);
+        assert_eq!((profile.samples, profile.lost), (3, 1));
+        assert_eq!(profile.stacks, [("flamegraph::quantity".to_owned(), 12)]);
+    }
+
+    #[test]
+    fn an_address_outside_every_file_is_still_drawn() {
+        let symbols = Symbols::of_this_process().unwrap();
+        let samples = sampled(Sampler::PerfCpuClock, vec![at(1, vec![], 5)]);
+        let profile = profile("empty", "advanced", &samples, &symbols, Fold::Inlined);
+        assert_eq!(profile.stacks, [("[unknown]".to_owned(), 5)]);
+    }
+
+    #[inline(never)]
+    fn physical(seed: u64) -> u64 {
+        (0..400_000).fold(seed, inlined)
+    }
+
+    #[inline(always)]
+    fn inlined(sum: u64, i: u64) -> u64 {
+        std::hint::black_box(sum).wrapping_mul(i | 1)
+    }
+
+    #[test]
+    fn inline_frames_show_where_a_sampler_knows_the_instruction() {
+        let request = crate::sampling::Request {
+            hz: 1_000,
+            budget: std::time::Duration::from_millis(200),
+            chain: false,
+        };
+        let mut work = || {
+            std::hint::black_box(physical(1));
+        };
+        let mut samples = crate::sampling::sample(&request, &mut work).unwrap();
+        let symbols = Symbols::of_this_process().unwrap();
+        let inside = |samples: &Samples, fold| {
+            let profile = profile("empty", "advanced", samples, &symbols, fold);
+            let name = |stack: &str| stack.contains("physical") && stack.contains("inlined");
+            profile.stacks.iter().any(|(stack, _)| name(stack))
+        };
+        assert!(!inside(&samples, Fold::Physical));
+        let exact = samples.sampler.precision() == Precision::Instruction;
+        assert_eq!(inside(&samples, Fold::Inlined), exact);
+        samples.sampler = Sampler::Sigprof;
+        assert!(
+            !inside(&samples, Fold::Inlined),
+            "one address stands for its function"
+        );
+    }
+}

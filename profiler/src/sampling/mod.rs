@@ -1,0 +1,387 @@
+//! Sampling: where the work's CPU time goes, as instruction pointers of the calling thread.
+//!
+//! Owns taking samples, raw. What the addresses are called is `symbols`' business, and what becomes
+//! of the stacks `flamegraph`'s. A run that is sampled is never timed: sampling costs 3 to 10 %.
+
+mod perf;
+mod record;
+mod ring;
+mod sigprof;
+
+use crate::clock::{ClockError, ThreadClock};
+use perf::Trigger;
+use std::time::{Duration, Instant};
+use thiserror::Error;
+
+/// How to sample.
+#[derive(Clone, Copy, Debug)]
+pub struct Request {
+    /// Samples a second of CPU time to ask for; what was achieved is in [`Samples`].
+    pub hz: u32,
+    /// Wall-clock time after which no further call of the work begins.
+    pub budget: Duration,
+    /// Whether to record callers, through the chain of frame pointers. Without
+    /// `-Cforce-frame-pointers=yes` in the build they are garbage; the leaf is right in any case.
+    pub chain: bool,
+}
+
+/// What took the samples.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sampler {
+    /// A `perf_event_open` ring on the PMU's cycle counter.
+    PerfCycles,
+    /// A `perf_event_open` ring on the kernel's CPU clock.
+    PerfCpuClock,
+    /// The signal SIGPROF, by the crate `pprof`.
+    Sigprof,
+}
+
+/// What the address of a sample can tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Precision {
+    /// The instruction that ran.
+    Instruction,
+    /// The function that ran, at one instruction of it that stands for all: inline frames would
+    /// blame one opcode for its whole interpreter.
+    Function,
+}
+
+impl Sampler {
+    /// The name in a [`Profile`](evmscope_reports::run::Profile).
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::PerfCycles => "perf cycles",
+            Self::PerfCpuClock => "perf cpu-clock",
+            Self::Sigprof => "pprof SIGPROF",
+        }
+    }
+
+    /// Unit of the weights.
+    pub fn unit(self) -> &'static str {
+        match self {
+            Self::PerfCycles => "cycles",
+            Self::PerfCpuClock | Self::Sigprof => "ns",
+        }
+    }
+
+    /// What its addresses mean.
+    pub fn precision(self) -> Precision {
+        match self {
+            Self::PerfCycles | Self::PerfCpuClock => Precision::Instruction,
+            Self::Sigprof => Precision::Function,
+        }
+    }
+}
+
+/// One sampled stack.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sample {
+    /// The instruction pointer in user space.
+    pub ip: u64,
+    /// Return addresses, innermost first.
+    pub callers: Vec<u64>,
+    /// What the sample stands for, in [`Sampler::unit`].
+    pub weight: u64,
+    /// When it was taken, ns of CLOCK_MONOTONIC, where the sampler tells.
+    pub time: Option<u64>,
+}
+
+/// The samples of one run, with what is needed to judge them.
+#[derive(Clone, Debug)]
+pub struct Samples {
+    /// What took them.
+    pub sampler: Sampler,
+    /// The rate asked for, a second.
+    pub hz: u32,
+    /// Samples taken; `stacks` holds fewer where the sampler joined equal ones.
+    pub taken: u64,
+    /// Samples the kernel dropped because the ring was full.
+    pub lost: u64,
+    /// Calls of the work.
+    pub calls: u64,
+    /// CPU time of the thread over all calls, user and kernel, ns. Time in the kernel is not
+    /// sampled, so the weights of a sampler in ns add up to this or less.
+    pub cpu_time: u64,
+    /// The stacks.
+    pub stacks: Vec<Sample>,
+}
+
+impl Samples {
+    /// Samples a second of CPU time really taken.
+    pub fn rate(&self) -> f64 {
+        self.taken as f64 * 1e9 / self.cpu_time as f64
+    }
+}
+
+/// Why nothing was sampled.
+#[derive(Debug, Error)]
+pub enum SampleError {
+    /// Outside the range that a timer can do.
+    #[error("{0} samples a second cannot be taken: ask for 1 to 100000")]
+    Rate(u32),
+    /// There is no clock for what was sampled.
+    #[error(transparent)]
+    Clock(#[from] ClockError),
+    /// Every sampler failed.
+    #[error("nothing could be sampled: {}", reasons(.0))]
+    Failed(Vec<(Sampler, Failure)>),
+}
+
+/// Why one sampler brought nothing.
+#[derive(Debug, Error)]
+pub enum Failure {
+    /// The kernel refuses it.
+    #[error("{0}")]
+    Refused(#[from] std::io::Error),
+    /// The crate `pprof` failed.
+    #[error("{0}")]
+    Pprof(#[from] pprof::Error),
+    /// It ran and took no samples.
+    #[error("no sample within {0} us of CPU time; ask for a longer budget or a higher rate")]
+    Silent(u64),
+}
+
+fn reasons(failures: &[(Sampler, Failure)]) -> String {
+    let lines = failures
+        .iter()
+        .map(|(sampler, failure)| format!("{}: {failure}", sampler.name()));
+    lines.collect::<Vec<_>>().join("; ")
+}
+
+/// The best sampler of this machine.
+#[derive(Clone, Copy, Debug)]
+pub struct Offer {
+    /// What would take the samples.
+    pub sampler: Sampler,
+    /// The highest rate the kernel allows it, a second.
+    pub highest_rate: u32,
+}
+
+/// Which ring would open here, or why the kernel refuses both.
+pub fn offered() -> Result<Offer, std::io::Error> {
+    let offer = |sampler| Offer {
+        sampler,
+        highest_rate: perf::highest_rate(),
+    };
+    perf::try_open(Trigger::Cycles)
+        .map(|()| offer(Sampler::PerfCycles))
+        .or_else(|_| perf::try_open(Trigger::CpuClock).map(|()| offer(Sampler::PerfCpuClock)))
+}
+
+/// Calls `work` again and again until the budget is spent, at least once, and samples this thread.
+///
+/// The samplers are tried from the best: a ring on cycles, a ring on the CPU clock, SIGPROF. One
+/// that opens and stays silent (a PMU without interrupts, as some virtual machines have) is
+/// followed by the next.
+pub fn sample(request: &Request, work: &mut dyn FnMut()) -> Result<Samples, SampleError> {
+    if !(1..=100_000).contains(&request.hz) {
+        return Err(SampleError::Rate(request.hz));
+    }
+    let clock = ThreadClock::open()?;
+    let mut failures = Vec::new();
+    for sampler in [Sampler::PerfCycles, Sampler::PerfCpuClock, Sampler::Sigprof] {
+        match sample_with(sampler, request, &clock, work) {
+            Ok(samples) if samples.taken > 0 => return Ok(samples),
+            Ok(samples) => failures.push((sampler, Failure::Silent(samples.cpu_time / 1000))),
+            Err(failure) => failures.push((sampler, failure)),
+        }
+    }
+    Err(SampleError::Failed(failures))
+}
+
+fn sample_with(
+    sampler: Sampler,
+    request: &Request,
+    clock: &ThreadClock,
+    work: &mut dyn FnMut(),
+) -> Result<Samples, Failure> {
+    let mut session = Session {
+        request,
+        clock,
+        work,
+        calls: 0,
+        cpu_time: 0,
+    };
+    let taken = match sampler {
+        Sampler::PerfCycles => perf::take(Trigger::Cycles, &mut session)?,
+        Sampler::PerfCpuClock => perf::take(Trigger::CpuClock, &mut session)?,
+        Sampler::Sigprof => sigprof::take(&mut session)?,
+    };
+    Ok(Samples {
+        sampler,
+        hz: request.hz,
+        taken: taken.taken,
+        lost: taken.lost,
+        calls: session.calls,
+        cpu_time: session.cpu_time,
+        stacks: taken.stacks,
+    })
+}
+
+/// What a sampler took.
+#[derive(Default)]
+struct Taken {
+    taken: u64,
+    lost: u64,
+    stacks: Vec<Sample>,
+}
+
+/// The work while a sampler watches it.
+struct Session<'a> {
+    request: &'a Request,
+    clock: &'a ThreadClock,
+    work: &'a mut dyn FnMut(),
+    calls: u64,
+    cpu_time: u64,
+}
+
+impl Session<'_> {
+    /// Calls the work until the budget is spent; after each call `between` may stop the sampler,
+    /// empty it and start it again.
+    fn run<E>(&mut self, mut between: impl FnMut() -> Result<(), E>) -> Result<(), E> {
+        let start = Instant::now();
+        loop {
+            self.cpu_time += self
+                .clock
+                .time(|| crate::simulate::measured_region(self.work));
+            self.calls += 1;
+            between()?;
+            if start.elapsed() >= self.request.budget {
+                return Ok(());
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::symbols::Symbols;
+
+    #[inline(never)]
+    fn outer(rounds: u32) -> u64 {
+        (0..rounds).map(inlined).fold(1, u64::wrapping_add)
+    }
+
+    #[inline(always)]
+    fn inlined(seed: u32) -> u64 {
+        (0..200u64).fold(seed.into(), |sum, i| {
+            std::hint::black_box(sum).wrapping_mul(i | 1)
+        })
+    }
+
+    fn request() -> Request {
+        Request {
+            hz: 1_000,
+            budget: Duration::from_millis(300),
+            chain: false,
+        }
+    }
+
+    fn work() {
+        std::hint::black_box(outer(2_000));
+    }
+
+    /// Share of the weight whose frames hold a name.
+    fn share(samples: &Samples, name: &str) -> f64 {
+        let symbols = Symbols::of_this_process().unwrap();
+        let weight = |samples: &mut dyn Iterator<Item = &Sample>| -> u64 {
+            samples.map(|sample| sample.weight).sum()
+        };
+        let named = |sample: &&Sample| {
+            let frames = symbols.frames(sample.ip);
+            frames.iter().any(|frame| frame.function.ends_with(name))
+        };
+        let of_name = weight(&mut samples.stacks.iter().filter(named));
+        of_name as f64 / weight(&mut samples.stacks.iter()) as f64
+    }
+
+    #[test]
+    fn the_work_owns_its_samples() {
+        let samples = sample(&request(), &mut work).unwrap();
+        assert!(samples.calls > 1);
+        assert!(share(&samples, "tests::outer") > 0.9, "{samples:?}");
+        let total: u64 = samples.stacks.iter().map(|sample| sample.weight).sum();
+        if samples.sampler.unit() == "ns" {
+            let covered = total as f64 / samples.cpu_time as f64;
+            assert!((0.5..1.1).contains(&covered), "{covered} of the time");
+        }
+    }
+
+    #[test]
+    fn an_instruction_shows_what_was_inlined_there() {
+        let samples = sample(&request(), &mut work).unwrap();
+        if samples.sampler.precision() == Precision::Instruction {
+            assert!(share(&samples, "tests::inlined") > 0.8, "{samples:?}");
+        }
+    }
+
+    #[test]
+    fn a_ring_that_fills_during_a_call_counts_what_it_lost() {
+        let request = Request {
+            hz: 50_000,
+            budget: Duration::ZERO,
+            chain: true,
+        };
+        let clock = ThreadClock::open().unwrap();
+        let mut work = || {
+            std::hint::black_box(outer(1_000_000));
+        };
+        match sample_with(Sampler::PerfCpuClock, &request, &clock, &mut work) {
+            Ok(samples) => {
+                assert_eq!(samples.calls, 1);
+                assert!(samples.taken > 1_000, "{} samples", samples.taken);
+                assert!(samples.lost > 0, "{} samples fitted", samples.taken);
+            }
+            Err(refused) => eprintln!("skipped, no perf ring here: {refused}"),
+        }
+    }
+
+    #[test]
+    fn a_long_run_empties_the_ring_between_calls() {
+        let request = Request {
+            hz: 50_000,
+            budget: Duration::from_secs(2),
+            chain: false,
+        };
+        let clock = ThreadClock::open().unwrap();
+        match sample_with(Sampler::PerfCpuClock, &request, &clock, &mut work) {
+            Ok(samples) => {
+                // More than one ring of 512 KiB in records of 32 bytes.
+                assert!(samples.taken > 17_000, "{} samples", samples.taken);
+                assert_eq!(samples.lost, 0);
+                let times: Vec<_> = samples.stacks.iter().map(|s| s.time).collect();
+                assert!(times.is_sorted(), "records are in order across the wrap");
+            }
+            Err(refused) => eprintln!("skipped, no perf ring here: {refused}"),
+        }
+    }
+
+    #[test]
+    fn sigprof_finds_the_same_function() {
+        let clock = ThreadClock::open().unwrap();
+        let samples = sample_with(Sampler::Sigprof, &request(), &clock, &mut work).unwrap();
+        assert!(samples.taken > 10, "{} samples", samples.taken);
+        assert!(share(&samples, "tests::outer") > 0.9, "{samples:?}");
+        assert!(samples.rate() <= 1_100.0);
+    }
+
+    #[test]
+    fn an_impossible_rate_is_refused() {
+        for hz in [0, 100_001] {
+            let refused = sample(&Request { hz, ..request() }, &mut || ()).unwrap_err();
+            assert!(matches!(refused, SampleError::Rate(_)));
+        }
+    }
+
+    #[test]
+    fn work_too_short_for_a_sample_says_so() {
+        let request = Request {
+            hz: 1,
+            budget: Duration::ZERO,
+            chain: false,
+        };
+        let error = sample(&request, &mut || ()).unwrap_err().to_string();
+        assert!(error.contains("longer budget"), "{error}");
+    }
+}

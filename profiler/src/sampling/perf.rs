@@ -1,0 +1,123 @@
+//! Sampling by the kernel: an event of the own thread in user mode, and its ring.
+
+use super::record::{CHAIN, LEAF, Record, records};
+use super::ring::Ring;
+use super::{Session, Taken};
+use perf_event::events::{Event, Hardware, Software};
+use perf_event::{Builder, Clock};
+use std::io;
+use std::time::{Duration, Instant};
+
+/// What makes the kernel take a sample.
+pub enum Trigger {
+    /// The PMU, every so many cycles.
+    Cycles,
+    /// A timer on the CPU clock.
+    CpuClock,
+}
+
+impl From<Trigger> for Event {
+    fn from(trigger: Trigger) -> Event {
+        match trigger {
+            Trigger::Cycles => Hardware::CPU_CYCLES.into(),
+            Trigger::CpuClock => Software::CPU_CLOCK.into(),
+        }
+    }
+}
+
+/// Runs the session under the kernel's eye.
+///
+/// The ring is emptied between calls, since this thread is the only one that could: a call whose
+/// samples do not fit the ring loses some, and they are counted.
+pub(super) fn take(trigger: Trigger, session: &mut Session) -> io::Result<Taken> {
+    let hz = session.request.hz.min(highest_rate());
+    let mut harvest = Harvest {
+        ring: Ring::open(event(trigger, hz, session.request.chain))?,
+        taken: Taken::default(),
+        overflowed: false,
+    };
+    harvest.ring.start()?;
+    session.run(|| {
+        if harvest.ring.is_half_full() {
+            harvest.gather()?;
+            harvest.ring.start()?;
+        }
+        io::Result::Ok(())
+    })?;
+    harvest.gather()?;
+    harvest.settle(hz)?;
+    Ok(harvest.taken)
+}
+
+/// Whether the ring opens.
+pub(super) fn try_open(trigger: Trigger) -> io::Result<()> {
+    Ring::open(event(trigger, 1, false)).map(drop)
+}
+
+struct Harvest {
+    ring: Ring,
+    taken: Taken,
+    /// Whether the kernel may have dropped records that it has not told of yet: it does so only when
+    /// it writes the next one.
+    overflowed: bool,
+}
+
+impl Harvest {
+    fn gather(&mut self) -> io::Result<()> {
+        let bytes = self.ring.stop()?;
+        if !bytes.is_empty() {
+            self.overflowed = self.ring.was_filled_by(&bytes);
+            records(&bytes).for_each(|record| self.taken.add(record));
+        }
+        Ok(())
+    }
+
+    /// Lets the kernel write one more record, for the losses that come before it.
+    fn settle(&mut self, hz: u32) -> io::Result<()> {
+        if !self.overflowed {
+            return Ok(());
+        }
+        let patience = Duration::from_millis(50).max(10 * Duration::from_secs(1) / hz);
+        let start = Instant::now();
+        self.ring.start()?;
+        while self.ring.is_empty() && start.elapsed() < patience {
+            std::hint::spin_loop();
+        }
+        let bytes = self.ring.stop()?;
+        // The sample itself is of this loop.
+        let losses = records(&bytes).filter(|record| matches!(record, Record::Lost(_)));
+        losses.for_each(|lost| self.taken.add(lost));
+        Ok(())
+    }
+}
+
+/// `kernel.perf_event_max_sample_rate`: the kernel refuses more, and lowers it where sampling
+/// proves costly.
+pub fn highest_rate() -> u32 {
+    let setting = std::fs::read_to_string("/proc/sys/kernel/perf_event_max_sample_rate");
+    let rate = setting.ok().and_then(|text| text.trim().parse().ok());
+    rate.unwrap_or(u32::MAX).max(1)
+}
+
+fn event<'a>(trigger: Trigger, hz: u32, chain: bool) -> Builder<'a> {
+    let mut event = Builder::new().kind(trigger);
+    event
+        .sample_frequency(hz.into())
+        .exclude_callchain_kernel(true)
+        // The clock of `Instant`, so that samples can be placed among other events of the run.
+        .clockid(Clock::MONOTONIC);
+    event.attrs_mut().sample_type = if chain { CHAIN } else { LEAF };
+    event
+}
+
+impl Taken {
+    fn add(&mut self, record: Record) {
+        match record {
+            Record::Lost(n) => self.lost += n,
+            Record::Sample(sample) => {
+                self.taken += 1;
+                self.stacks.push(sample);
+            }
+        }
+    }
+}

@@ -1,0 +1,268 @@
+//! Simulated counters: one call of the work on valgrind's model of a CPU.
+//!
+//! Owns running callgrind over this very binary and reading its totals. The child's command line is
+//! the caller's; inside the child, whatever runs within [`measured_region`] is counted. The figures
+//! are deterministic, and none of them is a hardware figure.
+
+use crate::counters::Reading;
+use evmscope_reports::counter::{Counter, Source};
+use evmscope_reports::run::Unavailable;
+use std::ffi::OsStr;
+use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
+use std::process::{Command, Output};
+use std::{fs, io};
+use thiserror::Error;
+
+/// The caches of the model: a common core of today. Left alone, valgrind would copy the machine's
+/// own, and figures of two machines would differ.
+const MODEL: &[&str] = &[
+    "--I1=32768,8,64",
+    "--D1=32768,8,64",
+    "--LL=8388608,16,64",
+    "--cache-sim=yes",
+    "--branch-sim=yes",
+];
+
+/// Name of [`measured_region`] as a pattern for valgrind.
+const REGION: &str = "*measured_region*";
+
+/// Callgrind's names of the counters. Mispredicted indirect branches (`Bim`) are left out: its
+/// predictor missed all of them for every style of dispatch.
+const EVENTS: &[(&str, Counter)] = &[
+    ("Ir", Counter::SimInstructions),
+    ("Dr", Counter::SimDataReads),
+    ("Dw", Counter::SimDataWrites),
+    ("I1mr", Counter::SimL1iMisses),
+    ("D1mr", Counter::SimL1dReadMisses),
+    ("D1mw", Counter::SimL1dWriteMisses),
+    ("Bc", Counter::SimBranches),
+    ("Bcm", Counter::SimBranchMisses),
+];
+
+/// The span that a simulation counts and that a sampler watches: exactly one call of `work`.
+///
+/// Never inlined, so that valgrind finds it by name.
+#[inline(never)]
+pub fn measured_region(work: &mut dyn FnMut()) {
+    work();
+    // Keeps the call from becoming a jump, which would leave the region before the work begins.
+    std::hint::black_box(());
+}
+
+/// Why there are no simulated figures.
+#[derive(Debug, Error)]
+pub enum SimulateError {
+    /// The program `valgrind` is not installed.
+    #[error("valgrind is not installed: `sudo apt-get install valgrind`")]
+    Absent,
+    /// The simulated CPU lacks instructions that this build uses.
+    #[error(
+        "valgrind does not know an instruction of this build (SIGILL): build without \
+         `target-cpu=native`, for x86-64-v3 at most"
+    )]
+    Instruction,
+    /// The run under valgrind failed.
+    #[error("the run under valgrind failed ({status}): {message}")]
+    Failed {
+        /// How it ended.
+        status: std::process::ExitStatus,
+        /// The last line it wrote to stderr.
+        message: String,
+    },
+    /// The child never called [`measured_region`].
+    #[error("the simulated run never entered the measured region")]
+    NeverEntered,
+    /// Valgrind's output is not what this tool knows.
+    #[error("callgrind's output has no figure for `{0}`")]
+    Output(&'static str),
+    /// Files or processes failed.
+    #[error("valgrind could not be run: {0}")]
+    Io(#[from] io::Error),
+}
+
+impl SimulateError {
+    /// Every simulated counter with this reason.
+    pub fn unavailable(&self) -> Vec<Unavailable> {
+        Counter::ALL
+            .iter()
+            .filter(|counter| counter.source() == Source::Simulated)
+            .map(|&counter| Unavailable {
+                counter,
+                reason: self.to_string(),
+            })
+            .collect()
+    }
+}
+
+/// Runs this binary with `arguments` under callgrind and returns the totals of its measured region:
+/// per call, if the child calls it once. 40 to 330 times slower than the call itself.
+pub fn simulate(
+    arguments: impl IntoIterator<Item = impl AsRef<OsStr>>,
+) -> Result<Vec<Reading>, SimulateError> {
+    let folder = tempfile::tempdir()?;
+    let file = folder.path().join("callgrind.out");
+    let output = Command::new("valgrind")
+        .args(["--tool=callgrind", "--collect-atstart=no"])
+        .arg(format!("--toggle-collect={REGION}"))
+        .args(MODEL)
+        .arg(argument("--callgrind-out-file=", &file))
+        .arg(std::env::current_exe()?)
+        .args(arguments)
+        .output()
+        .map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => SimulateError::Absent,
+            _ => SimulateError::Io(error),
+        })?;
+    check(&output)?;
+    totals(&fs::read_to_string(file)?)
+}
+
+fn argument(option: &str, path: &Path) -> std::ffi::OsString {
+    let mut argument = std::ffi::OsString::from(option);
+    argument.push(path);
+    argument
+}
+
+fn check(output: &Output) -> Result<(), SimulateError> {
+    const SIGILL: i32 = 4;
+    if output.status.success() {
+        return Ok(());
+    }
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    let unknown_instruction = stderr.contains("unhandled instruction bytes");
+    if output.status.signal() == Some(SIGILL) || unknown_instruction {
+        return Err(SimulateError::Instruction);
+    }
+    // Valgrind's own lines begin with the process id: `==123== `.
+    let own_line = |line: &&str| !line.is_empty() && !line.starts_with("==");
+    let message = stderr.lines().rfind(own_line).unwrap_or("no message");
+    Err(SimulateError::Failed {
+        status: output.status,
+        message: message.to_owned(),
+    })
+}
+
+/// Reads callgrind's `events:` and `totals:` lines (Callgrind Format Specification).
+fn totals(text: &str) -> Result<Vec<Reading>, SimulateError> {
+    let line = |name: &'static str| {
+        let found = text.lines().find_map(|line| line.strip_prefix(name));
+        found.ok_or(SimulateError::Output(name))
+    };
+    let events: Vec<_> = line("events:")?.split_whitespace().collect();
+    // Trailing zeros are left out.
+    let totals: Vec<_> = line("totals:")?.split_whitespace().collect();
+    let readings = EVENTS
+        .iter()
+        .map(|&(name, counter)| {
+            let missing = SimulateError::Output(name);
+            let Some(column) = events.iter().position(|event| *event == name) else {
+                return Err(missing);
+            };
+            let total = totals.get(column).copied().unwrap_or("0");
+            Ok(Reading {
+                counter,
+                value: total.parse::<u64>().map_err(|_| missing)? as f64,
+                coverage: 1.0,
+            })
+        })
+        .collect::<Result<Vec<_>, _>>()?;
+    match readings.iter().all(|reading| reading.value == 0.0) {
+        true => Err(SimulateError::NeverEntered),
+        false => Ok(readings),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the simulated child runs; an ordinary test otherwise.
+    #[test]
+    fn region_runs_its_work_once() {
+        let mut sum = 0u64;
+        measured_region(&mut || (0..1_000).for_each(|i| sum += std::hint::black_box(i)));
+        assert_eq!(sum, 499_500);
+    }
+
+    fn child(test: &str) -> Result<Vec<Reading>, SimulateError> {
+        simulate(["--exact", test, "--test-threads=1"])
+    }
+
+    #[test]
+    fn counts_the_region_alone_and_the_same_every_time() {
+        let first = match child("simulate::tests::region_runs_its_work_once") {
+            Ok(readings) => readings,
+            Err(SimulateError::Absent) => return eprintln!("skipped: {}", SimulateError::Absent),
+            Err(error) => panic!("{error}"),
+        };
+        assert_eq!(first.len(), EVENTS.len());
+        let instructions = first[0].value;
+        assert!(
+            (2_000.0..100_000.0).contains(&instructions),
+            "{instructions} for 1000 steps"
+        );
+        assert_eq!(
+            first,
+            child("simulate::tests::region_runs_its_work_once").unwrap()
+        );
+    }
+
+    #[test]
+    fn a_region_never_entered_is_an_error() {
+        match child("no_such_test") {
+            Err(SimulateError::NeverEntered) => {}
+            Err(SimulateError::Absent) => eprintln!("skipped: {}", SimulateError::Absent),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_failing_child_is_an_error_with_its_last_words() {
+        match simulate(["--no-such-option"]) {
+            Err(SimulateError::Failed { message, .. }) => {
+                assert!(message.contains("no-such-option"), "{message}");
+            }
+            Err(SimulateError::Absent) => eprintln!("skipped: {}", SimulateError::Absent),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn an_unknown_instruction_is_told_from_a_failure() {
+        use std::os::unix::process::ExitStatusExt;
+        let killed = Output {
+            status: std::process::ExitStatus::from_raw(4),
+            stdout: vec![],
+            stderr: vec![],
+        };
+        let error = check(&killed).unwrap_err();
+        assert!(matches!(error, SimulateError::Instruction));
+        let listed = error.unavailable();
+        assert_eq!(listed.len(), EVENTS.len());
+        assert!(
+            listed
+                .iter()
+                .all(|lost| lost.reason.contains("target-cpu=native"))
+        );
+    }
+
+    #[test]
+    fn totals_are_read_by_name_and_short_lines_end_in_zeros() {
+        let text = "events: Ir Dr Dw I1mr D1mr D1mw ILmr DLmr DLmw Bc Bcm Bi Bim\n\
+                    fn=(1) f\n1 2 3\n\ntotals: 90 30 20 1 2 0 0 0 0 10 4\n";
+        let values: Vec<_> = totals(text).unwrap().iter().map(|r| r.value).collect();
+        assert_eq!(values, [90.0, 30.0, 20.0, 1.0, 2.0, 0.0, 10.0, 4.0]);
+        let short = text.replace(" 2 0 0 0 0 10 4", "");
+        assert_eq!(totals(&short).unwrap()[7].value, 0.0);
+        assert!(matches!(
+            totals("totals: 1\n"),
+            Err(SimulateError::Output("events:"))
+        ));
+        let foreign = text.replace("Bcm", "Xcm");
+        assert!(matches!(
+            totals(&foreign),
+            Err(SimulateError::Output("Bcm"))
+        ));
+    }
+}

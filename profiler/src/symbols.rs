@@ -1,0 +1,410 @@
+//! Addresses of this process turned into function names, inline frames and source lines.
+//!
+//! Owns the memory map, the lookup and the cleaning of names for people. Who sampled the addresses,
+//! and how names are folded into stacks, is not its business.
+
+use addr2line::Loader;
+use object::{Object, ObjectSegment};
+use std::cell::OnceCell;
+use std::fs;
+use std::io;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+/// One function at an address: the physical one, or one that was inlined into it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Frame {
+    /// The name for people, see [`readable`].
+    pub function: String,
+    /// Source file and line, where the line tables know.
+    pub location: Option<(String, u32)>,
+}
+
+/// The executable parts of this process's memory, with their symbols and line tables.
+///
+/// A file is loaded when an address in it is looked up first. Code loaded after construction is
+/// unknown.
+pub struct Symbols {
+    modules: Vec<Module>,
+}
+
+struct Module {
+    memory: Range<u64>,
+    /// What the file is called in a stack where it names no function.
+    name: String,
+    /// The file, and what its first byte in `memory` has as an offset; none for the vdso.
+    file: Option<(PathBuf, u64)>,
+    loaded: OnceCell<Option<Loaded>>,
+}
+
+struct Loaded {
+    loader: Loader,
+    /// Address in memory minus address in the file.
+    bias: u64,
+}
+
+impl Symbols {
+    /// Reads the memory map of this process.
+    pub fn of_this_process() -> io::Result<Self> {
+        let own = fs::read_link("/proc/self/exe")?;
+        let modules = fs::read_to_string("/proc/self/maps")?
+            .lines()
+            .filter_map(|line| Module::parse(line, &own))
+            .collect();
+        Ok(Self { modules })
+    }
+
+    /// The functions at `address`, outermost first: the physical one, then what was inlined there.
+    /// For the return address of a caller, ask for the byte before it.
+    pub fn frames(&self, address: u64) -> Vec<Frame> {
+        let Some(module) = self.module(address) else {
+            return vec![Frame::named("[unknown]")];
+        };
+        let frames = module.frames(address);
+        if frames.is_empty() {
+            return vec![Frame::named(&format!("[{}]", module.name))];
+        }
+        frames
+    }
+
+    /// The raw entry of the symbol table that covers `address`.
+    pub fn symbol(&self, address: u64) -> Option<&str> {
+        let loaded = self.module(address)?.loaded()?;
+        loaded.loader.find_symbol(address.wrapping_sub(loaded.bias))
+    }
+
+    fn module(&self, address: u64) -> Option<&Module> {
+        let found = |module: &&Module| module.memory.contains(&address);
+        self.modules.iter().find(found)
+    }
+}
+
+impl Frame {
+    fn named(function: &str) -> Self {
+        Self {
+            function: function.to_owned(),
+            location: None,
+        }
+    }
+}
+
+impl Module {
+    /// One line of proc_pid_maps(5): `start-end perms offset dev inode path`; none if not code.
+    fn parse(line: &str, own: &Path) -> Option<Self> {
+        let mut fields = line.split_whitespace();
+        let (start, end) = fields.next()?.split_once('-')?;
+        let executable = fields.next()?.contains('x');
+        let offset = hexadecimal(fields.next()?)?;
+        let path = fields.nth(2)?;
+        // A path may hold spaces: take the line from where it begins.
+        let path = &line[line.find(path)?..];
+        let name = path.rsplit('/').next()?.trim_matches(['[', ']']).to_owned();
+        let file = path.starts_with('/').then(|| {
+            // The link opens the binary that runs, even if a build has replaced its file since.
+            let is_own = Path::new(path) == own;
+            let path = if is_own { "/proc/self/exe" } else { path };
+            (PathBuf::from(path), offset)
+        });
+        executable.then_some(Self {
+            memory: hexadecimal(start)?..hexadecimal(end)?,
+            name,
+            file,
+            loaded: OnceCell::new(),
+        })
+    }
+
+    fn loaded(&self) -> Option<&Loaded> {
+        self.loaded
+            .get_or_init(|| {
+                let (path, offset) = self.file.as_ref()?;
+                Some(Loaded {
+                    loader: Loader::new(path).ok()?,
+                    bias: self.memory.start.wrapping_sub(address_of(path, *offset)?),
+                })
+            })
+            .as_ref()
+    }
+
+    fn frames(&self, address: u64) -> Vec<Frame> {
+        let Some(loaded) = self.loaded() else {
+            return Vec::new();
+        };
+        let address = address.wrapping_sub(loaded.bias);
+        let mut frames = loaded.line_table_frames(address);
+        // The symbol table has names where line tables have none, and knows better which instance
+        // of a generic function the physical one is.
+        if let Some(symbol) = loaded.loader.find_symbol(address) {
+            let function = readable(symbol);
+            match frames.first_mut() {
+                Some(physical) => physical.function = function,
+                None => frames.push(Frame::named(&function)),
+            }
+        }
+        frames
+    }
+}
+
+impl Loaded {
+    /// Outermost first; empty where the file has no line tables for the address.
+    fn line_table_frames(&self, address: u64) -> Vec<Frame> {
+        let mut frames = Vec::new();
+        let Ok(mut inner_first) = self.loader.find_frames(address) else {
+            return frames;
+        };
+        while let Ok(Some(frame)) = inner_first.next() {
+            let Some(name) = &frame.function else {
+                continue;
+            };
+            frames.push(Frame {
+                function: name
+                    .raw_name()
+                    .map_or_else(|_| "[unknown]".into(), |n| readable(&n)),
+                location: frame
+                    .location
+                    .and_then(|at| Some((at.file?.to_owned(), at.line?))),
+            });
+        }
+        frames.reverse();
+        frames
+    }
+}
+
+/// The address that the byte at `offset`, the start of a code mapping, has in the file's own terms.
+/// Segments need not lie at their offsets: linkers such as lld shift each by a page.
+fn address_of(path: &Path, offset: u64) -> Option<u64> {
+    let bytes = fs::read(path).ok()?;
+    let file = object::File::parse(&*bytes).ok()?;
+    file.segments()
+        .filter(|segment| segment.permissions().executable())
+        .find_map(|segment| {
+            let (start, size) = segment.file_range();
+            // The kernel maps whole pages, so a mapping can begin before its segment.
+            let page = segment.align().max(1);
+            let mapped = start - start % page..start + size;
+            mapped
+                .contains(&offset)
+                .then(|| segment.address().wrapping_sub(start).wrapping_add(offset))
+        })
+}
+
+fn hexadecimal(text: &str) -> Option<u64> {
+    u64::from_str_radix(text, 16).ok()
+}
+
+/// Longest name that keeps its generic arguments.
+const LONGEST: usize = 72;
+
+/// A symbol as people read it: demangled without its hash, the crate and the outer modules cut off
+/// the path (three segments stay), types by their last segment, long generic arguments as `<…>`,
+/// `<T as Trait>::f` as `T::f`.
+pub fn readable(symbol: &str) -> String {
+    let name = match rustc_demangle::try_demangle(symbol) {
+        Ok(demangled) => format!("{demangled:#}"),
+        Err(_) => symbol.to_owned(),
+    };
+    let name = short_path(&name);
+    if name.chars().count() <= LONGEST {
+        return name;
+    }
+    without_arguments(&name)
+}
+
+/// Cuts a path down to its last segments, and each type in it to its name.
+fn short_path(path: &str) -> String {
+    const KEPT: usize = 3;
+    let mut segments = split_outside_brackets(path);
+    // `f::<T>` is one segment.
+    for i in (1..segments.len()).rev() {
+        if segments[i].starts_with('<') && !segments[i].starts_with("<impl") {
+            let arguments = segments.remove(i);
+            segments[i - 1].push_str(&arguments);
+        }
+    }
+    if segments.len() > 2 && !segments[0].starts_with('<') {
+        segments.remove(0);
+    }
+    let closures = segments
+        .iter()
+        .rev()
+        .take_while(|s| s.starts_with('{'))
+        .count();
+    let kept = segments.len().saturating_sub(KEPT + closures);
+    let segments: Vec<_> = segments[kept..].iter().map(|s| short_segment(s)).collect();
+    segments.join("::")
+}
+
+/// `<a::T as b::Trait>` to `T`, `<a::T>` to `T`, `f<a::T>` to `f<T>`.
+fn short_segment(segment: &str) -> String {
+    let is_self_type = segment.starts_with('<') && segment.ends_with('>');
+    if !is_self_type || segment.starts_with("<impl") {
+        return short_types(segment);
+    }
+    let inner = &segment[1..segment.len() - 1];
+    let as_trait =
+        nested(inner).find(|&(i, _, depth)| depth == 0 && inner[i..].starts_with(" as "));
+    short_types(as_trait.map_or(inner, |(i, ..)| &inner[..i]))
+}
+
+/// Every path in the text replaced by its last segment.
+fn short_types(text: &str) -> String {
+    let mut short = String::new();
+    let mut word = 0;
+    let mut rest = text;
+    while let Some(c) = rest.chars().next() {
+        if let Some(after) = rest.strip_prefix("::") {
+            // After a bracket (`<T as Trait>::Item`, `f::<T>`) there is no word to drop.
+            let turbofish = after.starts_with('<');
+            if !turbofish && short.len() > word {
+                short.truncate(word);
+            } else if !turbofish {
+                short.push_str("::");
+            }
+            rest = after;
+            continue;
+        }
+        short.push(c);
+        rest = &rest[c.len_utf8()..];
+        if !(c.is_alphanumeric() || c == '_' || c == '$') {
+            word = short.len();
+        }
+    }
+    short
+}
+
+/// Everything between outermost angle brackets replaced by `…`.
+fn without_arguments(name: &str) -> String {
+    let mut short = String::new();
+    let mut outermost = ' ';
+    let mut last_depth = 0;
+    for (_, c, depth) in nested(name) {
+        if depth == 1 && last_depth == 0 {
+            outermost = c;
+            short.push_str(if c == '<' { "<…>" } else { "" });
+        }
+        if depth == 0 || outermost != '<' {
+            short.push(c);
+        }
+        last_depth = depth;
+    }
+    short
+}
+
+/// Splits at each `::` that no bracket encloses.
+fn split_outside_brackets(path: &str) -> Vec<String> {
+    let mut segments = Vec::new();
+    let mut start = 0;
+    for (i, _, depth) in nested(path) {
+        if depth == 0 && i >= start && path[i..].starts_with("::") {
+            segments.push(path[start..i].to_owned());
+            start = i + 2;
+        }
+    }
+    segments.push(path[start..].to_owned());
+    segments
+}
+
+/// Each character with its place and the number of brackets around it; a bracket is inside itself.
+fn nested(text: &str) -> impl Iterator<Item = (usize, char, u32)> {
+    let mut depth = 0u32;
+    let mut last = ' ';
+    text.char_indices().map(move |(i, c)| {
+        // The arrow of a function type closes nothing.
+        let arrow = last == '-' && c == '>';
+        last = c;
+        depth += u32::from("<([{".contains(c));
+        let here = depth;
+        if !arrow && ">)]}".contains(c) {
+            depth = depth.saturating_sub(1);
+        }
+        (i, c, here)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_short_and_still_tell_which() {
+        let names = [
+            // Symbols of both manglings.
+            "_ZN15evmscope_interp3ops10arithmetic3mul17h0123456789abcdefE",
+            "_RNvNtNtCs1234_15evmscope_interp3ops10arithmetic3mul",
+            // Demangled names.
+            "evmscope_interp::traditional::execute::<evmscope_interp::world::World>",
+            "<evmscope_interp::world::World as evmscope_interp::host::Host>::sload",
+            "<evmscope_interp::word::Word>::sdiv",
+            "core::num::<impl u64>::carrying_add",
+            "<alloc::vec::Vec<evmscope_interp::frame::Frame>>::push",
+            "keccak_asm::permute",
+            "main",
+            "__memmove_avx512_unaligned_erms",
+            "core::ptr::drop_in_place::<alloc::vec::Vec<u8>>",
+            "evmscope::runner::run::{closure#0}::{closure#1}",
+            "<[u8; 32] as core::convert::From<evmscope_interp::word::Word>>::from",
+            "<&mut dyn core::ops::FnMut(u8) -> u64 as core::ops::FnMut<(u8,)>>::call_mut",
+            "evmscope_interp::host::adapt::<fn(evmscope_interp::word::Word) -> u64>::{closure#0}",
+            "evmscope_interp::advanced::execute::run::<evmscope_interp::world::journal::Journal, \
+             evmscope_interp::host::tracing::Tracing<alloc::vec::Vec<u8>, 32>>",
+            "evmscope_interp::advanced::execute::run::<evmscope_interp::world::journal::Journal, \
+             evmscope_interp::host::tracing::Tracing<alloc::vec::Vec<evmscope_interp::frame::Frame>>>",
+        ];
+        let table: Vec<_> = names
+            .map(|name| format!("{name}\n    {}", readable(name)))
+            .into();
+        insta::assert_snapshot!(table.join("\n"));
+    }
+
+    #[test]
+    fn a_line_of_the_map_is_code_or_nothing() {
+        let own = Path::new("/opt/tool");
+        let parse = |line| Module::parse(line, own);
+        let module = parse("55d0-55f0 r-xp 00002000 fe:00 42   /opt/tool").unwrap();
+        assert_eq!(module.memory, 0x55d0..0x55f0);
+        assert_eq!(module.file, Some(("/proc/self/exe".into(), 0x2000)));
+        let module = parse("1000-2000 r-xp 0 fe:00 42   /opt/a folder/libx.so.6").unwrap();
+        assert_eq!(module.name, "libx.so.6");
+        assert_eq!(module.file.unwrap().0, Path::new("/opt/a folder/libx.so.6"));
+        let vdso = parse("7000-9000 r-xp 00000000 00:00 0   [vdso]").unwrap();
+        assert_eq!((vdso.name.as_str(), vdso.file), ("vdso", None));
+        assert!(parse("55d0-55f0 r--p 00002000 fe:00 42 /opt/tool").is_none());
+        assert!(parse("7ff0-8000 rw-p 00000000 00:00 0").is_none());
+    }
+
+    #[test]
+    fn this_test_is_found_by_its_address() {
+        let symbols = Symbols::of_this_process().unwrap();
+        let frames = symbols.frames(short_path as fn(&str) -> String as usize as u64);
+        assert_eq!(frames[0].function, "symbols::short_path");
+        let (file, line) = frames[0].location.clone().unwrap();
+        assert!(file.ends_with("symbols.rs") && line > 0, "{file}:{line}");
+    }
+
+    #[test]
+    fn an_address_outside_every_file_is_unknown() {
+        let symbols = Symbols::of_this_process().unwrap();
+        assert_eq!(symbols.frames(0), [Frame::named("[unknown]")]);
+    }
+
+    /// A statically linked binary holds its libc itself.
+    #[cfg(not(target_feature = "crt-static"))]
+    #[test]
+    fn libc_is_found_by_its_symbol_table() {
+        use object::ObjectSymbol;
+        let symbols = Symbols::of_this_process().unwrap();
+        let libc = symbols
+            .modules
+            .iter()
+            .find(|m| m.name.starts_with("libc.so"))
+            .unwrap();
+        let bytes = fs::read(&libc.file.as_ref().unwrap().0).unwrap();
+        let file = object::File::parse(&*bytes).unwrap();
+        let qsort = file
+            .dynamic_symbols()
+            .find(|s| s.name() == Ok("qsort"))
+            .unwrap();
+        let address = libc.loaded().unwrap().bias + qsort.address();
+        assert_eq!(symbols.symbol(address), Some("qsort"));
+        assert_eq!(symbols.frames(address)[0].function, "qsort");
+    }
+}
