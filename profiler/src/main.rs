@@ -1,23 +1,47 @@
 //! The command `evmscope`: arguments and dispatch only.
 #![deny(unsafe_code)]
 
-// The rooms wait for the verbs that use them.
-#[allow(dead_code)]
+mod case;
+mod cli;
 mod clock;
-#[allow(dead_code, unused_imports)]
+mod cmd;
 mod counters;
-#[allow(dead_code)]
 mod doctor;
-#[allow(dead_code)]
+mod engine;
 mod flamegraph;
-
-#[allow(dead_code)]
+mod measure;
+mod output;
 mod rig;
-#[allow(dead_code)]
+mod run;
 mod sampling;
-#[allow(dead_code)]
 mod simulate;
-#[allow(dead_code)]
 mod symbols;
+mod verify;
 
-fn main() {}
+use anyhow::Result;
+use clap::Parser;
+use cli::{Cli, Verb};
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match dispatch(&cli).and_then(|text| output::print(&text)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn dispatch(cli: &Cli) -> Result<String> {
+    let style = output::style(cli.color);
+    match &cli.verb {
+        Verb::List(args) => cmd::list::run(args),
+        Verb::Run(args) => cmd::run::run(args),
+        Verb::Bench(args) => cmd::bench::run(args, style),
+        Verb::Profile(args) => cmd::profile::run(args, style),
+        Verb::Doctor => Ok(cmd::doctor::run()),
+        Verb::Simulated(args) => cmd::simulated::run(args),
+    }
+}

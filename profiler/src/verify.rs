@@ -34,7 +34,10 @@ pub fn verify<'a>(case: &'a Case, engines: &[Which]) -> Result<Vec<Verified<'a>>
         engine.call();
         match engine.outcome() {
             Some(outcome) => Ok((*which, engine, outcome)),
-            None => bail!("case {}, mode {which}: the engine gave up without a result", case.name),
+            None => bail!(
+                "case {}, mode {which}: the engine gave up without a result",
+                case.name
+            ),
         }
     });
     let runs = runs.collect::<Result<Vec<_>>>()?;
@@ -55,7 +58,9 @@ pub fn verify<'a>(case: &'a Case, engines: &[Which]) -> Result<Vec<Verified<'a>>
         bail!("{}", wrong.join("\n"));
     }
 
-    let asked = runs.into_iter().filter(|(which, ..)| engines.contains(which));
+    let asked = runs
+        .into_iter()
+        .filter(|(which, ..)| engines.contains(which));
     Ok(asked
         .map(|(which, engine, outcome)| Verified {
             result: CaseResult {
@@ -83,7 +88,14 @@ fn compare(
     mismatch: &mut dyn FnMut(&str, &dyn Display, &dyn Display),
 ) {
     match expected {
-        Expected::Stated { status, gas_used, output_hash, refund, logs, .. } => {
+        Expected::Stated {
+            status,
+            gas_used,
+            output_hash,
+            refund,
+            logs,
+            ..
+        } => {
             mismatch("status", status, &found.status);
             mismatch("gas_used", gas_used, &found.gas_used);
             mismatch("output_hash", output_hash, &found.output_hash());
@@ -120,6 +132,10 @@ fn count_opcodes(scene: &Scene, case: &Case) -> u64 {
     }
     let mut counter = Counter(0);
     let mut scene = scene.clone();
-    Interpreter::new(Mode::Traditional, case.fork).trace(scene.message, &mut scene.world, &mut counter);
+    Interpreter::new(Mode::Traditional, case.fork).trace(
+        scene.message,
+        &mut scene.world,
+        &mut counter,
+    );
     counter.0
 }

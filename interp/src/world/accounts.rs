@@ -50,6 +50,14 @@ impl Account {
         }
     }
 
+    /// An account without code.
+    pub fn funded(balance: Word) -> Account {
+        Account {
+            balance,
+            ..Account::default()
+        }
+    }
+
     /// The slots that are not zero, in no particular order.
     pub fn storage(&self) -> impl Iterator<Item = (Word, Word)> {
         self.storage

@@ -19,7 +19,8 @@ struct Manifest {
 
 pub fn load(path: &Path) -> Result<Case> {
     let place = path.display().to_string();
-    let manifest: Manifest = serde_json::from_str(&read(path)?).with_context(|| format!("in {place}"))?;
+    let manifest: Manifest =
+        serde_json::from_str(&read(path)?).with_context(|| format!("in {place}"))?;
     let contract = path.with_file_name(&manifest.contract);
     Ok(Case {
         code: compiled(&contract).with_context(|| format!("in {place}"))?,
@@ -37,7 +38,10 @@ pub fn load(path: &Path) -> Result<Case> {
 /// The init code (`.bin`), whose constructor then runs, where it is there; else the deployed code
 /// (`.bin-runtime`).
 fn compiled(contract: &Path) -> Result<Deployment> {
-    let (init, runtime) = (contract.with_extension("bin"), contract.with_extension("bin-runtime"));
+    let (init, runtime) = (
+        contract.with_extension("bin"),
+        contract.with_extension("bin-runtime"),
+    );
     if init.exists() {
         return Ok(Deployment::Init(read_hex(&init)?));
     }

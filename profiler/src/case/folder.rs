@@ -46,10 +46,17 @@ pub fn load(dir: &Path) -> Result<Case> {
     let path = dir.join(FILE);
     let place = path.display().to_string();
     let file: File = toml::from_str(&read(&path)?).with_context(|| format!("in {place}"))?;
-    let name = dir.file_name().and_then(|name| name.to_str()).context("a case folder without a name")?;
+    let name = dir
+        .file_name()
+        .and_then(|name| name.to_str())
+        .context("a case folder without a name")?;
     let slots = file.storage.iter();
-    let storage = slots.map(|(key, value)| Ok((parse_word(key, &path)?, parse_word(value, &path)?)));
-    let setup = file.setup.iter().map(|call| parse_hex(&call.calldata, &format!("{place}: setup.calldata")));
+    let storage =
+        slots.map(|(key, value)| Ok((parse_word(key, &path)?, parse_word(value, &path)?)));
+    let setup = file
+        .setup
+        .iter()
+        .map(|call| parse_hex(&call.calldata, &format!("{place}: setup.calldata")));
     Ok(Case {
         name: name.to_owned(),
         description: file.description,

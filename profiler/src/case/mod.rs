@@ -91,13 +91,17 @@ impl Case {
             origin: CALLER,
             ..Environment::default()
         });
-        world.insert(CALLER, Account { balance: Word::from(FUNDS), ..Account::default() });
+        world.insert(CALLER, Account::funded(Word::from(FUNDS)));
         let mut interpreter = Interpreter::new(Mode::Traditional, self.fork);
         let mut run = |world: &mut World, what: &str, message: Message| {
             world.begin_transaction(self.fork, &[CALLER, message.recipient]);
             let outcome = interpreter.execute(message, world);
             if outcome.status != Status::Success {
-                bail!("case {}: {what} ended with {}, not success", self.name, outcome.status);
+                bail!(
+                    "case {}: {what} ended with {}, not success",
+                    self.name,
+                    outcome.status
+                );
             }
             Ok(outcome)
         };
@@ -118,10 +122,17 @@ impl Case {
         };
         let call = |input: &Bytes| Message::call(CALLER, contract, input.clone(), self.gas_limit);
         for (index, input) in self.setup.iter().enumerate() {
-            run(&mut world, &format!("call {} before", index + 1), call(input))?;
+            run(
+                &mut world,
+                &format!("call {} before", index + 1),
+                call(input),
+            )?;
         }
         world.begin_transaction(self.fork, &[CALLER, contract]);
-        Ok(Scene { world, message: call(&self.calldata) })
+        Ok(Scene {
+            world,
+            message: call(&self.calldata),
+        })
     }
 
     /// A case made of bytes on the command line, from which nothing is expected.
@@ -161,10 +172,16 @@ pub fn load_all(dir: &Path) -> Result<Vec<Case>> {
 const DEEPEST: usize = 4;
 
 fn collect(dir: &Path, depth: usize, cases: &mut Vec<Case>) -> Result<()> {
-    let entries = fs::read_dir(dir).with_context(|| format!("cannot read the cases in {}", dir.display()))?;
+    let entries =
+        fs::read_dir(dir).with_context(|| format!("cannot read the cases in {}", dir.display()))?;
     for entry in entries {
-        let path = entry.with_context(|| format!("cannot read the cases in {}", dir.display()))?.path();
-        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        let path = entry
+            .with_context(|| format!("cannot read the cases in {}", dir.display()))?
+            .path();
+        let name = path
+            .file_name()
+            .and_then(|name| name.to_str())
+            .unwrap_or_default();
         if path.is_dir() {
             if depth < DEEPEST && name != "node_modules" {
                 collect(&path, depth + 1, cases)?;
@@ -188,7 +205,13 @@ pub fn pick(cases: Vec<Case>, names: &[String]) -> Result<Vec<Case>> {
     if names.is_empty() {
         return Ok(cases);
     }
-    let known = || cases.iter().map(|case| case.name.as_str()).collect::<Vec<_>>().join(", ");
+    let known = || {
+        cases
+            .iter()
+            .map(|case| case.name.as_str())
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
     names
         .iter()
         .map(|name| {
@@ -212,10 +235,12 @@ pub fn default_dir() -> PathBuf {
 /// # Errors
 /// An odd number of digits or anything that is no digit; `what` says where.
 pub fn parse_hex(text: &str, what: &str) -> Result<Bytes> {
-    hex::decode(text.trim()).map(Bytes::from).map_err(|error| match error {
-        hex::FromHexError::OddLength => anyhow::anyhow!("{what}: an odd number of hex digits"),
-        error => anyhow::anyhow!("{what}: not hex: {error}"),
-    })
+    hex::decode(text.trim())
+        .map(Bytes::from)
+        .map_err(|error| match error {
+            hex::FromHexError::OddLength => anyhow::anyhow!("{what}: an odd number of hex digits"),
+            error => anyhow::anyhow!("{what}: not hex: {error}"),
+        })
 }
 
 fn read(path: &Path) -> Result<String> {
@@ -227,5 +252,6 @@ fn read_hex(path: &Path) -> Result<Bytes> {
 }
 
 fn parse_word(text: &str, path: &Path) -> Result<Word> {
-    text.parse().with_context(|| format!("in {}", path.display()))
+    text.parse()
+        .with_context(|| format!("in {}", path.display()))
 }

@@ -24,19 +24,24 @@ pub fn load(dir: &Path, name: &str) -> Result<Case> {
     let calldata = file(".calldata.hex");
     let storage = file(".storage.json");
     let slots: BTreeMap<String, String> = match storage.exists() {
-        true => {
-            serde_json::from_str(&read(&storage)?).with_context(|| format!("in {}", storage.display()))?
-        }
+        true => serde_json::from_str(&read(&storage)?)
+            .with_context(|| format!("in {}", storage.display()))?,
         false => BTreeMap::new(),
     };
-    let slots = slots.iter().map(|(key, value)| Ok((parse_word(key, &storage)?, parse_word(value, &storage)?)));
+    let slots = slots
+        .iter()
+        .map(|(key, value)| Ok((parse_word(key, &storage)?, parse_word(value, &storage)?)));
     Ok(Case {
         name: name.to_owned(),
         description: "published build".into(),
         fork: Fork::Cancun,
         gas_limit: 2_000_000_000,
         code: Deployment::Runtime(read_hex(&file(SUFFIX))?),
-        calldata: if calldata.exists() { read_hex(&calldata)? } else { Default::default() },
+        calldata: if calldata.exists() {
+            read_hex(&calldata)?
+        } else {
+            Default::default()
+        },
         storage: slots.collect::<Result<_>>()?,
         setup: Vec::new(),
         expected: expected(&file(".expected.json"))?,
@@ -48,7 +53,8 @@ fn expected(path: &Path) -> Result<Expected> {
         return Ok(Expected::Agreement);
     }
     let place = path.display().to_string();
-    let stated: Stated = serde_json::from_str(&read(path)?).with_context(|| format!("in {place}"))?;
+    let stated: Stated =
+        serde_json::from_str(&read(path)?).with_context(|| format!("in {place}"))?;
     Ok(Expected::Stated {
         from: "expected.json",
         status: stated.status,

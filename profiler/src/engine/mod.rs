@@ -64,9 +64,6 @@ impl Which {
         Which::Revm,
     ];
 
-    /// Our own modes.
-    pub const OURS: &[Which] = &[Which::Ours(Mode::Traditional), Which::Ours(Mode::Advanced)];
-
     pub fn name(self) -> &'static str {
         match self {
             Which::Ours(mode) => mode.name(),
@@ -98,7 +95,13 @@ impl FromStr for Which {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Which, String> {
-        let names = || Which::ALL.iter().map(|which| which.name()).collect::<Vec<_>>().join(", ");
+        let names = || {
+            Which::ALL
+                .iter()
+                .map(|which| which.name())
+                .collect::<Vec<_>>()
+                .join(", ")
+        };
         Which::ALL
             .iter()
             .copied()

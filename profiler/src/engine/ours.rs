@@ -44,7 +44,11 @@ impl Engine for Ours {
             gas_used: outcome.gas_used,
             refund: outcome.refund,
             output: outcome.output.clone(),
-            logs: if outcome.status == evmscope_interp::Status::Success { world.logs().len() } else { 0 },
+            logs: if outcome.status == evmscope_interp::Status::Success {
+                world.logs().len()
+            } else {
+                0
+            },
         })
     }
 }

@@ -7,9 +7,9 @@ use alloy_primitives::U256;
 use anyhow::{Result, bail};
 use evmscope_interp::{Fork, Host};
 use revm::bytecode::Bytecode;
-use revm::context_interface::journaled_state::JournalCheckpoint;
 use revm::context::{BlockEnv, CfgEnv, ContextTr, JournalTr, TxEnv};
 use revm::context_interface::cfg::gas::GasTracker;
+use revm::context_interface::journaled_state::JournalCheckpoint;
 use revm::database::{CacheDB, EmptyDB};
 use revm::handler::{EthFrame, FrameResult, Handler, MainnetEvm, MainnetHandler};
 use revm::interpreter::InstructionResult;
@@ -94,7 +94,8 @@ impl Engine for Revm {
 
     fn call(&mut self) {
         let journal = self.ready.pop().expect("a call was prepared");
-        self.used.push(mem::replace(&mut self.evm.ctx.journaled_state, journal));
+        self.used
+            .push(mem::replace(&mut self.evm.ctx.journaled_state, journal));
         let mut gas = GasTracker::new(self.gas_limit, self.gas_limit, 0);
         let result = Mainnet::default().execution(&mut self.evm, self.checkpoint, &mut gas);
         self.result = result.ok().flatten();
@@ -106,7 +107,11 @@ impl Engine for Revm {
         Some(CallOutcome {
             status: status(result.instruction_result()),
             gas_used: gas.total_gas_spent(),
-            refund: if result.instruction_result().is_ok() { gas.refunded() } else { 0 },
+            refund: if result.instruction_result().is_ok() {
+                gas.refunded()
+            } else {
+                0
+            },
             output: result.output().data().clone(),
             logs: self.evm.ctx.journal().logs().len(),
         })

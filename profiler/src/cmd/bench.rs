@@ -1,0 +1,50 @@
+//! `evmscope bench`: the times of cases in several modes.
+
+use super::cases;
+use crate::cli::Bench;
+use crate::output::{self, Files};
+use crate::run::new_run;
+use crate::{measure, verify};
+use anyhow::{Result, bail};
+use evmscope_reports::render::terminal::Style;
+use evmscope_reports::render::{json, markdown, terminal};
+use evmscope_reports::stats;
+
+/// A change below this is none, at the number of pairs that is the default.
+pub const THRESHOLD: f64 = 0.02;
+
+pub fn run(args: &Bench, style: Style) -> Result<String> {
+    if let Some(twice) = (1..args.modes.len()).find(|&i| args.modes[..i].contains(&args.modes[i])) {
+        bail!("mode {} is named twice in --modes", args.modes[twice]);
+    }
+    let exports = [&args.export_json, &args.export_markdown].map(Option::as_ref);
+    let [json_to, markdown_to] =
+        exports.map(|path| path.map(|path| Files::beside(path).map(|files| (files, path))));
+    let (json_to, markdown_to) = (json_to.transpose()?, markdown_to.transpose()?);
+
+    let cases = cases(&args.from, &args.cases)?;
+    let mut verified = cases
+        .iter()
+        .map(|case| verify::verify(case, &args.modes))
+        .collect::<Result<Vec<_>>>()?;
+
+    let mut run = new_run();
+    for engines in &mut verified {
+        let bar = output::progress(args.pairs.into(), &engines[0].case.name);
+        run.measurements
+            .extend(measure::time(engines, args.pairs as usize, &mut || {
+                bar.inc(1)
+            })?);
+        bar.finish_and_clear();
+        run.results.extend(engines.iter().map(|v| v.result.clone()));
+    }
+    run.ratios = stats::ratios(&run.measurements, args.modes[0].name(), THRESHOLD);
+
+    if let Some((files, path)) = json_to {
+        files.write(path, &json::write(&run)?)?;
+    }
+    if let Some((files, path)) = markdown_to {
+        files.write(path, &markdown::bench(&run))?;
+    }
+    Ok(terminal::bench(&run, style))
+}

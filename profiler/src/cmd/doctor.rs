@@ -1,0 +1,7 @@
+//! `evmscope doctor`: what this machine can measure.
+
+use crate::doctor;
+
+pub fn run() -> String {
+    doctor::render(&doctor::examine())
+}

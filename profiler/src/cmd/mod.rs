@@ -1,0 +1,28 @@
+//! One verb a file. Each reads as its pipeline and returns what is printed in the end.
+
+pub mod bench;
+pub mod doctor;
+pub mod list;
+pub mod profile;
+pub mod run;
+pub mod simulated;
+
+use crate::case::{self, Case};
+use crate::cli::CaseDir;
+use anyhow::Result;
+use std::path::PathBuf;
+
+/// The folder of cases that was asked for.
+fn dir(from: &CaseDir) -> PathBuf {
+    from.case_dir.clone().unwrap_or_else(case::default_dir)
+}
+
+/// The cases asked for, all of the folder where none is named.
+fn cases(from: &CaseDir, names: &[String]) -> Result<Vec<Case>> {
+    case::pick(case::load_all(&dir(from))?, names)
+}
+
+/// One case.
+fn one_case(from: &CaseDir, name: &str) -> Result<Case> {
+    Ok(cases(from, &[name.to_owned()])?.swap_remove(0))
+}

@@ -1,0 +1,149 @@
+//! `evmscope profile`: everything that can be known of one case in two modes, and the reports of it.
+
+use super::bench::THRESHOLD;
+use super::{dir, one_case};
+use crate::cli::Profile;
+use crate::counters::{Linux, Plan, Probe};
+use crate::flamegraph::{self, Widths};
+use crate::measure::{self, Sampling};
+use crate::output::{self, Files};
+use crate::run::new_run;
+use crate::symbols::Symbols;
+use crate::verify;
+use anyhow::{Context, Result, bail};
+use evmscope_reports::Run;
+use evmscope_reports::render::html::Flamegraph;
+use evmscope_reports::render::terminal::Style;
+use evmscope_reports::render::{html, json, markdown, terminal};
+use evmscope_reports::stats;
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// Passes of counting: enough for a spread.
+const COUNTING_PASSES: usize = 6;
+/// Time sampled for each flamegraph.
+const SAMPLED: Duration = Duration::from_millis(1_500);
+
+pub fn run(args: &Profile, style: Style) -> Result<String> {
+    if args.base == args.head {
+        bail!("--base and --head are both {}: name two modes", args.base);
+    }
+    let case = one_case(&args.from, &args.case)?;
+    let out = args
+        .out
+        .clone()
+        .unwrap_or_else(|| Path::new("reports/out").join(&case.name));
+    let files = Files::in_dir(&out)?;
+    let mut verified = verify::verify(&case, &[args.base, args.head])?;
+
+    let run = measure_all(args, &mut verified)?;
+    let flames = draw(&run)?;
+    let paths = write(&files, &run, &flames, args)?;
+    Ok(summary(&run, args, style, &paths))
+}
+
+fn measure_all(args: &Profile, verified: &mut [verify::Verified]) -> Result<Run> {
+    let mut run = new_run();
+    run.results
+        .extend(verified.iter().map(|v| v.result.clone()));
+
+    let bar = output::progress(args.pairs.into(), "timing");
+    run.measurements = measure::time(verified, args.pairs as usize, &mut || bar.inc(1))?;
+    bar.finish_and_clear();
+
+    let bar = output::progress(COUNTING_PASSES as u64, "counting");
+    let plan = Plan::new(&Linux, &Probe::new(&Linux));
+    let (counted, unavailable) =
+        measure::count(verified, &plan, COUNTING_PASSES, &mut || bar.inc(1))?;
+    run.measurements.extend(counted);
+    run.unavailable = unavailable;
+    bar.finish_and_clear();
+
+    let bar = output::progress(verified.len() as u64, "sampling");
+    let symbols = Symbols::of_this_process().context("cannot read the symbols of this program")?;
+    let sampling = Sampling {
+        hz: args.hz,
+        budget: SAMPLED,
+    };
+    for v in verified.iter_mut() {
+        run.profiles.push(measure::profile(v, sampling, &symbols)?);
+        bar.inc(1);
+    }
+    bar.finish_and_clear();
+
+    if !args.no_simulate {
+        let bar = output::progress(verified.len() as u64, "simulating");
+        for v in verified.iter() {
+            match measure::simulate(v, &dir(&args.from)) {
+                Ok(simulated) => run.measurements.extend(simulated),
+                Err(missing) => run.unavailable.extend(missing),
+            }
+            bar.inc(1);
+        }
+        bar.finish_and_clear();
+        run.unavailable.dedup();
+    }
+    run.ratios = stats::ratios(&run.measurements, args.base.name(), THRESHOLD);
+    Ok(run)
+}
+
+/// A picture for each mode, and what changed, seen from both.
+struct Flames {
+    pictures: Vec<(String, String, String)>,
+}
+
+fn draw(run: &Run) -> Result<Flames> {
+    let [base, head] = &run.profiles[..] else {
+        bail!("two modes were not sampled")
+    };
+    let mut pictures = Vec::new();
+    for profile in [base, head] {
+        let title = format!("Where the time goes: {}", profile.mode);
+        pictures.push((
+            format!("flame-{}.svg", profile.mode),
+            title,
+            flamegraph::flame(profile)?,
+        ));
+    }
+    for (widths, of, name) in [
+        (Widths::Head, head, "flame-diff.svg"),
+        (Widths::Base, base, "flame-diff-reverse.svg"),
+    ] {
+        let title = format!("What changed, in the widths of {}", of.mode);
+        pictures.push((
+            name.into(),
+            title,
+            flamegraph::differential(base, head, widths)?,
+        ));
+    }
+    Ok(Flames { pictures })
+}
+
+fn write(files: &Files, run: &Run, flames: &Flames, args: &Profile) -> Result<Vec<PathBuf>> {
+    let (base, head) = (args.base.name(), args.head.name());
+    let embedded: Vec<_> = flames
+        .pictures
+        .iter()
+        .map(|(_, title, svg)| Flamegraph { title, svg })
+        .collect();
+    let mut paths = vec![
+        files.write("report.html", &html::report(run, base, head, &embedded)?)?,
+        files.write("report.md", &markdown::counter_diff(run, base, head))?,
+        files.write("report.json", &json::write(run)?)?,
+    ];
+    for (name, _, svg) in &flames.pictures {
+        paths.push(files.write(name, svg)?);
+    }
+    Ok(paths)
+}
+
+fn summary(run: &Run, args: &Profile, style: Style, paths: &[PathBuf]) -> String {
+    let mut text = terminal::counter_diff(run, args.base.name(), args.head.name(), style);
+    text.push('\n');
+    for path in paths {
+        // Writing to a string does not fail.
+        let _ = writeln!(text, "{}", path.display());
+    }
+    text
+}

@@ -1,0 +1,86 @@
+//! `evmscope run`: one execution of a case or of code, and what came of it. A revert or a failure is a
+//! result like any other.
+
+use super::one_case;
+use crate::case::{Case, parse_hex};
+use crate::cli::{Format, Run};
+use alloy_primitives::Bytes;
+use anyhow::{Context, Result};
+use evmscope_interp::{Interpreter, Log, Outcome, Status, keccak256};
+use serde_json::json;
+use std::fmt::Write;
+use std::fs;
+
+pub fn run(args: &Run) -> Result<String> {
+    let case = match (&args.case, &args.code) {
+        (Some(name), _) => one_case(&args.from, name)?,
+        (None, code) => {
+            let code = bytes(code.as_deref().unwrap_or_default(), "--code")?;
+            Case::ad_hoc(code, bytes(&args.input, "--input")?, args.gas, args.fork)
+        }
+    };
+    let mut scene = case.scene()?;
+    let outcome = Interpreter::new(args.mode, case.fork).execute(scene.message, &mut scene.world);
+    let logs = if outcome.status == Status::Success {
+        scene.world.logs()
+    } else {
+        &[]
+    };
+    match args.format {
+        Format::Text => Ok(text(&outcome, logs)),
+        Format::Json => Ok(json(&case, args, &outcome, logs)?),
+    }
+}
+
+fn bytes(text: &str, option: &str) -> Result<Bytes> {
+    match text.strip_prefix('@') {
+        Some(path) => {
+            let text = fs::read_to_string(path)
+                .with_context(|| format!("{option}: cannot read {path}"))?;
+            parse_hex(&text, &format!("{option}: {path}"))
+        }
+        None => parse_hex(text, option),
+    }
+}
+
+fn text(outcome: &Outcome, logs: &[Log]) -> String {
+    let mut text = format!("status  {}\n", outcome.status);
+    // Writing to a string does not fail.
+    let _ = writeln!(
+        text,
+        "gas     {} used, {} left, {} refund",
+        outcome.gas_used, outcome.gas_left, outcome.refund
+    );
+    let _ = writeln!(text, "output  {}", outcome.output);
+    let _ = writeln!(text, "logs    {}", logs.len());
+    for log in logs {
+        let topics: Vec<_> = log.topics.iter().map(ToString::to_string).collect();
+        let _ = writeln!(
+            text,
+            "  {} [{}] {}",
+            log.address,
+            topics.join(" "),
+            log.data
+        );
+    }
+    text
+}
+
+fn json(case: &Case, args: &Run, outcome: &Outcome, logs: &[Log]) -> Result<String> {
+    let logs = logs
+        .iter()
+        .map(|log| json!({"address": log.address, "topics": log.topics, "data": log.data}));
+    let value = json!({
+        "case": case.name,
+        "mode": args.mode.name(),
+        "fork": case.fork.name(),
+        "status": outcome.status.name(),
+        "gas_used": outcome.gas_used,
+        "gas_left": outcome.gas_left,
+        "refund": outcome.refund,
+        "output": outcome.output,
+        "output_hash": keccak256(&outcome.output),
+        "logs": logs.collect::<Vec<_>>(),
+    });
+    Ok(serde_json::to_string_pretty(&value)? + "\n")
+}

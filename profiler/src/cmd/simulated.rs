@@ -1,0 +1,14 @@
+//! The hidden verb behind the simulated counters: one call of a case that was verified by the parent,
+//! between the marks that the simulator looks for.
+
+use super::one_case;
+use crate::cli::Simulated;
+use crate::measure;
+use anyhow::Result;
+
+pub fn run(args: &Simulated) -> Result<String> {
+    let case = one_case(&args.from, &args.case)?;
+    let mut engine = args.mode.start(&case.scene()?, case.fork)?;
+    measure::simulated_call(engine.as_mut());
+    Ok(String::new())
+}

@@ -1,0 +1,209 @@
+//! Figures of verified cases: times in shuffled pairs, counters, samples, simulated counts. Each kind
+//! is a run of its own, and nothing here prints.
+
+use crate::clock::ThreadClock;
+use crate::counters::{Linux, Plan};
+use crate::engine::Engine;
+use crate::flamegraph::{self, Fold};
+use crate::sampling::{self, Request};
+use crate::simulate;
+use crate::symbols::Symbols;
+use crate::verify::Verified;
+use anyhow::{Context, Result};
+use evmscope_reports::counter::Counter;
+use evmscope_reports::run::{Measurement, Profile, Unavailable};
+use rand::SeedableRng;
+use rand::rngs::SmallRng;
+use rand::seq::SliceRandom;
+use std::collections::BTreeMap;
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+/// CPU time of a timed sample, ns. Shorter ones show the clock, longer ones the neighbours.
+const SAMPLE: u64 = 10_000_000;
+/// CPU time of a pass of counting, ns.
+const COUNTING: u64 = 100_000_000;
+/// Most worlds made ready at once: a batch of short calls spans many clock steps, and the worlds of
+/// long ones do not fill the memory.
+const BATCH: u64 = 256;
+/// The order of the pairs is random, and the same in every run of the tool.
+const SHUFFLE: u64 = 0x5eed;
+
+/// Times every engine of one case: `pairs` samples each, taken in turn, the order drawn anew for each
+/// turn. The unit is ns of thread CPU time per call.
+pub fn time(
+    verified: &mut [Verified],
+    pairs: usize,
+    tick: &mut dyn FnMut(),
+) -> Result<Vec<Measurement>> {
+    let clock = ThreadClock::open()?;
+    let mut samples = vec![Vec::with_capacity(pairs); verified.len()];
+    let mut order: Vec<usize> = (0..verified.len()).collect();
+    let mut rng = SmallRng::seed_from_u64(SHUFFLE);
+    let lengths: Vec<u64> = verified.iter_mut().map(|v| length(&clock, v)).collect();
+    for _ in 0..pairs {
+        order.shuffle(&mut rng);
+        for &i in &order {
+            samples[i].push(sample(&clock, &mut verified[i], lengths[i]));
+        }
+        tick();
+    }
+    let named = verified.iter().zip(samples);
+    named
+        .map(|(v, samples)| {
+            Ok(Measurement::new(
+                &v.case.name,
+                v.which.name(),
+                Counter::CpuTime,
+                samples,
+            )?)
+        })
+        .collect()
+}
+
+/// Estimates a call's CPU time, ns, at least 1. The second of two calls: the first warms caches.
+fn length(clock: &ThreadClock, v: &mut Verified) -> u64 {
+    v.engine.prepare(2);
+    v.engine.call();
+    clock.time(|| v.engine.call()).max(1)
+}
+
+/// One sample: calls until their time reaches [`SAMPLE`], in batches made ready outside that time.
+fn sample(clock: &ThreadClock, v: &mut Verified, length: u64) -> f64 {
+    let (mut calls, mut time) = (0, 0);
+    while time < SAMPLE {
+        let batch = ((SAMPLE - time) / length).clamp(1, BATCH);
+        v.engine.prepare(batch as usize);
+        time += clock.time(|| (0..batch).for_each(|_| v.engine.call()));
+        calls += batch;
+    }
+    time as f64 / calls as f64
+}
+
+/// Counts hardware and software events of each engine in turn, `passes` times over.
+pub fn count(
+    verified: &mut [Verified],
+    plan: &Plan,
+    passes: usize,
+    tick: &mut dyn FnMut(),
+) -> Result<(Vec<Measurement>, Vec<Unavailable>)> {
+    let clock = ThreadClock::open()?;
+    let mut samples = BTreeMap::<(usize, Counter), (Vec<f64>, f64)>::new();
+    let mut unavailable = plan.unavailable.clone();
+    let lengths: Vec<u64> = verified.iter_mut().map(|v| length(&clock, v)).collect();
+    for _ in 0..passes {
+        for (i, v) in verified.iter_mut().enumerate() {
+            let calls =
+                (COUNTING / lengths[i] / plan.passes().max(1) as u64).clamp(1, BATCH) as u32;
+            v.engine.prepare(calls as usize * plan.passes());
+            let counted = plan.count(
+                &Linux,
+                &mut || v.engine.call(),
+                NonZeroU32::new(calls).context("no call to count")?,
+            );
+            for reading in counted.readings {
+                let (values, coverage) = samples
+                    .entry((i, reading.counter))
+                    .or_insert((Vec::new(), 1.0));
+                values.push(reading.value);
+                *coverage = coverage.min(reading.coverage);
+            }
+            unavailable.extend(counted.unavailable);
+        }
+        tick();
+    }
+    let measurements = samples
+        .into_iter()
+        .map(|((i, counter), (values, coverage))| {
+            let v = &verified[i];
+            let mut measurement = Measurement::new(&v.case.name, v.which.name(), counter, values)?;
+            measurement.coverage = (coverage < 1.0).then_some(coverage);
+            Ok(measurement)
+        });
+    Ok((measurements.collect::<Result<_>>()?, distinct(unavailable)))
+}
+
+fn distinct(mut unavailable: Vec<Unavailable>) -> Vec<Unavailable> {
+    unavailable.sort_by(|a, b| (a.counter, &a.reason).cmp(&(b.counter, &b.reason)));
+    unavailable.dedup();
+    unavailable
+}
+
+/// How to sample for flamegraphs.
+#[derive(Clone, Copy, Debug)]
+pub struct Sampling {
+    /// Samples a second.
+    pub hz: u32,
+    /// Time to spend on each engine.
+    pub budget: Duration,
+}
+
+/// Samples an engine and folds what came.
+pub fn profile(v: &mut Verified, sampling: Sampling, symbols: &Symbols) -> Result<Profile> {
+    let clock = ThreadClock::open()?;
+    let calls = (sampling.budget.as_nanos() as u64 / length(&clock, v)).clamp(1, BATCH) as usize;
+    let request = Request {
+        hz: sampling.hz,
+        budget: sampling.budget,
+        chain: false,
+    };
+    let mut ready = 0;
+    let samples = sampling::sample(&request, &mut || {
+        if ready == 0 {
+            v.engine.prepare(calls);
+            ready = calls;
+        }
+        ready -= 1;
+        simulate::measured_region(&mut || v.engine.call());
+    })?;
+    Ok(flamegraph::profile(
+        &v.case.name,
+        v.which.name(),
+        &samples,
+        symbols,
+        Fold::default(),
+    ))
+}
+
+/// Simulates one call of an engine in a child process, after one that warms what stays warm.
+pub fn simulate(
+    v: &Verified,
+    case_dir: &std::path::Path,
+) -> Result<Vec<Measurement>, Vec<Unavailable>> {
+    let arguments: [&std::ffi::OsStr; 6] = [
+        CHILD.as_ref(),
+        v.case.name.as_ref(),
+        "--mode".as_ref(),
+        v.which.name().as_ref(),
+        "--case-dir".as_ref(),
+        case_dir.as_ref(),
+    ];
+    let readings = simulate::simulate(arguments).map_err(|error| error.unavailable())?;
+    readings
+        .into_iter()
+        .map(|reading| {
+            Measurement::new(
+                &v.case.name,
+                v.which.name(),
+                reading.counter,
+                vec![reading.value],
+            )
+            .map_err(|error| {
+                vec![Unavailable {
+                    counter: reading.counter,
+                    reason: error.to_string(),
+                }]
+            })
+        })
+        .collect()
+}
+
+/// The hidden verb that [`simulate`] starts under the simulator.
+pub const CHILD: &str = "__simulated";
+
+/// What the child does.
+pub fn simulated_call(engine: &mut dyn Engine) {
+    engine.prepare(2);
+    engine.call();
+    simulate::measured_region(&mut || engine.call());
+}

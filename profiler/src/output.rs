@@ -1,0 +1,110 @@
+//! How results reach people: standard output, colours, progress, and files that are whole or absent.
+
+use crate::cli::Color;
+use anyhow::{Context, Result};
+use console::Term;
+use evmscope_reports::render::terminal::Style;
+use indicatif::{ProgressBar, ProgressStyle};
+use std::fs;
+use std::io::{self, IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use tempfile::NamedTempFile;
+
+/// Columns where standard output is no terminal.
+const WIDTH: u16 = 100;
+
+/// How to render for standard output.
+pub fn style(color: Color) -> Style {
+    let terminal = io::stdout().is_terminal();
+    let wanted = match color {
+        Color::Always => true,
+        Color::Never => false,
+        Color::Auto => {
+            terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+        }
+    };
+    let columns = Term::stdout()
+        .size_checked()
+        .map_or(WIDTH, |(_, columns)| columns);
+    Style {
+        color: wanted,
+        width: if terminal { columns } else { WIDTH },
+    }
+}
+
+/// Prints to standard output. A reader that has gone away is no failure.
+pub fn print(text: &str) -> Result<()> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(error).context("cannot print")
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A bar on standard error, silent where that is no terminal.
+pub fn progress(steps: u64, what: &str) -> ProgressBar {
+    let bar = ProgressBar::new(steps);
+    if let Ok(style) = ProgressStyle::with_template("{msg:24} {bar:30} {pos}/{len} {elapsed}") {
+        bar.set_style(style);
+    }
+    bar.set_message(what.to_owned());
+    bar
+}
+
+/// Files to be written together: made ready first, so that what cannot be written is found out before
+/// anything is measured, and put in place whole.
+pub struct Files {
+    dir: PathBuf,
+}
+
+impl Files {
+    /// In a folder, which is made where it is missing.
+    ///
+    /// # Errors
+    /// A folder that cannot be made or written.
+    pub fn in_dir(dir: &Path) -> Result<Files> {
+        let refuse = || format!("cannot write to {}: choose another folder", dir.display());
+        fs::create_dir_all(dir).with_context(refuse)?;
+        NamedTempFile::new_in(dir).with_context(refuse)?;
+        Ok(Files {
+            dir: dir.to_path_buf(),
+        })
+    }
+
+    /// In the folder of a file.
+    ///
+    /// # Errors
+    /// As [`Files::in_dir`], or where the path is a folder itself.
+    pub fn beside(path: &Path) -> Result<Files> {
+        if path.is_dir() {
+            anyhow::bail!(
+                "cannot write {}: it is a folder; name a file",
+                path.display()
+            );
+        }
+        let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty());
+        Files::in_dir(dir.unwrap_or(Path::new(".")))
+    }
+
+    /// Writes a file whole or not at all; returns its path.
+    ///
+    /// # Errors
+    /// A full disk and its like; the file that was there before is still there then.
+    pub fn write(&self, name: impl AsRef<Path>, text: &str) -> Result<PathBuf> {
+        let path = self.dir.join(name.as_ref().file_name().unwrap_or_default());
+        let refuse = || format!("cannot write {}", path.display());
+        let mut file = NamedTempFile::new_in(&self.dir).with_context(refuse)?;
+        file.write_all(text.as_bytes()).with_context(refuse)?;
+        readable(&file).with_context(refuse)?;
+        file.persist(&path).with_context(refuse)?;
+        Ok(path)
+    }
+}
+
+/// A temporary file is private; a report is not.
+fn readable(file: &NamedTempFile) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    fs::set_permissions(file.path(), fs::Permissions::from_mode(0o644))
+}
