@@ -197,11 +197,9 @@ fn options(profile: &Profile) -> Options<'static> {
     options.deterministic = true;
     // A fluid width shows nothing where the script does not run.
     options.image_width = Some(1200);
-    options.bgcolors = Some(BackgroundColor::Flat(Color {
-        r: 255,
-        g: 255,
-        b: 255,
-    }));
+    // Light, but not white: that is a differential's colour for "unchanged".
+    let (r, g, b) = (240, 240, 240);
+    options.bgcolors = Some(BackgroundColor::Flat(Color { r, g, b }));
     options.text_truncate_direction = flamegraph::TextTruncateDirection::Right;
     options
 }
