@@ -53,7 +53,7 @@ impl Memory {
     ///
     /// # Errors
     /// [`Halt::OutOfGas`].
-    #[inline(always)]
+    #[inline]
     pub fn expand(&mut self, gas: &mut Gas, offset: Word, len: Word) -> Result<Range<usize>, Halt> {
         let Some(len) = len.to_u64() else {
             return Err(Halt::OutOfGas);
@@ -61,20 +61,45 @@ impl Memory {
         if len == 0 {
             return Ok(0..0);
         }
-        let Some(offset) = offset.to_u64() else {
-            return Err(Halt::OutOfGas);
-        };
-        match offset.checked_add(len) {
-            Some(end) if end <= self.size as u64 => {}
-            Some(end) => self.grow(gas, end)?,
-            None => return Err(Halt::OutOfGas),
+        let end = offset
+            .saturating_u64()
+            .checked_add(len)
+            .ok_or(Halt::OutOfGas)?;
+        if end > self.size as u64 {
+            *gas = self.grow(*gas, end)?;
         }
-        Ok(offset as usize..(offset + len) as usize)
+        Ok((end - len) as usize..end as usize)
     }
 
-    /// Grows to hold `end` bytes, more than now.
+    /// The 32 bytes at `offset`, if they are in use.
+    #[inline(always)]
+    pub fn window(&mut self, offset: Word) -> Option<&mut [u8; 32]> {
+        let at = offset.saturating_u64();
+        if at >= self.words_end as u64 {
+            return None;
+        }
+        // SAFETY: `at + 32 <= size <= bytes.len()`.
+        Some(unsafe { &mut *self.bytes.as_mut_ptr().add(at as usize).cast() })
+    }
+
+    /// The 32 bytes at `offset`, made usable where they are not.
+    ///
+    /// # Errors
+    /// [`Halt::OutOfGas`].
+    #[inline(always)]
+    pub fn window_or_grow(&mut self, gas: &mut Gas, offset: Word) -> Result<&mut [u8; 32], Halt> {
+        let at = offset.saturating_u64();
+        if at >= self.words_end as u64 {
+            *gas = self.grow(*gas, at.checked_add(32).ok_or(Halt::OutOfGas)?)?;
+        }
+        // SAFETY: `at + 32 <= size <= bytes.len()`.
+        Ok(unsafe { &mut *self.bytes.as_mut_ptr().add(at as usize).cast() })
+    }
+
+    /// Grows to hold `end` bytes, more than now. Takes and returns the gas by value: a reference would
+    /// keep the caller's counter out of its register.
     #[cold]
-    fn grow(&mut self, gas: &mut Gas, end: u64) -> Result<(), Halt> {
+    fn grow(&mut self, mut gas: Gas, end: u64) -> Result<Gas, Halt> {
         if end > LIMIT {
             return Err(Halt::OutOfGas);
         }
@@ -82,8 +107,7 @@ impl Memory {
         gas.charge(gas::memory(after) - gas::memory(before))?;
         let size = after as usize * 32;
         if size > self.bytes.len() {
-            // Doubling keeps the number of copies logarithmic; reserving by hand keeps a failed
-            // allocation an ordinary out-of-gas instead of an abort.
+            // Reserving by hand keeps a failed allocation an ordinary out-of-gas instead of an abort.
             let len = size.next_multiple_of(STEP);
             let more = len - self.bytes.len();
             self.bytes.try_reserve(more).map_err(|_| Halt::OutOfGas)?;
@@ -91,77 +115,19 @@ impl Memory {
         }
         self.size = size;
         self.words_end = size - 31;
-        Ok(())
-    }
-
-    /// Checks a word access at `offset` and grows where needed.
-    #[inline(always)]
-    fn word_at(&mut self, gas: &mut Gas, offset: Word) -> Result<usize, Halt> {
-        let at = offset.saturating_u64();
-        if at >= self.words_end as u64 {
-            // A copy of the counter keeps the caller's one in a register.
-            let mut left = *gas;
-            self.grow(&mut left, at.checked_add(32).ok_or(Halt::OutOfGas)?)?;
-            *gas = left;
-        }
-        Ok(at as usize)
-    }
-
-    /// The word at `offset`.
-    ///
-    /// # Errors
-    /// [`Halt::OutOfGas`].
-    #[inline(always)]
-    pub fn load_word(&mut self, gas: &mut Gas, offset: Word) -> Result<Word, Halt> {
-        let at = self.word_at(gas, offset)?;
-        // SAFETY: `word_at` made `at + 32 <= size <= bytes.len()`.
-        let limb = |i: usize| unsafe {
-            self.bytes
-                .as_ptr()
-                .add(at + i)
-                .cast::<u64>()
-                .read_unaligned()
-        };
-        Ok(Word(
-            [limb(24), limb(16), limb(8), limb(0)].map(u64::from_be),
-        ))
-    }
-
-    /// Stores a word at `offset`.
-    ///
-    /// # Errors
-    /// [`Halt::OutOfGas`].
-    #[inline(always)]
-    pub fn store_word(&mut self, gas: &mut Gas, offset: Word, value: Word) -> Result<(), Halt> {
-        let at = self.word_at(gas, offset)?;
-        let start = self.bytes.as_mut_ptr();
-        for (i, limb) in value.0.into_iter().rev().enumerate() {
-            // SAFETY: `word_at` made `at + 32 <= size <= bytes.len()`.
-            unsafe {
-                start
-                    .add(at + 8 * i)
-                    .cast::<u64>()
-                    .write_unaligned(limb.to_be())
-            };
-        }
-        Ok(())
-    }
-
-    /// Stores the low byte of a word at `offset`.
-    ///
-    /// # Errors
-    /// [`Halt::OutOfGas`].
-    #[inline]
-    pub fn store_byte(&mut self, gas: &mut Gas, offset: Word, value: Word) -> Result<(), Halt> {
-        let at = self.expand(gas, offset, Word::ONE)?;
-        self.bytes[at.start] = value.0[0] as u8;
-        Ok(())
+        Ok(gas)
     }
 
     /// Bytes of a range that [`Memory::expand`] gave.
     #[inline]
     pub fn slice(&self, range: Range<usize>) -> &[u8] {
         &self.bytes[range]
+    }
+
+    /// As [`Memory::slice`], to write.
+    #[inline]
+    pub fn slice_mut(&mut self, range: Range<usize>) -> &mut [u8] {
+        &mut self.bytes[range]
     }
 
     /// Copies `source[from..]` to a range that [`Memory::expand`] gave, with zeros where the source

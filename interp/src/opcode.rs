@@ -12,7 +12,7 @@
 //! | --- | --- | --- |
 //! | `pure` | `fn([Word; IN]) -> Word` | compute |
 //! | `read` | `fn(&Machine, [Word; IN]) -> Word` | look at the frame and the environment |
-//! | `memory` | `fn(&mut Memory, &mut Gas, [Word; IN]) -> Result<[Word; OUT], Halt>` | grow and use memory |
+//! | `memory` | `fn(&mut [u8; 32], [Word; IN]) -> [Word; OUT]` | use the 32 bytes at operand 0, which are paid |
 //! | `machine` | `fn(&mut Machine, [Word; IN]) -> Result<[Word; OUT], Halt>` | see exact gas, use the host |
 //! | `exit` | `fn(&mut Machine, [Word; IN]) -> Exit` | leave the dispatch loop |
 //! | `push` `dup` `swap` `pop` `pc` `jump` `jumpi` `jumpdest` | none | belong to the modes |
@@ -85,7 +85,7 @@ macro_rules! opcodes {
             0x50 POP                2 1 0 Frontier        pop;
             0x51 MLOAD              3 1 1 Frontier        memory(memory::mload);
             0x52 MSTORE             3 2 0 Frontier        memory(memory::mstore);
-            0x53 MSTORE8            3 2 0 Frontier        memory(memory::mstore8);
+            0x53 MSTORE8            3 2 0 Frontier        machine(memory::mstore8);
             0x54 SLOAD              0 1 1 Frontier        machine(storage::sload);
             0x55 SSTORE             0 2 0 Frontier        machine(storage::sstore);
             0x56 JUMP               8 1 0 Frontier        jump;

@@ -110,3 +110,16 @@ pub(crate) unsafe fn swap(a: *mut Word, b: *mut Word) {
         store(b, first);
     }
 }
+
+/// `top` and the `N - 1` topmost items below `sp`.
+///
+/// # Safety
+/// At least `N - 1` items lie below `sp`.
+#[inline(always)]
+pub(crate) unsafe fn under<const N: usize>(top: Word, sp: *const Word) -> [Word; N] {
+    std::array::from_fn(|i| match i {
+        0 => top,
+        // SAFETY: `i <= N - 1` items below `sp` are inside the stack.
+        i => unsafe { load(sp.sub(i)) },
+    })
+}

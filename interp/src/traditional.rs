@@ -54,8 +54,8 @@ pub(crate) fn execute<O: Observer>(m: &mut Machine, observer: &mut O) -> Exit {
             // SAFETY: the contract of the arms, above.
             unsafe {
                 let operands = r.pop::<$inputs>();
-                match $function(&mut m.frame.memory, &mut r.gas, operands) {
-                    Ok(results) => r.push(results),
+                match m.frame.memory.window_or_grow(&mut r.gas, operands[0]) {
+                    Ok(window) => r.push($function(window, operands)),
                     Err(halt) => break Exit::Halt(halt),
                 }
                 r.advance(1);
@@ -258,14 +258,16 @@ impl Registers<'_> {
         Ok(())
     }
 
-    /// Back into the frame, where opcodes and the driver see it.
+    /// Back into the frame, where opcodes and the driver see it. Always inlined, as all methods: a
+    /// reference to the registers would put them into memory.
+    #[inline(always)]
     fn save(&self, m: &mut Machine) {
         m.frame.gas = self.gas;
         m.frame.position = self.pc();
         m.frame.height = (self.sp as usize - self.base as usize) / size_of::<Word>();
     }
 
-    #[cold]
+    #[inline(always)]
     fn show<O: Observer>(&self, m: &mut Machine, byte: u8, observer: &mut O) {
         self.save(m);
         observer.step(&Step {

@@ -160,15 +160,37 @@ macro_rules! body {
             ($ip.add(1), sp.add(1))
         }
     };
-    ($ip:ident $sp:ident $s:ident $inputs:literal memory($function:expr)) => {
+    ($ip:ident $sp:ident $s:ident $inputs:literal memory($function:expr)) => {{
+        /// Memory grows: apart, so that the common case needs no stack frame.
+        #[cold]
+        unsafe fn grow(ip: *const Cell, sp: *mut Word, s: &mut State) -> Next {
+            // SAFETY: the contract of `Handler`.
+            unsafe {
+                let operands = stack::top::<$inputs>(sp);
+                s.exact(ip, sp.sub($inputs), |s| {
+                    let window = s
+                        .machine
+                        .frame
+                        .memory
+                        .window_or_grow(&mut s.gas, operands[0])?;
+                    Ok($function(window, operands))
+                })
+            }
+        }
         // SAFETY: the contract of `Handler`.
         unsafe {
             let operands = stack::top::<$inputs>($sp);
-            $s.exact($ip, $sp.sub($inputs), |s| {
-                $function(&mut s.machine.frame.memory, &mut s.gas, operands)
-            })
+            match $s.machine.frame.memory.window(operands[0]) {
+                Some(window) => {
+                    let results = $function(window, operands);
+                    let sp = $sp.sub($inputs);
+                    stack::put(sp, results);
+                    ($ip.add(2), sp.add(results.len()))
+                }
+                None => grow($ip, $sp, $s),
+            }
         }
-    };
+    }};
     ($ip:ident $sp:ident $s:ident $inputs:literal machine($function:expr)) => {
         // SAFETY: the contract of `Handler`.
         unsafe {
@@ -233,6 +255,23 @@ macro_rules! body {
     };
 }
 
+/// The body of a handler whose top operand comes from `$top`; only `pure` opcodes have one. The operand
+/// cell follows the handler.
+macro_rules! fused {
+    ($ip:ident $sp:ident $s:ident $inputs:literal pure($function:expr); $top:expr) => {
+        // SAFETY: the contract of `Handler`.
+        unsafe {
+            let operands = stack::under::<$inputs>($top, $sp);
+            let sp = $sp.add(1).sub($inputs);
+            stack::put(sp, [$function(operands)]);
+            ($ip.add(2), sp.add(1))
+        }
+    };
+    ($ip:ident $sp:ident $s:ident $inputs:literal $class:ident $(($arg:expr))?; $top:expr) => {
+        $s.halt($sp, Halt::UndefinedOpcode)
+    };
+}
+
 macro_rules! define {
     ($($byte:literal $name:ident $gas:literal $inputs:literal $outputs:literal $since:ident $class:ident $(($arg:expr))?;)*) => {
         /// One handler an opcode, under its name, which is what profiles show.
@@ -242,6 +281,40 @@ macro_rules! define {
             $(pub(super) unsafe fn $name(ip: *const Cell, sp: *mut Word, s: &mut State) -> Next {
                 body!(ip sp s $inputs $class $(($arg))?)
             })*
+        }
+
+        /// As `handlers`, with a constant in the place of the top operand.
+        #[allow(non_snake_case, unused_variables)]
+        mod immediate {
+            use super::*;
+            $(pub(super) unsafe fn $name(ip: *const Cell, sp: *mut Word, s: &mut State) -> Next {
+                fused!(ip sp s $inputs $class $(($arg))?; Word::from((*ip.add(1)).number))
+            })*
+        }
+
+        /// As `handlers`, with a copy of an item in the place of the top operand.
+        #[allow(non_snake_case, unused_variables)]
+        mod duplicated {
+            use super::*;
+            $(pub(super) unsafe fn $name(ip: *const Cell, sp: *mut Word, s: &mut State) -> Next {
+                fused!(ip sp s $inputs $class $(($arg))?; stack::load(sp.sub((*ip.add(1)).number as usize)))
+            })*
+        }
+
+        /// The handler of PUSH and a `pure` opcode of two operands.
+        pub(super) fn immediate_handler(op: Opcode) -> Handler {
+            match op.0 {
+                $($byte => immediate::$name,)*
+                _ => undefined,
+            }
+        }
+
+        /// The handler of DUP and a `pure` opcode of two operands.
+        pub(super) fn duplicated_handler(op: Opcode) -> Handler {
+            match op.0 {
+                $($byte => duplicated::$name,)*
+                _ => undefined,
+            }
         }
 
         /// The handler of a defined opcode.
@@ -260,7 +333,10 @@ pub(super) const UNDEFINED: Handler = undefined;
 pub(super) const PUSH_SHORT: Handler = push_short;
 pub(super) const PUSH_LONG: Handler = push_long;
 pub(super) const JUMP_STATIC: Handler = jump_static;
-pub(super) const JUMPI_STATIC: Handler = jumpi_static;
+pub(super) const JUMPI_STATIC: Handler = jumpi_static::<true>;
+pub(super) const JUMPI_STATIC_ZERO: Handler = jumpi_static::<false>;
+pub(super) const DUP_DUP: Handler = dup_dup;
+pub(super) const SWAP_POP: Handler = swap_pop;
 
 unsafe fn block(ip: *const Cell, sp: *mut Word, s: &mut State) -> Next {
     // SAFETY: the contract of `Handler`.
@@ -297,17 +373,41 @@ unsafe fn jump_static(ip: *const Cell, sp: *mut Word, s: &mut State) -> Next {
     }
 }
 
-/// PUSH and JUMPI.
-unsafe fn jumpi_static(ip: *const Cell, sp: *mut Word, s: &mut State) -> Next {
+/// PUSH and JUMPI, taken where the condition is not zero (`TAKEN`), or with an ISZERO before, where it is.
+unsafe fn jumpi_static<const TAKEN: bool>(ip: *const Cell, sp: *mut Word, s: &mut State) -> Next {
     // SAFETY: the contract of `Handler`; the distance counts from its own cell.
     unsafe {
         let [condition] = stack::top(sp);
         let operand = ip.add(1);
-        let header = if condition.is_zero() {
-            ip.add(2)
-        } else {
+        let taken = condition.is_zero() != TAKEN;
+        let header = if taken {
             operand.offset((*operand).number as isize)
+        } else {
+            ip.add(2)
         };
         s.enter(header, sp.sub(1))
+    }
+}
+
+/// Two DUPs.
+unsafe fn dup_dup(ip: *const Cell, sp: *mut Word, _: &mut State) -> Next {
+    // SAFETY: the contract of `Handler`.
+    unsafe {
+        let depths = (*ip.add(1)).number;
+        stack::store(sp, stack::load(sp.sub(depths as u32 as usize)));
+        stack::store(
+            sp.add(1),
+            stack::load(sp.add(1).sub((depths >> 32) as usize)),
+        );
+        (ip.add(2), sp.add(2))
+    }
+}
+
+/// SWAP and POP: the top item into the place of another.
+unsafe fn swap_pop(ip: *const Cell, sp: *mut Word, _: &mut State) -> Next {
+    // SAFETY: the contract of `Handler`.
+    unsafe {
+        stack::store(sp.sub((*ip.add(1)).number as usize), stack::load(sp.sub(1)));
+        (ip.add(2), sp.sub(1))
     }
 }

@@ -2,38 +2,27 @@
 //! (Yellow Paper, appendix H.2; RETURNDATACOPY: EIP-211; MCOPY: EIP-5656).
 
 use crate::frame::Machine;
-use crate::gas::{self, Gas};
+use crate::gas;
 use crate::keccak;
-use crate::memory::Memory;
 use crate::outcome::Halt;
 use crate::word::Word;
 use std::ops::Range;
 
 #[inline(always)]
-pub(crate) fn mload(
-    memory: &mut Memory,
-    gas: &mut Gas,
-    [offset]: [Word; 1],
-) -> Result<[Word; 1], Halt> {
-    memory.load_word(gas, offset).map(|word| [word])
+pub(crate) fn mload(window: &mut [u8; 32], [_]: [Word; 1]) -> [Word; 1] {
+    [Word::from_be_bytes(*window)]
 }
 
 #[inline(always)]
-pub(crate) fn mstore(
-    memory: &mut Memory,
-    gas: &mut Gas,
-    [offset, value]: [Word; 2],
-) -> Result<[Word; 0], Halt> {
-    memory.store_word(gas, offset, value).map(|()| [])
+pub(crate) fn mstore(window: &mut [u8; 32], [_, value]: [Word; 2]) -> [Word; 0] {
+    *window = value.to_be_bytes();
+    []
 }
 
-#[inline(always)]
-pub(crate) fn mstore8(
-    memory: &mut Memory,
-    gas: &mut Gas,
-    [offset, value]: [Word; 2],
-) -> Result<[Word; 0], Halt> {
-    memory.store_byte(gas, offset, value).map(|()| [])
+pub(crate) fn mstore8(m: &mut Machine, [offset, value]: [Word; 2]) -> Result<[Word; 0], Halt> {
+    let range = m.expand(offset, Word::ONE)?;
+    m.frame.memory.slice_mut(range)[0] = value.0[0] as u8;
+    Ok([])
 }
 
 pub(crate) fn msize(m: &Machine, []: [Word; 0]) -> Word {
