@@ -9,6 +9,7 @@ mod counters;
 mod doctor;
 mod engine;
 mod flamegraph;
+mod folding;
 mod measure;
 mod output;
 mod rig;
