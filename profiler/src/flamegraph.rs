@@ -3,6 +3,7 @@
 //! Owns the picture. Folding is done before, writing files after: an SVG is returned whole or not at
 //! all.
 
+use evmscope_reports::format;
 use evmscope_reports::run::Profile;
 use inferno::flamegraph::color::{BackgroundColor, Color};
 use inferno::flamegraph::{Options, from_lines};
@@ -106,7 +107,12 @@ fn quantity(profile: &Profile) -> &'static str {
 }
 
 fn provenance(profile: &Profile) -> String {
-    let mut text = format!("{} samples by {}", profile.samples, profile.sampler);
+    let samples = format::count(profile.samples, "sample");
+    let mut text = format!("{samples} by {}", profile.sampler);
+    if profile.rate > 0.0 {
+        let rate = format::thousands(profile.rate.round() as u64);
+        let _ = write!(text, ", {rate} a second");
+    }
     if profile.lost > 0 {
         let _ = write!(text, ", {} lost", profile.lost);
     }
@@ -161,8 +167,9 @@ mod tests {
             case: "snailtracer".into(),
             mode: mode.into(),
             sampler: "perf cpu-clock".into(),
-            samples: 42,
+            samples: 3_026,
             lost: 0,
+            rate: 1_987.4,
             unit: "ns".into(),
             stacks: stacks.iter().map(|&(s, w)| (s.to_owned(), w)).collect(),
         }
@@ -196,7 +203,7 @@ mod tests {
     fn a_picture_says_what_it_shows() {
         let svg = flame(&traditional()).unwrap();
         assert!(svg.contains(">snailtracer, traditional<"));
-        assert!(svg.contains(">width: CPU time; 42 samples by perf cpu-clock<"));
+        assert!(svg.contains(">width: CPU time; 3,026 samples by perf cpu-clock, 1,987 a second<"));
         assert!(svg.contains(r#"width="1200""#));
         assert_eq!(
             texts(&svg),
@@ -217,7 +224,20 @@ mod tests {
             ..traditional()
         };
         let svg = flame(&profile).unwrap();
-        assert!(svg.contains(">width: CPU cycles; 42 samples by perf cpu-clock, 7 lost<"));
+        assert!(svg.contains(
+            ">width: CPU cycles; 3,026 samples by perf cpu-clock, 1,987 a second, 7 lost<"
+        ));
+    }
+
+    #[test]
+    fn a_rate_that_was_not_recorded_is_not_shown() {
+        let profile = Profile {
+            samples: 1,
+            rate: 0.0,
+            ..traditional()
+        };
+        let svg = flame(&profile).unwrap();
+        assert!(svg.contains(">width: CPU time; 1 sample by perf cpu-clock<"));
     }
 
     #[test]

@@ -54,6 +54,7 @@ pub fn profile(
         sampler: samples.sampler.name().to_owned(),
         samples: samples.taken,
         lost: samples.lost,
+        rate: samples.rate(),
         unit: samples.sampler.unit().to_owned(),
         stacks: stacks.into_iter().collect(),
     }
@@ -218,10 +219,8 @@ mod tests {
     fn sampled(sampler: Sampler, stacks: Vec<Sample>) -> Samples {
         Samples {
             sampler,
-            hz: 1_000,
             taken: 3,
             lost: 1,
-            calls: 1,
             cpu_time: 3_000_000,
             stacks,
         }
@@ -257,6 +256,7 @@ mod tests {
         );
         let profile = profile("empty", "advanced", &samples, &symbols, Fold::Physical);
         assert_eq!((profile.samples, profile.lost), (3, 1));
+        assert_eq!(profile.rate, 1_000.0);
         assert_eq!(profile.stacks, [("folding::is_region".to_owned(), 12)]);
     }
 
