@@ -7,8 +7,8 @@ use crate::counters::{Kernel, Linux, Probe};
 use crate::rig::{self, Cpu};
 use crate::sampling;
 use evmscope_reports::counter::{Counter, Source};
+use evmscope_reports::render::terminal;
 use std::env;
-use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -231,19 +231,16 @@ fn output(program: &Path, arguments: &[&str]) -> Option<String> {
     output.status.success().then_some(text)
 }
 
-/// A line per finding: mark, subject, detail.
-pub fn render(findings: &[Finding]) -> String {
-    let width = findings.iter().map(|f| f.subject.len()).max();
-    let width = width.unwrap_or(0);
-    let mut text = String::new();
-    for Finding { subject, state } in findings {
+/// A line per finding: mark, subject, detail; within `columns`, where there is a limit.
+pub fn render(findings: &[Finding], columns: Option<u16>) -> String {
+    let rows = findings.iter().map(|Finding { subject, state }| {
         let (mark, detail) = match state {
-            State::Ok(detail) => ("ok     ", detail),
+            State::Ok(detail) => ("ok", detail),
             State::Missing(detail) => ("missing", detail),
         };
-        let _ = writeln!(text, "{mark}  {subject:width$}  {detail}");
-    }
-    text
+        [mark, subject, detail]
+    });
+    terminal::rows(rows, columns)
 }
 
 #[cfg(test)]
@@ -280,7 +277,7 @@ mod tests {
         ];
         findings.extend(counters(&probe, Source::Hardware));
         findings.extend(counters(&probe, Source::Software));
-        insta::assert_snapshot!(render(&findings));
+        insta::assert_snapshot!(render(&findings, None));
     }
 
     #[test]
@@ -293,7 +290,7 @@ mod tests {
     #[test]
     fn this_machine_is_examined_in_full() {
         let findings = examine();
-        let text = render(&findings);
+        let text = render(&findings, None);
         for subject in [
             "CPU",
             "hardware counters",
