@@ -70,9 +70,11 @@ fn forks() -> impl TypedValueParser<Value = Fork> {
     one_of(Fork::SUPPORTED.iter().map(|fork| fork.name()).collect())
 }
 
+/// The interpreter holds no more gas than an `i64`, and nobody should get less than was asked for.
 fn gas(text: &str) -> Result<u64, String> {
-    let whole = text.parse();
-    whole.map_err(|_| format!("use a whole number from 0 to {}", u64::MAX))
+    const MOST: u64 = i64::MAX as u64;
+    let whole = text.parse().ok().filter(|gas| *gas <= MOST);
+    whole.ok_or_else(|| format!("use a whole number from 0 to {MOST}"))
 }
 
 /// Know where every cycle of an EVM interpreter goes, and prove that a change helped.

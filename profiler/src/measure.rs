@@ -198,7 +198,7 @@ pub fn simulate(
         .collect()
 }
 
-/// The hidden verb that [`simulate`] starts under the simulator.
+/// The hidden verb that [`simulate()`] starts under the simulator.
 pub const CHILD: &str = "__simulated";
 
 /// What the child does.

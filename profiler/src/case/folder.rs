@@ -44,7 +44,11 @@ struct Stated {
 
 /// In one line; the error's own text draws the place over several.
 fn refusal(place: &str, text: &str, error: &toml::de::Error) -> anyhow::Error {
-    let before = error.span().and_then(|span| text.get(..span.start));
+    // A field that the whole file lacks stands in no line.
+    let part = error
+        .span()
+        .filter(|span| span.end > 0 && span.len() < text.len());
+    let before = part.and_then(|span| text.get(..span.start));
     let line = before.map(|before| format!(", line {}", before.lines().count().max(1)));
     anyhow!(
         "in {place}{}: {}",
