@@ -3,7 +3,7 @@
 
 use crate::opcode::Opcode;
 use alloy_primitives::{Address, B256, Bytes, b256};
-use std::sync::OnceLock;
+use std::sync::{Arc, LazyLock, OnceLock};
 
 /// keccak256 of no bytes, the code hash of accounts without code.
 pub const EMPTY_HASH: B256 =
@@ -32,6 +32,12 @@ impl Code {
             hash: OnceLock::new(),
             jumpdests: OnceLock::new(),
         }
+    }
+
+    /// No code, one for all accounts that have none.
+    pub fn empty() -> Arc<Code> {
+        static EMPTY: LazyLock<Arc<Code>> = LazyLock::new(|| Arc::new(Code::new(&[])));
+        Arc::clone(&EMPTY)
     }
 
     /// The code itself.
@@ -79,12 +85,6 @@ impl Code {
     pub fn delegation(&self) -> Option<Address> {
         let target = self.bytes().strip_prefix(&[0xef, 0x01, 0x00])?;
         (target.len() == 20).then(|| Address::from_slice(target))
-    }
-}
-
-impl Default for Code {
-    fn default() -> Code {
-        Code::new(&[])
     }
 }
 

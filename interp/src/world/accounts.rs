@@ -11,7 +11,7 @@ use std::sync::Arc;
 pub(super) type Map<K, V> = IndexMap<K, V, foldhash::fast::FixedState>;
 
 /// An account.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Account {
     /// Balance, wei.
     pub balance: Word,
@@ -38,6 +38,21 @@ pub(super) struct Slot {
     pub original: Word,
     /// The transaction that accessed it last.
     pub accessed: u32,
+}
+
+impl Default for Account {
+    fn default() -> Account {
+        Account {
+            balance: Word::ZERO,
+            nonce: 0,
+            code: Code::empty(),
+            storage: Map::default(),
+            exists: false,
+            accessed: 0,
+            created: 0,
+            destroyed: false,
+        }
+    }
 }
 
 impl Account {
