@@ -43,6 +43,10 @@ pub enum Verb {
     Bench(Bench),
     /// Time, count, sample and simulate one case in two modes, and write the reports.
     Profile(Profile),
+    /// Assemble a source and print the code as hex.
+    Assemble(Assemble),
+    /// List code as opcodes.
+    Disassemble(Disassemble),
     /// Say what this machine can measure, and what would enable the rest.
     Doctor,
     /// One call of a case, for the simulator to watch.
@@ -147,6 +151,19 @@ pub struct Profile {
     /// Folder for the reports.
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
+}
+
+#[derive(Args)]
+pub struct Assemble {
+    /// Source file; docs/ARCHITECTURE.md has the syntax.
+    pub file: PathBuf,
+}
+
+#[derive(Args)]
+pub struct Disassemble {
+    /// Code, hex, or @FILE with hex in it.
+    #[arg(value_name = "HEX|@FILE")]
+    pub code: String,
 }
 
 #[derive(Args)]
