@@ -13,6 +13,7 @@ use evmscope_interp::{
     Environment, Fork, Halt, Host, Interpreter, Kind, Log, Message, Mode, Status, Word, asm,
 };
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 /// Who sends the message.
 pub const CALLER: Address = Address::repeat_byte(0xca);
@@ -42,14 +43,8 @@ pub struct Scene {
 impl Scene {
     /// A call of [`CONTRACT`], which has this code, with [`PLENTY`] of gas.
     pub fn new(code: &[u8]) -> Scene {
-        let mut world = World::new(environment());
-        for number in BLOCK - 256..BLOCK {
-            // As the empty database of the reference has it.
-            world.set_block_hash(number, keccak256(number.to_string()));
-        }
-        for holder in [CALLER, EOA] {
-            world.insert(holder, rich());
-        }
+        static EMPTY: LazyLock<World> = LazyLock::new(empty_world);
+        let mut world = EMPTY.clone();
         world.insert(CONTRACT, Account::contract(code));
         Scene {
             fork: Fork::Osaka,
@@ -175,6 +170,18 @@ impl Scene {
     }
 }
 
+/// A world without contracts.
+fn empty_world() -> World {
+    let mut world = World::new(environment());
+    for number in BLOCK - 256..BLOCK {
+        // As the empty database of the reference has it.
+        world.set_block_hash(number, keccak256(number.to_string()));
+    }
+    world.insert(CALLER, rich());
+    world.insert(EOA, rich());
+    world
+}
+
 /// An account with a balance.
 fn rich() -> Account {
     let mut account = Account::default();
@@ -244,7 +251,8 @@ fn accounts(world: &World) -> BTreeMap<Address, SeenAccount> {
         .collect()
 }
 
-const BLOCK: u64 = 1_000;
+/// Small, so that random numbers name blocks whose hash is known.
+const BLOCK: u64 = 300;
 
 /// Every value differs from every other, so that none can stand in for another.
 pub fn environment() -> Environment {
