@@ -92,6 +92,20 @@ impl Account {
         );
     }
 
+    /// The account as if no transaction had seen it: it may come from another world, whose transactions
+    /// have the same numbers.
+    pub(super) fn untouched(mut self) -> Account {
+        for slot in self.storage.values_mut() {
+            slot.accessed = 0;
+        }
+        Account {
+            accessed: 0,
+            created: 0,
+            destroyed: false,
+            ..self
+        }
+    }
+
     /// The slot's place, and its value.
     #[inline]
     pub(super) fn slot(&mut self, key: Word) -> (usize, &mut Slot) {

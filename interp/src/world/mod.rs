@@ -17,7 +17,7 @@ use journal::Change;
 use std::sync::Arc;
 
 /// Accounts and their storage, and what the transaction under way has changed of them so far.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct World {
     environment: Environment,
     accounts: Accounts,
@@ -34,8 +34,12 @@ impl World {
     pub fn new(environment: Environment) -> World {
         World {
             environment,
+            accounts: Accounts::default(),
+            transient: Map::default(),
+            block_hashes: Map::default(),
+            logs: Vec::new(),
+            journal: Vec::new(),
             transaction: 1,
-            ..World::default()
         }
     }
 
@@ -45,7 +49,7 @@ impl World {
             address,
             Account {
                 exists: true,
-                ..account
+                ..account.untouched()
             },
         );
     }
@@ -117,6 +121,12 @@ impl World {
     fn balance(&mut self, address: Address) -> Word {
         let place = self.accounts.find(address);
         self.accounts.at(place).balance
+    }
+}
+
+impl Default for World {
+    fn default() -> World {
+        World::new(Environment::default())
     }
 }
 
