@@ -39,7 +39,7 @@ check: setup ## the quick part of it: format, lints, the tests of interp and rep
 cases: setup ## recompile every case and prove the committed code equal (needs npm)
 	@command -v npm >/dev/null || { echo "error: npm is missing: install Node.js (Debian: sudo apt-get install nodejs npm)" >&2; exit 1; }
 	cd cases && npm ci --silent --no-audit --no-fund && node compile.mjs --check
-	$(CARGO) test --locked -p evmscope-interp --test assembled
+	$(CARGO) test --locked -p evmscope-interp --test assembly
 
 clean: ## remove what was built and written
 	$(CARGO) clean

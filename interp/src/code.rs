@@ -9,6 +9,9 @@ use std::sync::{Arc, LazyLock, OnceLock};
 pub const EMPTY_HASH: B256 =
     b256!("c5d2460186f7233c927e7db2dcc703c0e500b653ca82273b7bfad8045d85a470");
 
+/// The first bytes of a delegation (EIP-7702).
+const DELEGATION: [u8; 3] = [0xef, 0x01, 0x00];
+
 /// Zero bytes behind the code: STOP for a program counter that runs off the end, and an immediate
 /// for a PUSH32 that the code cuts short.
 const PADDING: usize = 33;
@@ -81,9 +84,14 @@ impl Code {
         self.jumpdests.get_or_init(|| jumpdests(self.bytes()))
     }
 
+    /// The code of an account that runs another's (EIP-7702).
+    pub fn delegating_to(target: Address) -> Code {
+        Code::new(&[&DELEGATION[..], target.as_slice()].concat())
+    }
+
     /// Where EIP-7702 code points: `0xef0100` and an address.
     pub fn delegation(&self) -> Option<Address> {
-        let target = self.bytes().strip_prefix(&[0xef, 0x01, 0x00])?;
+        let target = self.bytes().strip_prefix(&DELEGATION)?;
         (target.len() == 20).then(|| Address::from_slice(target))
     }
 }

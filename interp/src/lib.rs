@@ -38,6 +38,8 @@ mod opcode;
 mod ops;
 mod outcome;
 mod stack;
+#[cfg(feature = "statetest")]
+pub mod statetest;
 mod trace;
 mod traditional;
 mod word;

@@ -97,7 +97,7 @@ pub struct Run {
         allow_negative_numbers = true
     )]
     pub gas: u64,
-    /// Fork: cancun, prague or osaka.
+    /// Fork of the main net, from frontier to osaka.
     #[arg(long, default_value_t = Fork::default(), requires = "code")]
     pub fork: Fork,
     /// Mode: traditional or advanced.

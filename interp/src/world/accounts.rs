@@ -22,6 +22,8 @@ pub struct Account {
     pub(super) storage: Map<Word, Slot>,
     /// Whether the state has the account; others were only looked at.
     pub(super) exists: bool,
+    /// Whether the transaction under way had to do with it.
+    pub(super) touched: bool,
     /// The transaction that accessed it last.
     pub(super) accessed: u32,
     /// The transaction that created it.
@@ -48,6 +50,7 @@ impl Default for Account {
             code: Code::empty(),
             storage: Map::default(),
             exists: false,
+            touched: false,
             accessed: 0,
             created: 0,
             destroyed: false,
@@ -56,6 +59,14 @@ impl Default for Account {
 }
 
 impl Account {
+    /// An account with code, all else zero.
+    pub fn with_code(code: &[u8]) -> Account {
+        Account {
+            code: Arc::new(Code::new(code)),
+            ..Account::default()
+        }
+    }
+
     /// An account with code, nonce 1 as contracts have (EIP-161).
     pub fn contract(code: &[u8]) -> Account {
         Account {
@@ -71,6 +82,11 @@ impl Account {
             balance,
             ..Account::default()
         }
+    }
+
+    /// No nonce, no balance, no code (EIP-161).
+    pub fn is_empty(&self) -> bool {
+        self.nonce == 0 && self.balance.is_zero() && self.code.is_empty()
     }
 
     /// The slots that are not zero, in no particular order.
@@ -155,9 +171,5 @@ impl Accounts {
 
     pub fn iter(&self) -> impl Iterator<Item = (&Address, &Account)> {
         self.by_address.iter()
-    }
-
-    pub fn all_mut(&mut self) -> impl Iterator<Item = &mut Account> {
-        self.by_address.values_mut()
     }
 }
