@@ -161,16 +161,28 @@ fn stacks_hold_1024_items() {
             assert_eq!(stack_program(1_023, op, 0), Status::Success, "{op}");
         }
     }
-    // In one block and through a loop.
-    check_halt(&"PUSH0 ".repeat(1_025), Halt::StackOverflow);
-    check_halt(
-        "top: JUMPDEST PUSH0 PUSH0 PUSH1 @top JUMP",
-        Halt::StackOverflow,
-    );
-    assert_eq!(
-        Scene::asm(&"PUSH0 ".repeat(1_024)).run_all().status,
-        Status::Success
-    );
+    // In one block, and in one that is entered with items on the stack.
+    for before in ["", "JUMPDEST", "PUSH2 @on JUMP on: JUMPDEST"] {
+        let status = |below: usize, more: usize| {
+            let [below, more, pops] = [("PUSH0 ", below), ("PUSH0 ", more), ("POP ", more)]
+                .map(|(op, count)| op.repeat(count));
+            Scene::asm(&format!("{below} {before} {more} {pops}"))
+                .run_all()
+                .status
+        };
+        assert_eq!(status(100, 924), Status::Success, "{before}");
+        assert_eq!(
+            status(100, 925),
+            Status::Halt(Halt::StackOverflow),
+            "{before}"
+        );
+        assert_eq!(status(1_023, 1), Status::Success, "{before}");
+        assert_eq!(
+            status(1_023, 2),
+            Status::Halt(Halt::StackOverflow),
+            "{before}"
+        );
+    }
 }
 
 /// What a failing opcode broke first: the stack before gas, and operands last.
