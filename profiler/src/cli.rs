@@ -1,15 +1,85 @@
 //! The command line: verbs, options and how they are read. What a verb does has a file in `cmd`.
 
 use crate::engine::Which;
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use crate::output;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::error::ErrorKind;
+use clap::{ArgGroup, Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use evmscope_interp::{Fork, Mode};
+use std::error::Error;
+use std::ffi::OsString;
 use std::path::PathBuf;
+use std::process::ExitCode;
+use std::str::FromStr;
+
+/// Exit code of a command line that cannot be understood.
+const USAGE: u8 = 2;
+
+/// Reads the arguments of this process. Help and version end it, and so does a usage error: its line,
+/// then the usage of the verb.
+pub fn parse() -> Result<Cli, ExitCode> {
+    Cli::try_parse().map_err(|error| match error.kind() {
+        // Without any argument, the help says more than an error.
+        ErrorKind::DisplayHelp
+        | ErrorKind::DisplayVersion
+        | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => error.exit(),
+        _ => {
+            output::complain(&usage_error(&error, std::env::args_os()));
+            ExitCode::from(USAGE)
+        }
+    })
+}
+
+/// clap's message in one line, its tip, and the usage, which clap leaves out where a value is wrong.
+fn usage_error(error: &clap::Error, arguments: impl Iterator<Item = OsString>) -> String {
+    let text = error.render().to_string();
+    let one_line = |part: &str| part.split_whitespace().collect::<Vec<_>>().join(" ");
+    let mut parts = text.split("\n\n");
+    let message = one_line(parts.next().unwrap_or_default());
+    let tips: String = parts
+        .filter(|part| part.trim_start().starts_with("tip:"))
+        .map(|tip| format!("  {}\n", one_line(tip)))
+        .collect();
+
+    let mut command = Cli::command();
+    command.build();
+    let mut verbs = arguments.skip(1).filter_map(|a| command.find_subcommand(a));
+    let mut command = verbs.next().unwrap_or(&command).clone();
+    let usage = command.render_usage();
+    let name = command.get_bin_name().unwrap_or("evmscope");
+    format!("{message}\n{tips}\n{usage}\n\nFor more information, try '{name} --help'.\n")
+}
+
+/// A value out of a list of names, which the help and the errors then show.
+fn one_of<T>(names: Vec<&'static str>) -> impl TypedValueParser<Value = T>
+where
+    T: FromStr<Err: Into<Box<dyn Error + Send + Sync>>> + Clone + Send + Sync + 'static,
+{
+    PossibleValuesParser::new(names).try_map(|name| name.parse::<T>())
+}
+
+fn modes() -> impl TypedValueParser<Value = Mode> {
+    one_of(Mode::ALL.iter().map(|mode| mode.name()).collect())
+}
+
+fn engines() -> impl TypedValueParser<Value = Which> {
+    one_of(Which::ALL.iter().map(|which| which.name()).collect())
+}
+
+fn forks() -> impl TypedValueParser<Value = Fork> {
+    one_of(Fork::ALL.iter().map(|fork| fork.name()).collect())
+}
+
+fn gas(text: &str) -> Result<u64, String> {
+    let whole = text.parse();
+    whole.map_err(|_| format!("use a whole number from 0 to {}", u64::MAX))
+}
 
 /// Know where every cycle of an EVM interpreter goes, and prove that a change helped.
 #[derive(Parser)]
 #[command(name = "evmscope", version, about, max_term_width = 100)]
 pub struct Cli {
-    /// When to colour.
+    /// When to colour; auto: on a terminal, unless NO_COLOR is set.
     #[arg(long, global = true, default_value = "auto", value_name = "WHEN")]
     pub color: Color,
 
@@ -20,7 +90,6 @@ pub struct Cli {
 /// When to colour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Color {
-    /// On a terminal, unless NO_COLOR is set.
     Auto,
     Always,
     Never,
@@ -41,7 +110,7 @@ pub enum Verb {
     Run(Run),
     /// Time cases in several modes, in shuffled pairs.
     Bench(Bench),
-    /// Time, count, sample and simulate one case in two modes, and write the reports.
+    /// Time, count, sample and simulate a case in two modes; write reports.
     Profile(Profile),
     /// Assemble a source and print the code as hex.
     Assemble(Assemble),
@@ -57,7 +126,7 @@ pub enum Verb {
 /// Where cases come from.
 #[derive(Args)]
 pub struct CaseDir {
-    /// Folder of cases, in this project's layout, as published builds, or in evm-bench's.
+    /// Folder of cases: NAME/case.toml, NAME.runtime.hex, or evm-bench's [default: cases].
     #[arg(long, value_name = "PATH")]
     pub case_dir: Option<PathBuf>,
 }
@@ -66,58 +135,70 @@ pub struct CaseDir {
 pub struct List {
     #[command(flatten)]
     pub from: CaseDir,
+    /// How to print.
     #[arg(long, default_value = "text")]
     pub format: Format,
 }
 
 #[derive(Args)]
+#[command(group = ArgGroup::new("what").required(true).args(["case", "code"]))]
+#[command(mut_arg("case_dir", |arg| arg.conflicts_with("code")))]
 pub struct Run {
-    /// Name of a case.
-    #[arg(required_unless_present = "code", conflicts_with = "code")]
+    /// Name of a case; it brings its input, gas and fork.
     pub case: Option<String>,
     #[command(flatten)]
     pub from: CaseDir,
-    /// Code to run in the place of a case, hex, or @FILE with hex in it.
+    /// Code to run in place of a case: hex, or @FILE with hex in it.
     #[arg(long, value_name = "HEX|@FILE")]
     pub code: Option<String>,
-    /// Call data, hex, or @FILE.
+    /// Call data for the code: hex, or @FILE [default: none].
     #[arg(
         long,
         value_name = "HEX|@FILE",
         default_value = "",
-        requires = "code",
+        conflicts_with = "case",
         hide_default_value = true
     )]
     pub input: String,
-    /// Gas of the message.
+    /// Gas for the code.
     #[arg(
         long,
+        value_name = "N",
         default_value_t = 30_000_000,
-        requires = "code",
-        allow_negative_numbers = true
+        conflicts_with = "case",
+        allow_negative_numbers = true,
+        value_parser = gas
     )]
     pub gas: u64,
-    /// Fork of the main net, from frontier to osaka.
-    #[arg(long, default_value_t = Fork::default(), requires = "code")]
+    /// Rules for the code.
+    #[arg(long, default_value_t = Fork::default(), conflicts_with = "case", value_parser = forks())]
     pub fork: Fork,
-    /// Mode: traditional or advanced.
-    #[arg(long, default_value_t = Mode::Advanced)]
+    /// How to run it.
+    #[arg(long, default_value_t = Mode::Advanced, value_parser = modes())]
     pub mode: Mode,
+    /// How to print.
     #[arg(long, default_value = "text")]
     pub format: Format,
 }
 
 #[derive(Args)]
 pub struct Bench {
-    /// Names of cases; all where none is given.
+    /// Names of cases [default: all].
+    #[arg(value_name = "CASE")]
     pub cases: Vec<String>,
     #[command(flatten)]
     pub from: CaseDir,
-    /// Modes to compare, the first one the base.
-    #[arg(long, value_delimiter = ',', default_value = "traditional,advanced")]
+    /// Modes to compare, with commas between them; the first is the base.
+    #[arg(
+        long,
+        value_name = "MODE,..",
+        value_delimiter = ',',
+        default_value = "traditional,advanced",
+        value_parser = engines()
+    )]
     pub modes: Vec<Which>,
-    /// Samples of each mode.
-    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    /// Samples of each mode, of about 10 ms.
+    #[arg(long, value_name = "N", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub pairs: u32,
     /// Write the run as JSON.
     #[arg(long, value_name = "FILE")]
@@ -134,21 +215,24 @@ pub struct Profile {
     #[command(flatten)]
     pub from: CaseDir,
     /// The mode compared against.
-    #[arg(long, default_value = "traditional")]
+    #[arg(long, value_name = "MODE", default_value = "traditional", value_parser = engines())]
     pub base: Which,
     /// The mode under test.
-    #[arg(long, default_value = "advanced")]
+    #[arg(long, value_name = "MODE", default_value = "advanced", value_parser = engines())]
     pub head: Which,
-    /// Samples of each mode's time.
-    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    /// Samples of each mode's time, of about 10 ms.
+    #[arg(long, value_name = "N", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub pairs: u32,
+    /// Time to sample each mode for its flamegraph, ms.
+    #[arg(long, value_name = "MS", default_value_t = 1_500, value_parser = clap::value_parser!(u64).range(1..=600_000))]
+    pub sample_ms: u64,
     /// Samples a second for the flamegraphs.
-    #[arg(long, default_value_t = 1_999, value_parser = clap::value_parser!(u32).range(1..=20_000))]
+    #[arg(long, value_name = "N", default_value_t = 1_999, value_parser = clap::value_parser!(u32).range(1..=20_000))]
     pub hz: u32,
     /// Leave out the simulated counters, which take the longest.
     #[arg(long)]
     pub no_simulate: bool,
-    /// Folder for the reports.
+    /// Folder for the reports [default: reports/out/CASE].
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
 }
@@ -171,6 +255,6 @@ pub struct Simulated {
     pub case: String,
     #[command(flatten)]
     pub from: CaseDir,
-    #[arg(long)]
+    #[arg(long, value_parser = engines())]
     pub mode: Which,
 }

@@ -7,17 +7,10 @@ use crate::counters::{Kernel, Linux, Probe};
 use crate::rig::{self, Cpu};
 use crate::sampling;
 use evmscope_reports::counter::{Counter, Source};
+use evmscope_reports::render::terminal;
 use std::env;
-use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-
-/// Everything that was looked at, in the order in which it is shown.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Findings {
-    /// One entry a thing looked at.
-    pub findings: Vec<Finding>,
-}
 
 /// One thing that was looked at.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,16 +30,8 @@ pub enum State {
     Missing(String),
 }
 
-impl Findings {
-    /// Whether nothing is missing.
-    pub fn is_complete(&self) -> bool {
-        let missing = |finding: &Finding| matches!(finding.state, State::Missing(_));
-        !self.findings.iter().any(missing)
-    }
-}
-
-/// Looks at this machine.
-pub fn examine() -> Findings {
+/// Looks at this machine, in the order in which it is shown.
+pub fn examine() -> Vec<Finding> {
     let cpu = Cpu::read();
     let probe = Probe::new(&Linux);
     let mut findings = vec![
@@ -63,7 +48,7 @@ pub fn examine() -> Findings {
         finding("valgrind", valgrind()),
         finding("llvm-profdata", llvm_profdata(rig::llvm_major())),
     ]);
-    Findings { findings }
+    findings
 }
 
 fn finding(subject: &str, state: State) -> Finding {
@@ -246,19 +231,16 @@ fn output(program: &Path, arguments: &[&str]) -> Option<String> {
     output.status.success().then_some(text)
 }
 
-/// A line per finding: mark, subject, detail.
-pub fn render(findings: &Findings) -> String {
-    let width = findings.findings.iter().map(|f| f.subject.len()).max();
-    let width = width.unwrap_or(0);
-    let mut text = String::new();
-    for Finding { subject, state } in &findings.findings {
+/// A line per finding: mark, subject, detail; within `columns`, where there is a limit.
+pub fn render(findings: &[Finding], columns: Option<u16>) -> String {
+    let rows = findings.iter().map(|Finding { subject, state }| {
         let (mark, detail) = match state {
-            State::Ok(detail) => ("ok     ", detail),
+            State::Ok(detail) => ("ok", detail),
             State::Missing(detail) => ("missing", detail),
         };
-        let _ = writeln!(text, "{mark}  {subject:width$}  {detail}");
-    }
-    text
+        [mark, subject, detail]
+    });
+    terminal::rows(rows, columns)
 }
 
 #[cfg(test)]
@@ -295,9 +277,7 @@ mod tests {
         ];
         findings.extend(counters(&probe, Source::Hardware));
         findings.extend(counters(&probe, Source::Software));
-        let findings = Findings { findings };
-        assert!(!findings.is_complete());
-        insta::assert_snapshot!(render(&findings));
+        insta::assert_snapshot!(render(&findings, None));
     }
 
     #[test]
@@ -310,7 +290,7 @@ mod tests {
     #[test]
     fn this_machine_is_examined_in_full() {
         let findings = examine();
-        let text = render(&findings);
+        let text = render(&findings, None);
         for subject in [
             "CPU",
             "hardware counters",
@@ -320,7 +300,7 @@ mod tests {
         ] {
             assert!(text.contains(&format!("  {subject} ")), "{text}");
         }
-        for finding in &findings.findings {
+        for finding in &findings {
             let (State::Ok(detail) | State::Missing(detail)) = &finding.state;
             assert!(!detail.is_empty() && !detail.contains('\n'), "{finding:?}");
         }

@@ -1,30 +1,16 @@
-//! Flamegraphs: samples folded into named stacks, stacks drawn as SVG.
+//! Flamegraphs: folded stacks drawn as SVG.
 //!
-//! Owns the folding and the picture. Sampling and naming are done before, writing files after: an
-//! SVG is returned whole or not at all.
+//! Owns the picture. Folding is done before, writing files after: an SVG is returned whole or not at
+//! all.
 
-use crate::sampling::{Precision, Sample, Samples};
-use crate::symbols::{Frame, Symbols};
+use evmscope_reports::format;
 use evmscope_reports::run::Profile;
 use inferno::flamegraph::color::{BackgroundColor, Color};
 use inferno::flamegraph::{Options, from_lines};
 use inferno::{differential, flamegraph};
-use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::io;
 use thiserror::Error;
-
-/// What becomes of functions that were inlined where a sample hit.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Fold {
-    /// They are frames inside the physical function (`execute;ops::arithmetic::mul`). The default,
-    /// because a `match` loop is one huge function and only its inline frames show the opcode. One
-    /// handler appears as several frames where the compiler inlined different things into it.
-    #[default]
-    Inlined,
-    /// They are left out: one frame a function that exists in the binary.
-    Physical,
-}
 
 /// Which side's stacks give a differential flamegraph its widths.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,68 +43,6 @@ pub enum FlameError {
     /// The renderer failed.
     #[error("cannot draw the flamegraph: {0}")]
     Draw(#[from] io::Error),
-}
-
-/// Folds samples into a profile, its stacks sorted and root first.
-///
-/// Frames outside the measured region are cut off. Samples that know only their function are
-/// folded by physical function, whatever is asked: the inline frames of one instruction would
-/// stand for all of them.
-pub fn profile(
-    case: &str,
-    mode: &str,
-    samples: &Samples,
-    symbols: &Symbols,
-    fold: Fold,
-) -> Profile {
-    let fold = match samples.sampler.precision() {
-        Precision::Instruction => fold,
-        Precision::Function => Fold::Physical,
-    };
-    let mut stacks = BTreeMap::<String, u64>::new();
-    for sample in &samples.stacks {
-        *stacks.entry(stack(sample, symbols, fold)).or_default() += sample.weight;
-    }
-    Profile {
-        case: case.to_owned(),
-        mode: mode.to_owned(),
-        sampler: samples.sampler.name().to_owned(),
-        samples: samples.taken,
-        lost: samples.lost,
-        unit: samples.sampler.unit().to_owned(),
-        stacks: stacks.into_iter().collect(),
-    }
-}
-
-fn stack(sample: &Sample, symbols: &Symbols, fold: Fold) -> String {
-    // A return address belongs to the instruction after the call: the byte before it is the call.
-    let calls = sample
-        .callers
-        .iter()
-        .rev()
-        .map(|&address| address.wrapping_sub(1));
-    let frames: Vec<_> = calls
-        .chain([sample.ip])
-        .flat_map(|address| {
-            let mut frames = symbols.frames(address);
-            if fold == Fold::Physical {
-                frames.truncate(1);
-            }
-            frames
-        })
-        .collect();
-    let region = frames.iter().rposition(is_region).map_or(0, |i| i + 1);
-    // The region alone: the sample hit the frame around the work.
-    let inside = if region < frames.len() { region } else { 0 };
-    let names: Vec<_> = frames[inside..]
-        .iter()
-        .map(|frame| frame.function.replace(';', ","))
-        .collect();
-    names.join(";")
-}
-
-fn is_region(frame: &Frame) -> bool {
-    frame.function.ends_with("measured_region")
 }
 
 /// Draws one profile.
@@ -183,7 +107,12 @@ fn quantity(profile: &Profile) -> &'static str {
 }
 
 fn provenance(profile: &Profile) -> String {
-    let mut text = format!("{} samples by {}", profile.samples, profile.sampler);
+    let samples = format::count(profile.samples, "sample");
+    let mut text = format!("{samples} by {}", profile.sampler);
+    if profile.rate > 0.0 {
+        let rate = format::thousands(profile.rate.round() as u64);
+        let _ = write!(text, ", {rate} a second");
+    }
     if profile.lost > 0 {
         let _ = write!(text, ", {} lost", profile.lost);
     }
@@ -232,15 +161,15 @@ fn draw(options: &mut Options, lines: &[String]) -> Result<String, FlameError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sampling::Sampler;
 
     fn of(mode: &str, stacks: &[(&str, u64)]) -> Profile {
         Profile {
             case: "snailtracer".into(),
             mode: mode.into(),
             sampler: "perf cpu-clock".into(),
-            samples: 42,
+            samples: 3_026,
             lost: 0,
+            rate: 1_987.4,
             unit: "ns".into(),
             stacks: stacks.iter().map(|&(s, w)| (s.to_owned(), w)).collect(),
         }
@@ -274,7 +203,7 @@ mod tests {
     fn a_picture_says_what_it_shows() {
         let svg = flame(&traditional()).unwrap();
         assert!(svg.contains(">snailtracer, traditional<"));
-        assert!(svg.contains(">width: CPU time; 42 samples by perf cpu-clock<"));
+        assert!(svg.contains(">width: CPU time; 3,026 samples by perf cpu-clock, 1,987 a second<"));
         assert!(svg.contains(r#"width="1200""#));
         assert_eq!(
             texts(&svg),
@@ -295,7 +224,20 @@ mod tests {
             ..traditional()
         };
         let svg = flame(&profile).unwrap();
-        assert!(svg.contains(">width: CPU cycles; 42 samples by perf cpu-clock, 7 lost<"));
+        assert!(svg.contains(
+            ">width: CPU cycles; 3,026 samples by perf cpu-clock, 1,987 a second, 7 lost<"
+        ));
+    }
+
+    #[test]
+    fn a_rate_that_was_not_recorded_is_not_shown() {
+        let profile = Profile {
+            samples: 1,
+            rate: 0.0,
+            ..traditional()
+        };
+        let svg = flame(&profile).unwrap();
+        assert!(svg.contains(">width: CPU time; 1 sample by perf cpu-clock<"));
     }
 
     #[test]
@@ -376,95 +318,5 @@ mod tests {
         };
         let error = differential(&traditional(), &cycles, Widths::Head).unwrap_err();
         assert!(error.to_string().contains("one sampler"), "{error}");
-    }
-
-    fn sampled(sampler: Sampler, stacks: Vec<Sample>) -> Samples {
-        Samples {
-            sampler,
-            hz: 1_000,
-            taken: 3,
-            lost: 1,
-            calls: 1,
-            cpu_time: 3_000_000,
-            stacks,
-        }
-    }
-
-    fn at(ip: u64, callers: Vec<u64>, weight: u64) -> Sample {
-        Sample {
-            ip,
-            callers,
-            weight,
-            time: None,
-        }
-    }
-
-    fn address(function: fn(&Profile) -> &'static str) -> u64 {
-        function as usize as u64
-    }
-
-    #[test]
-    fn equal_stacks_are_joined_and_frames_outside_the_region_cut() {
-        let symbols = Symbols::of_this_process().unwrap();
-        let region = crate::simulate::measured_region as fn(&mut dyn FnMut()) as usize as u64;
-        let ip = address(quantity);
-        // Return addresses lie behind the call, so inside the function.
-        let around = vec![region + 1, ip + 1];
-        let samples = sampled(
-            Sampler::PerfCpuClock,
-            vec![
-                at(ip, around.clone(), 5),
-                at(ip, vec![], 6),
-                at(ip, around, 1),
-            ],
-        );
-        let profile = profile("empty", "advanced", &samples, &symbols, Fold::Physical);
-        assert_eq!((profile.samples, profile.lost), (3, 1));
-        assert_eq!(profile.stacks, [("flamegraph::quantity".to_owned(), 12)]);
-    }
-
-    #[test]
-    fn an_address_outside_every_file_is_still_drawn() {
-        let symbols = Symbols::of_this_process().unwrap();
-        let samples = sampled(Sampler::PerfCpuClock, vec![at(1, vec![], 5)]);
-        let profile = profile("empty", "advanced", &samples, &symbols, Fold::Inlined);
-        assert_eq!(profile.stacks, [("[unknown]".to_owned(), 5)]);
-    }
-
-    #[inline(never)]
-    fn physical(seed: u64) -> u64 {
-        (0..400_000).fold(seed, inlined)
-    }
-
-    #[inline(always)]
-    fn inlined(sum: u64, i: u64) -> u64 {
-        std::hint::black_box(sum).wrapping_mul(i | 1)
-    }
-
-    #[test]
-    fn inline_frames_show_where_a_sampler_knows_the_instruction() {
-        let request = crate::sampling::Request {
-            hz: 1_000,
-            budget: std::time::Duration::from_millis(200),
-            chain: false,
-        };
-        let mut work = || {
-            std::hint::black_box(physical(1));
-        };
-        let mut samples = crate::sampling::sample(&request, &mut work).unwrap();
-        let symbols = Symbols::of_this_process().unwrap();
-        let inside = |samples: &Samples, fold| {
-            let profile = profile("empty", "advanced", samples, &symbols, fold);
-            let name = |stack: &str| stack.contains("physical") && stack.contains("inlined");
-            profile.stacks.iter().any(|(stack, _)| name(stack))
-        };
-        assert!(!inside(&samples, Fold::Physical));
-        let exact = samples.sampler.precision() == Precision::Instruction;
-        assert_eq!(inside(&samples, Fold::Inlined), exact);
-        samples.sampler = Sampler::Sigprof;
-        assert!(
-            !inside(&samples, Fold::Inlined),
-            "one address stands for its function"
-        );
     }
 }

@@ -9,6 +9,7 @@ mod counters;
 mod doctor;
 mod engine;
 mod flamegraph;
+mod folding;
 mod measure;
 mod output;
 mod rig;
@@ -19,16 +20,18 @@ mod symbols;
 mod verify;
 
 use anyhow::Result;
-use clap::Parser;
 use cli::{Cli, Verb};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match cli::parse() {
+        Ok(cli) => cli,
+        Err(code) => return code,
+    };
     match dispatch(&cli).and_then(|text| output::print(&text)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error:#}");
+            output::complain(&format!("error: {error:#}\n"));
             ExitCode::FAILURE
         }
     }
@@ -37,13 +40,13 @@ fn main() -> ExitCode {
 fn dispatch(cli: &Cli) -> Result<String> {
     let style = output::style(cli.color);
     match &cli.verb {
-        Verb::List(args) => cmd::list::run(args),
+        Verb::List(args) => cmd::list::run(args, output::columns()),
         Verb::Run(args) => cmd::run::run(args),
         Verb::Bench(args) => cmd::bench::run(args, style),
         Verb::Profile(args) => cmd::profile::run(args, style),
         Verb::Assemble(args) => cmd::assemble::assemble(args),
         Verb::Disassemble(args) => cmd::assemble::disassemble(args),
-        Verb::Doctor => Ok(cmd::doctor::run()),
+        Verb::Doctor => Ok(cmd::doctor::run(output::columns())),
         Verb::Simulated(args) => cmd::simulated::run(args),
     }
 }

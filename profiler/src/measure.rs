@@ -4,7 +4,7 @@
 use crate::clock::ThreadClock;
 use crate::counters::{Linux, Plan};
 use crate::engine::Engine;
-use crate::flamegraph::{self, Fold};
+use crate::folding::{self, Fold};
 use crate::sampling::{self, Request};
 use crate::simulate;
 use crate::symbols::Symbols;
@@ -156,7 +156,7 @@ pub fn profile(v: &mut Verified, sampling: Sampling, symbols: &Symbols) -> Resul
         ready -= 1;
         simulate::measured_region(&mut || v.engine.call());
     })?;
-    Ok(flamegraph::profile(
+    Ok(folding::profile(
         &v.case.name,
         v.which.name(),
         &samples,

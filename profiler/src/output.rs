@@ -1,7 +1,7 @@
 //! How results reach people: standard output, colours, progress, and files that are whole or absent.
 
 use crate::cli::Color;
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow, bail};
 use console::Term;
 use evmscope_reports::render::terminal::Style;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -15,21 +15,25 @@ const WIDTH: u16 = 100;
 
 /// How to render for standard output.
 pub fn style(color: Color) -> Style {
-    let terminal = io::stdout().is_terminal();
+    let columns = columns();
     let wanted = match color {
         Color::Always => true,
         Color::Never => false,
         Color::Auto => {
-            terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+            columns.is_some() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
         }
     };
-    let columns = Term::stdout()
-        .size_checked()
-        .map_or(WIDTH, |(_, columns)| columns);
     Style {
         color: wanted,
-        width: if terminal { columns } else { WIDTH },
+        width: columns.unwrap_or(WIDTH),
     }
+}
+
+/// Columns of standard output, where that is a terminal.
+pub fn columns() -> Option<u16> {
+    let size = || Term::stdout().size_checked();
+    let terminal = io::stdout().is_terminal();
+    terminal.then(|| size().map_or(WIDTH, |(_, columns)| columns))
 }
 
 /// Prints to standard output. A reader that has gone away is no failure.
@@ -41,6 +45,11 @@ pub fn print(text: &str) -> Result<()> {
         }
         _ => Ok(()),
     }
+}
+
+/// Writes to standard error; where nobody reads that, nobody misses it.
+pub fn complain(text: &str) {
+    let _ = io::stderr().lock().write_all(text.as_bytes());
 }
 
 /// A bar on standard error, silent where that is no terminal.
@@ -65,9 +74,20 @@ impl Files {
     /// # Errors
     /// A folder that cannot be made or written.
     pub fn in_dir(dir: &Path) -> Result<Files> {
-        let refuse = || format!("cannot write to {}: choose another folder", dir.display());
-        fs::create_dir_all(dir).with_context(refuse)?;
-        NamedTempFile::new_in(dir).with_context(refuse)?;
+        if dir.is_file() {
+            bail!(
+                "cannot write to {}: it is a file; name a folder",
+                dir.display()
+            );
+        }
+        fs::create_dir_all(dir)
+            .and_then(|()| NamedTempFile::new_in(dir))
+            .map_err(|error| {
+                anyhow!(
+                    "cannot write to {}: {error}; name another folder",
+                    dir.display()
+                )
+            })?;
         Ok(Files {
             dir: dir.to_path_buf(),
         })
@@ -79,7 +99,7 @@ impl Files {
     /// As [`Files::in_dir`], or where the path is a folder itself.
     pub fn beside(path: &Path) -> Result<Files> {
         if path.is_dir() {
-            anyhow::bail!(
+            bail!(
                 "cannot write {}: it is a folder; name a file",
                 path.display()
             );

@@ -1,4 +1,4 @@
-//! Addresses of this process turned into function names, inline frames and source lines.
+//! Addresses of this process turned into function names, inline frames and whose code they are.
 //!
 //! Owns the memory map, the lookup and the cleaning of names for people. Who sampled the addresses,
 //! and how names are folded into stacks, is not its business.
@@ -16,8 +16,19 @@ use std::path::{Path, PathBuf};
 pub struct Frame {
     /// The name for people, see [`readable`].
     pub function: String,
-    /// Source file and line, where the line tables know.
-    pub location: Option<(String, u32)>,
+    /// Whose code it is.
+    pub origin: Origin,
+}
+
+/// Whose code a function is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// This project's, and whatever is not known to be another's.
+    Own,
+    /// The standard library's, what it is built from included.
+    Standard,
+    /// Another package's, by the name of its folder: `indexmap-2.14.2`.
+    Foreign(String),
 }
 
 /// The executable parts of this process's memory, with their symbols and line tables.
@@ -83,8 +94,44 @@ impl Frame {
     fn named(function: &str) -> Self {
         Self {
             function: function.to_owned(),
-            location: None,
+            origin: Origin::Own,
         }
+    }
+
+    /// The function that a closure is written in; any other function itself.
+    pub fn definer(&self) -> &str {
+        let mut name = self.function.as_str();
+        while name.ends_with('}')
+            && let Some(closure) = name.rfind("::{")
+        {
+            name = &name[..closure];
+        }
+        name
+    }
+}
+
+impl Origin {
+    /// Told by the path of the source: where rustc says the standard library was built, or where
+    /// cargo unpacks packages. Instructions that the compiler gave no line have no path; then the
+    /// crate in the function's name tells the standard library.
+    fn of(file: Option<&str>, function: &str) -> Self {
+        const BUILT: &[&str] = &["/rustc/", "/rust/deps/"];
+        const SOURCES: &str = "/lib/rustlib/src/rust/library/";
+        const CRATES: &[&str] = &["core::", "alloc::", "std::"];
+        const PACKAGES: &[&str] = &["/registry/src/", "/git/checkouts/"];
+        let begins = |text: &str, with: &[&str]| with.iter().any(|start| text.starts_with(start));
+        let standard = match file {
+            Some(file) => begins(file, BUILT) || file.contains(SOURCES),
+            None => begins(function, CRATES),
+        };
+        if standard {
+            return Self::Standard;
+        }
+        // Behind the folder comes the registry or the repository, then the package or the revision.
+        let package = PACKAGES
+            .iter()
+            .find_map(|folder| file?.split_once(folder)?.1.split('/').nth(1));
+        package.map_or(Self::Own, |package| Self::Foreign(package.to_owned()))
     }
 }
 
@@ -134,7 +181,7 @@ impl Module {
         // The symbol table has names where line tables have none, and knows better which instance
         // of a generic function the physical one is.
         if let Some(symbol) = loaded.loader.find_symbol(address) {
-            let function = readable(symbol);
+            let function = readable(&demangled(symbol));
             match frames.first_mut() {
                 Some(physical) => physical.function = function,
                 None => frames.push(Frame::named(&function)),
@@ -155,13 +202,11 @@ impl Loaded {
             let Some(name) = &frame.function else {
                 continue;
             };
+            let name = name.raw_name().map_or("[unknown]".into(), demangled);
+            let file = frame.location.and_then(|at| at.file);
             frames.push(Frame {
-                function: name
-                    .raw_name()
-                    .map_or_else(|_| "[unknown]".into(), |n| readable(&n)),
-                location: frame
-                    .location
-                    .and_then(|at| Some((at.file?.to_owned(), at.line?))),
+                function: readable(&name),
+                origin: Origin::of(file, &name),
             });
         }
         frames.reverse();
@@ -194,15 +239,19 @@ fn hexadecimal(text: &str) -> Option<u64> {
 /// Longest name that keeps its generic arguments.
 const LONGEST: usize = 72;
 
-/// A symbol as people read it: demangled without its hash, the crate and the outer modules cut off
-/// the path (three segments stay), types by their last segment, long generic arguments as `<…>`,
-/// `<T as Trait>::f` as `T::f`.
-pub fn readable(symbol: &str) -> String {
-    let name = match rustc_demangle::try_demangle(symbol) {
+/// A symbol's full name, without its hash.
+fn demangled(symbol: impl AsRef<str>) -> String {
+    let symbol = symbol.as_ref();
+    match rustc_demangle::try_demangle(symbol) {
         Ok(demangled) => format!("{demangled:#}"),
         Err(_) => symbol.to_owned(),
-    };
-    let name = short_path(&name);
+    }
+}
+
+/// A full name as people read it: the crate and the outer modules cut off the path (three segments
+/// stay), types by their last segment, long generic arguments as `<…>`, `<T as Trait>::f` as `T::f`.
+fn readable(name: &str) -> String {
+    let name = short_path(name);
     if name.chars().count() <= LONGEST {
         return name;
     }
@@ -220,14 +269,14 @@ fn short_path(path: &str) -> String {
             segments[i - 1].push_str(&arguments);
         }
     }
-    if segments.len() > 2 && !segments[0].starts_with('<') {
-        segments.remove(0);
-    }
     let closures = segments
         .iter()
         .rev()
         .take_while(|s| s.starts_with('{'))
         .count();
+    if segments.len() - closures > 2 && !segments[0].starts_with('<') {
+        segments.remove(0);
+    }
     let kept = segments.len().saturating_sub(KEPT + closures);
     let segments: Vec<_> = segments[kept..].iter().map(|s| short_segment(s)).collect();
     segments.join("::")
@@ -341,6 +390,7 @@ mod tests {
             "__memmove_avx512_unaligned_erms",
             "core::ptr::drop_in_place::<alloc::vec::Vec<u8>>",
             "evmscope::runner::run::{closure#0}::{closure#1}",
+            "evmscope::main::{closure#0}",
             "<[u8; 32] as core::convert::From<evmscope_interp::word::Word>>::from",
             "<&mut dyn core::ops::FnMut(u8) -> u64 as core::ops::FnMut<(u8,)>>::call_mut",
             "evmscope_interp::host::adapt::<fn(evmscope_interp::word::Word) -> u64>::{closure#0}",
@@ -350,7 +400,7 @@ mod tests {
              evmscope_interp::host::tracing::Tracing<alloc::vec::Vec<evmscope_interp::frame::Frame>>>",
         ];
         let table: Vec<_> = names
-            .map(|name| format!("{name}\n    {}", readable(name)))
+            .map(|name| format!("{name}\n    {}", readable(&demangled(name))))
             .into();
         insta::assert_snapshot!(table.join("\n"));
     }
@@ -376,8 +426,38 @@ mod tests {
         let symbols = Symbols::of_this_process().unwrap();
         let frames = symbols.frames(short_path as fn(&str) -> String as usize as u64);
         assert_eq!(frames[0].function, "symbols::short_path");
-        let (file, line) = frames[0].location.clone().unwrap();
-        assert!(file.ends_with("symbols.rs") && line > 0, "{file}:{line}");
+        assert_eq!(frames[0].origin, Origin::Own);
+    }
+
+    #[test]
+    fn a_function_belongs_to_whoever_has_its_source() {
+        let foreign = |package: &str| Origin::Foreign(package.to_owned());
+        let home = "/home/me/.cargo";
+        let sources = "/home/me/.rustup/toolchains/stable/lib/rustlib/src/rust/library";
+        for (file, origin) in [
+            (
+                "/rustc/59807616e1fa/library/core/src/ptr/mod.rs",
+                Origin::Standard,
+            ),
+            ("/rust/deps/hashbrown-0.17.0/src/raw.rs", Origin::Standard),
+            (&format!("{sources}/alloc/src/vec/mod.rs"), Origin::Standard),
+            (
+                &format!("{home}/registry/src/index.crates.io-1949cf/revm-43.0.3/src/lib.rs"),
+                foreign("revm-43.0.3"),
+            ),
+            (
+                &format!("{home}/git/checkouts/revm-0123abcd/89ef012/src/lib.rs"),
+                foreign("89ef012"),
+            ),
+            ("/home/me/evmscope/interp/src/library/core.rs", Origin::Own),
+        ] {
+            assert_eq!(Origin::of(Some(file), "core::f"), origin, "{file}");
+        }
+        assert_eq!(
+            Origin::of(None, "core::ptr::read_volatile"),
+            Origin::Standard
+        );
+        assert_eq!(Origin::of(None, "evmscope_interp::core::f"), Origin::Own);
     }
 
     #[test]

@@ -55,7 +55,8 @@ pub fn verify<'a>(case: &'a Case, engines: &[Which]) -> Result<Vec<Verified<'a>>
         compare(&case.expected, &runs[0].2, outcome, &mut mismatch);
     }
     if !wrong.is_empty() {
-        bail!("{}", wrong.join("\n"));
+        // Below each other, behind the word that the first line will get.
+        bail!("{}", wrong.join("\n       "));
     }
 
     let asked = runs

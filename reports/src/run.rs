@@ -245,6 +245,9 @@ pub struct Profile {
     pub samples: u64,
     /// Samples the kernel lost or could not attribute.
     pub lost: u64,
+    /// Samples a second of CPU time really taken; 0 where it was not recorded.
+    #[serde(default)]
+    pub rate: f64,
     /// Unit of the weights: `ns` or `cycles`.
     pub unit: String,
     /// Folded stacks, root first, `;` between frames, and their weight in `unit`.

@@ -2,7 +2,7 @@
 
 use super::{Case, Deployment, Expected, parse_hex, parse_word, read, read_hex};
 use alloy_primitives::B256;
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -42,10 +42,22 @@ struct Stated {
     logs: Option<usize>,
 }
 
+/// In one line; the error's own text draws the place over several.
+fn refusal(place: &str, text: &str, error: &toml::de::Error) -> anyhow::Error {
+    let before = error.span().and_then(|span| text.get(..span.start));
+    let line = before.map(|before| format!(", line {}", before.lines().count().max(1)));
+    anyhow!(
+        "in {place}{}: {}",
+        line.unwrap_or_default(),
+        error.message()
+    )
+}
+
 pub fn load(dir: &Path) -> Result<Case> {
     let path = dir.join(FILE);
     let place = path.display().to_string();
-    let file: File = toml::from_str(&read(&path)?).with_context(|| format!("in {place}"))?;
+    let text = read(&path)?;
+    let file: File = toml::from_str(&text).map_err(|error| refusal(&place, &text, &error))?;
     let name = dir
         .file_name()
         .and_then(|name| name.to_str())

@@ -6,7 +6,7 @@ mod folder;
 mod published;
 
 use alloy_primitives::{Address, B256, Bytes, address, hex};
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use evmscope_interp::world::{Account, World};
 use evmscope_interp::{Environment, Fork, Interpreter, Message, Mode, Status, Word};
 use std::fs;
@@ -165,6 +165,13 @@ pub fn load_all(dir: &Path) -> Result<Vec<Case>> {
         );
     }
     cases.sort_by(|a, b| a.name.cmp(&b.name));
+    if let Some(twice) = cases.windows(2).find(|pair| pair[0].name == pair[1].name) {
+        let name = &twice[0].name;
+        bail!(
+            "two cases in {} are called `{name}`: rename one",
+            dir.display()
+        );
+    }
     Ok(cases)
 }
 
@@ -200,10 +207,13 @@ fn collect(dir: &Path, depth: usize, cases: &mut Vec<Case>) -> Result<()> {
 /// Picks cases by name, in the order asked for; all where none is named.
 ///
 /// # Errors
-/// A name that no case has.
+/// A name that no case has, or that is asked for twice.
 pub fn pick(cases: Vec<Case>, names: &[String]) -> Result<Vec<Case>> {
     if names.is_empty() {
         return Ok(cases);
+    }
+    if let Some(twice) = (1..names.len()).find(|&i| names[..i].contains(&names[i])) {
+        bail!("case `{}` is named twice", names[twice]);
     }
     let known = || {
         cases
@@ -235,12 +245,15 @@ pub fn default_dir() -> PathBuf {
 /// # Errors
 /// An odd number of digits or anything that is no digit; `what` says where.
 pub fn parse_hex(text: &str, what: &str) -> Result<Bytes> {
-    hex::decode(text.trim())
+    let text = text.trim();
+    let digits = text.strip_prefix("0x").unwrap_or(text);
+    if let Some(other) = digits.chars().find(|c| !c.is_ascii_hexdigit()) {
+        bail!("{what}: {other:?} is no hex digit");
+    }
+    let bytes = hex::decode(digits);
+    bytes
         .map(Bytes::from)
-        .map_err(|error| match error {
-            hex::FromHexError::OddLength => anyhow::anyhow!("{what}: an odd number of hex digits"),
-            error => anyhow::anyhow!("{what}: not hex: {error}"),
-        })
+        .map_err(|_| anyhow!("{what}: an odd number of hex digits"))
 }
 
 fn read(path: &Path) -> Result<String> {

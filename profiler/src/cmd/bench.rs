@@ -1,6 +1,6 @@
 //! `evmscope bench`: the times of cases in several modes.
 
-use super::cases;
+use super::{cases, listed};
 use crate::cli::Bench;
 use crate::output::{self, Files};
 use crate::run::new_run;
@@ -17,12 +17,12 @@ pub fn run(args: &Bench, style: Style) -> Result<String> {
     if let Some(twice) = (1..args.modes.len()).find(|&i| args.modes[..i].contains(&args.modes[i])) {
         bail!("mode {} is named twice in --modes", args.modes[twice]);
     }
+    let cases = cases(&args.from, &args.cases)?;
     let exports = [&args.export_json, &args.export_markdown].map(Option::as_ref);
     let [json_to, markdown_to] =
         exports.map(|path| path.map(|path| Files::beside(path).map(|files| (files, path))));
     let (json_to, markdown_to) = (json_to.transpose()?, markdown_to.transpose()?);
 
-    let cases = cases(&args.from, &args.cases)?;
     let mut verified = cases
         .iter()
         .map(|case| verify::verify(case, &args.modes))
@@ -40,11 +40,12 @@ pub fn run(args: &Bench, style: Style) -> Result<String> {
     }
     run.ratios = stats::ratios(&run.measurements, args.modes[0].name(), THRESHOLD);
 
+    let mut paths = Vec::new();
     if let Some((files, path)) = json_to {
-        files.write(path, &json::write(&run)?)?;
+        paths.push(files.write(path, &json::write(&run)?)?);
     }
     if let Some((files, path)) = markdown_to {
-        files.write(path, &markdown::bench(&run))?;
+        paths.push(files.write(path, &markdown::bench(&run))?);
     }
-    Ok(terminal::bench(&run, style))
+    Ok(terminal::bench(&run, style) + &listed(&paths))
 }

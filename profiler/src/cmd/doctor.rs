@@ -2,6 +2,6 @@
 
 use crate::doctor;
 
-pub fn run() -> String {
-    doctor::render(&doctor::examine())
+pub fn run(columns: Option<u16>) -> String {
+    doctor::render(&doctor::examine(), columns)
 }

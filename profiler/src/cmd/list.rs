@@ -3,9 +3,10 @@
 use super::cases;
 use crate::cli::{Format, List};
 use anyhow::Result;
+use evmscope_reports::render::terminal;
 use serde_json::json;
 
-pub fn run(args: &List) -> Result<String> {
+pub fn run(args: &List, columns: Option<u16>) -> Result<String> {
     let cases = cases(&args.from, &[])?;
     if args.format == Format::Json {
         let rows = cases.iter().map(|case| {
@@ -16,16 +17,8 @@ pub fn run(args: &List) -> Result<String> {
         });
         return Ok(serde_json::to_string_pretty(&rows.collect::<Vec<_>>())? + "\n");
     }
-    let widest = cases
+    let rows = cases
         .iter()
-        .map(|case| case.name.len())
-        .max()
-        .unwrap_or_default();
-    let rows = cases.iter().map(|case| {
-        format!(
-            "{:widest$}  {:7} {}\n",
-            case.name, case.fork, case.description
-        )
-    });
-    Ok(rows.collect())
+        .map(|case| [&case.name, case.fork.name(), &case.description]);
+    Ok(terminal::rows(rows, columns))
 }

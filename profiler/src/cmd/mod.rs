@@ -23,6 +23,17 @@ fn cases(from: &CaseDir, names: &[String]) -> Result<Vec<Case>> {
     case::pick(case::load_all(&dir(from))?, names)
 }
 
+/// The files that were written, below a table; nothing where there are none.
+fn listed(paths: &[PathBuf]) -> String {
+    let lines = paths.iter().map(|path| format!("\n{}", path.display()));
+    let lines: String = lines.collect();
+    if lines.is_empty() {
+        lines
+    } else {
+        lines + "\n"
+    }
+}
+
 /// One case.
 fn one_case(from: &CaseDir, name: &str) -> Result<Case> {
     Ok(cases(from, &[name.to_owned()])?.swap_remove(0))

@@ -1,7 +1,7 @@
 //! `evmscope profile`: everything that can be known of one case in two modes, and the reports of it.
 
 use super::bench::THRESHOLD;
-use super::{dir, one_case};
+use super::{dir, listed, one_case};
 use crate::cli::Profile;
 use crate::counters::{Linux, Plan, Probe};
 use crate::flamegraph::{self, Widths};
@@ -16,14 +16,11 @@ use evmscope_reports::render::html::Flamegraph;
 use evmscope_reports::render::terminal::Style;
 use evmscope_reports::render::{html, json, markdown, terminal};
 use evmscope_reports::stats;
-use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Passes of counting: enough for a spread.
 const COUNTING_PASSES: usize = 6;
-/// Time sampled for each flamegraph.
-const SAMPLED: Duration = Duration::from_millis(1_500);
 
 pub fn run(args: &Profile, style: Style) -> Result<String> {
     if args.base == args.head {
@@ -64,7 +61,7 @@ fn measure_all(args: &Profile, verified: &mut [verify::Verified]) -> Result<Run>
     let symbols = Symbols::of_this_process().context("cannot read the symbols of this program")?;
     let sampling = Sampling {
         hz: args.hz,
-        budget: SAMPLED,
+        budget: Duration::from_millis(args.sample_ms),
     };
     for v in verified.iter_mut() {
         run.profiles.push(measure::profile(v, sampling, &symbols)?);
@@ -142,11 +139,5 @@ fn write(files: &Files, run: &Run, flames: &Flames, args: &Profile) -> Result<Ve
 }
 
 fn summary(run: &Run, args: &Profile, style: Style, paths: &[PathBuf]) -> String {
-    let mut text = terminal::counter_diff(run, args.base.name(), args.head.name(), style);
-    text.push('\n');
-    for path in paths {
-        // Writing to a string does not fail.
-        let _ = writeln!(text, "{}", path.display());
-    }
-    text
+    terminal::counter_diff(run, args.base.name(), args.head.name(), style) + &listed(paths)
 }

@@ -7,6 +7,7 @@ use crate::cli::{Format, Run};
 use alloy_primitives::Bytes;
 use anyhow::{Context, Result};
 use evmscope_interp::{Interpreter, Log, Outcome, Status, keccak256};
+use evmscope_reports::format;
 use serde_json::json;
 use std::fmt::Write;
 use std::fs;
@@ -27,7 +28,7 @@ pub fn run(args: &Run) -> Result<String> {
         &[]
     };
     match args.format {
-        Format::Text => Ok(text(&outcome, logs)),
+        Format::Text => Ok(text(&case, args, &outcome, logs)),
         Format::Json => Ok(json(&case, args, &outcome, logs)?),
     }
 }
@@ -44,17 +45,19 @@ pub(super) fn bytes(text: &str, option: &str) -> Result<Bytes> {
     }
 }
 
-fn text(outcome: &Outcome, logs: &[Log]) -> String {
-    let mut text = format!("status  {}\n", outcome.status);
+/// Logs that text shows: with thousands of them, nobody would see the status.
+const LISTED: usize = 10;
+
+fn text(case: &Case, args: &Run, outcome: &Outcome, logs: &[Log]) -> String {
+    let mut text = format!("mode    {} at {}\n", args.mode, case.fork);
     // Writing to a string does not fail.
-    let _ = writeln!(
-        text,
-        "gas     {} used, {} left, {} refund",
-        outcome.gas_used, outcome.gas_left, outcome.refund
-    );
+    let _ = writeln!(text, "status  {}", outcome.status);
+    let [used, left] = [outcome.gas_used, outcome.gas_left].map(format::thousands);
+    let refund = outcome.refund;
+    let _ = writeln!(text, "gas     {used} used, {left} left, {refund} refund");
     let _ = writeln!(text, "output  {}", outcome.output);
-    let _ = writeln!(text, "logs    {}", logs.len());
-    for log in logs {
+    let _ = writeln!(text, "logs    {}", format::thousands(logs.len() as u64));
+    for log in logs.iter().take(LISTED) {
         let topics: Vec<_> = log.topics.iter().map(ToString::to_string).collect();
         let _ = writeln!(
             text,
@@ -63,6 +66,10 @@ fn text(outcome: &Outcome, logs: &[Log]) -> String {
             topics.join(" "),
             log.data
         );
+    }
+    if logs.len() > LISTED {
+        let more = format::thousands((logs.len() - LISTED) as u64);
+        let _ = writeln!(text, "  and {more} more: --format json lists them");
     }
     text
 }

@@ -13,7 +13,6 @@ mod fake;
 
 pub use kernel::{Kernel, Linux};
 pub use plan::{Plan, Probe};
-pub use refusal::Refusal;
 
 use evmscope_reports::counter::Counter;
 use evmscope_reports::run::Unavailable;

@@ -58,6 +58,7 @@ fn cell(run: &Run, measured: &Measurement, base: &str) -> Cell {
             cell.line(format!("{times} {interval}"))
                 .tone(Tone::from(ratio.verdict))
         }
+        None if mode == base && !run.ratios.is_empty() => cell.line("base"),
         None => cell,
     }
 }

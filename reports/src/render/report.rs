@@ -99,6 +99,12 @@ fn legend(run: &Run, cases: &[CaseReport]) -> Vec<String> {
 
     let threshold = run.ratios.iter().find_map(|ratio| ratio.threshold);
     let compared = !run.ratios.is_empty();
+    let times = run.ratios.first().map(|ratio| {
+        format!(
+            "x times as fast as the base, {}; below 1 is slower.",
+            ratio.base
+        )
+    });
     let unchanged = match threshold {
         Some(threshold) => format!(
             "≈ unchanged: the interval lies within {}.",
@@ -111,6 +117,7 @@ fn legend(run: &Run, cases: &[CaseReport]) -> Vec<String> {
             true,
             "± median absolute deviation. All figures are per call of the case.",
         ),
+        times,
         has(
             compared,
             "[low, high] 95 % bootstrap interval of the median of the paired ratios.",

@@ -58,6 +58,20 @@ pub fn bench(run: &Run, style: Style) -> String {
     blocks(std::iter::once(bench).chain(notes(&Notes::new(run, &[]), style)))
 }
 
+/// Plain rows in columns; within `width`, where there is a limit, texts wrap inside their column.
+pub fn rows<'a, const N: usize>(
+    rows: impl Iterator<Item = [&'a str; N]>,
+    width: Option<u16>,
+) -> String {
+    let color = false;
+    let mut layout = layout(Style {
+        color,
+        width: width.unwrap_or(u16::MAX),
+    });
+    layout.add_rows(rows);
+    finish(layout)
+}
+
 /// Blocks with an empty line between them.
 fn blocks(blocks: impl Iterator<Item = String>) -> String {
     blocks
