@@ -3,11 +3,14 @@
 
 use crate::opcode::Opcode;
 use alloy_primitives::{Address, B256, Bytes, b256};
-use std::sync::OnceLock;
+use std::sync::{Arc, LazyLock, OnceLock};
 
 /// keccak256 of no bytes, the code hash of accounts without code.
 pub const EMPTY_HASH: B256 =
     b256!("c5d2460186f7233c927e7db2dcc703c0e500b653ca82273b7bfad8045d85a470");
+
+/// The first bytes of a delegation (EIP-7702).
+const DELEGATION: [u8; 3] = [0xef, 0x01, 0x00];
 
 /// Zero bytes behind the code: STOP for a program counter that runs off the end, and an immediate
 /// for a PUSH32 that the code cuts short.
@@ -32,6 +35,12 @@ impl Code {
             hash: OnceLock::new(),
             jumpdests: OnceLock::new(),
         }
+    }
+
+    /// No code, one for all accounts that have none.
+    pub fn empty() -> Arc<Code> {
+        static EMPTY: LazyLock<Arc<Code>> = LazyLock::new(|| Arc::new(Code::new(&[])));
+        Arc::clone(&EMPTY)
     }
 
     /// The code itself.
@@ -75,16 +84,15 @@ impl Code {
         self.jumpdests.get_or_init(|| jumpdests(self.bytes()))
     }
 
+    /// The code of an account that runs another's (EIP-7702).
+    pub fn delegating_to(target: Address) -> Code {
+        Code::new(&[&DELEGATION[..], target.as_slice()].concat())
+    }
+
     /// Where EIP-7702 code points: `0xef0100` and an address.
     pub fn delegation(&self) -> Option<Address> {
-        let target = self.bytes().strip_prefix(&[0xef, 0x01, 0x00])?;
+        let target = self.bytes().strip_prefix(&DELEGATION)?;
         (target.len() == 20).then(|| Address::from_slice(target))
-    }
-}
-
-impl Default for Code {
-    fn default() -> Code {
-        Code::new(&[])
     }
 }
 

@@ -27,8 +27,24 @@ pub enum Fork {
 }
 
 impl Fork {
-    /// The forks that can be chosen.
-    pub const SUPPORTED: &[Fork] = &[Fork::Cancun, Fork::Prague, Fork::Osaka];
+    /// All forks, in order.
+    pub const ALL: &[Fork] = &[
+        Fork::Frontier,
+        Fork::Homestead,
+        Fork::TangerineWhistle,
+        Fork::SpuriousDragon,
+        Fork::Byzantium,
+        Fork::Constantinople,
+        Fork::Petersburg,
+        Fork::Istanbul,
+        Fork::Berlin,
+        Fork::London,
+        Fork::Paris,
+        Fork::Shanghai,
+        Fork::Cancun,
+        Fork::Prague,
+        Fork::Osaka,
+    ];
 
     /// The name in lower case, as on the command line and in case files.
     pub const fn name(self) -> &'static str {
@@ -58,16 +74,16 @@ impl fmt::Display for Fork {
     }
 }
 
-/// A fork that is unknown or not supported.
+/// A fork that does not exist.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("unknown fork `{0}`: use one of cancun, prague, osaka")]
+#[error("unknown fork `{0}`: use a main-net fork from frontier to osaka, such as cancun or prague")]
 pub struct UnknownFork(String);
 
 impl FromStr for Fork {
     type Err = UnknownFork;
 
     fn from_str(text: &str) -> Result<Fork, UnknownFork> {
-        Fork::SUPPORTED
+        Fork::ALL
             .iter()
             .copied()
             .find(|fork| fork.name().eq_ignore_ascii_case(text))

@@ -16,7 +16,7 @@
 //! let mut interpreter = Interpreter::new(Mode::Advanced, Fork::Osaka);
 //! let outcome = interpreter.execute(Message::call(caller, contract, Bytes::new(), 100_000), &mut world);
 //! assert_eq!(outcome.status, Status::Success);
-//! assert_eq!(outcome.gas_used, 24);
+//! assert_eq!(outcome.gas_used, 22);
 //! assert_eq!(outcome.output[31], 5);
 //! # Ok::<(), asm::AsmError>(())
 //! ```
@@ -38,6 +38,8 @@ mod opcode;
 mod ops;
 mod outcome;
 mod stack;
+#[cfg(feature = "statetest")]
+pub mod statetest;
 mod trace;
 mod traditional;
 mod word;

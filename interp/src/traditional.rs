@@ -221,10 +221,19 @@ impl Registers<'_> {
     /// `ip` points at an opcode of the code, and there is room for an item.
     #[inline(always)]
     unsafe fn push_immediate<const N: usize>(&mut self) {
-        // SAFETY: the padding has room for the longest immediate.
+        // SAFETY: 8 bytes from any byte of the immediate on are inside the padded code.
+        let eight =
+            |at: usize| u64::from_be(unsafe { self.ip.add(1 + at).cast::<u64>().read_unaligned() });
+        // Limb by limb from 8-byte loads: from single bytes the compiler makes single loads.
+        let limb = |i: usize| match N.saturating_sub(8 * i) {
+            0 => 0,
+            short @ 1..8 => eight(0) >> (64 - 8 * short),
+            _ => eight(N - 8 * (i + 1)),
+        };
+        let word = Word([limb(0), limb(1), limb(2), limb(3)]);
+        // SAFETY: the caller's.
         unsafe {
-            let bytes = self.ip.add(1).cast::<[u8; N]>().read_unaligned();
-            self.push([immediate(bytes)]);
+            self.push([word]);
             self.advance(1 + N);
         }
     }
@@ -281,16 +290,4 @@ impl Registers<'_> {
             memory: m.frame.memory.as_slice(),
         });
     }
-}
-
-/// A big-endian immediate as a word; limb by limb, so that short ones are one load.
-#[inline(always)]
-fn immediate<const N: usize>(bytes: [u8; N]) -> Word {
-    let mut limbs = [0; 4];
-    for (limb, piece) in limbs.iter_mut().zip(bytes.rchunks(8)) {
-        *limb = piece
-            .iter()
-            .fold(0, |value, byte| value << 8 | u64::from(*byte));
-    }
-    Word(limbs)
 }

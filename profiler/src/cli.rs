@@ -67,7 +67,7 @@ fn engines() -> impl TypedValueParser<Value = Which> {
 }
 
 fn forks() -> impl TypedValueParser<Value = Fork> {
-    one_of(Fork::SUPPORTED.iter().map(|fork| fork.name()).collect())
+    one_of(Fork::ALL.iter().map(|fork| fork.name()).collect())
 }
 
 /// The interpreter holds no more gas than an `i64`, and nobody should get less than was asked for.
@@ -114,6 +114,10 @@ pub enum Verb {
     Bench(Bench),
     /// Time, count, sample and simulate a case in two modes; write reports.
     Profile(Profile),
+    /// Assemble a source and print the code as hex.
+    Assemble(Assemble),
+    /// List code as opcodes.
+    Disassemble(Disassemble),
     /// Say what this machine can measure, and what would enable the rest.
     Doctor,
     /// One call of a case, for the simulator to watch.
@@ -233,6 +237,19 @@ pub struct Profile {
     /// Folder for the reports [default: reports/out/CASE].
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
+}
+
+#[derive(Args)]
+pub struct Assemble {
+    /// Source file; docs/ARCHITECTURE.md has the syntax.
+    pub file: PathBuf,
+}
+
+#[derive(Args)]
+pub struct Disassemble {
+    /// Code, hex, or @FILE with hex in it.
+    #[arg(value_name = "HEX|@FILE")]
+    pub code: String,
 }
 
 #[derive(Args)]

@@ -44,6 +44,8 @@ fn dispatch(cli: &Cli) -> Result<String> {
         Verb::Run(args) => cmd::run::run(args),
         Verb::Bench(args) => cmd::bench::run(args, style),
         Verb::Profile(args) => cmd::profile::run(args, style),
+        Verb::Assemble(args) => cmd::assemble::assemble(args),
+        Verb::Disassemble(args) => cmd::assemble::disassemble(args),
         Verb::Doctor => Ok(cmd::doctor::run(output::columns())),
         Verb::Simulated(args) => cmd::simulated::run(args),
     }

@@ -111,14 +111,42 @@ impl Files {
     /// Writes a file whole or not at all; returns its path.
     ///
     /// # Errors
-    /// A full disk and its like; the file that was there before is still there then.
+    /// As [`Files::write_all`].
     pub fn write(&self, name: impl AsRef<Path>, text: &str) -> Result<PathBuf> {
+        self.stage(name, text)?.put()
+    }
+
+    /// Writes files that belong together: all are on the disk before the first gets its name.
+    ///
+    /// # Errors
+    /// A full disk and its like; the files that were there before are still there then.
+    pub fn write_all(&self, texts: &[(&str, String)]) -> Result<Vec<PathBuf>> {
+        let staged = texts.iter().map(|(name, text)| self.stage(name, text));
+        let staged = staged.collect::<Result<Vec<_>>>()?;
+        staged.into_iter().map(Staged::put).collect()
+    }
+
+    fn stage(&self, name: impl AsRef<Path>, text: &str) -> Result<Staged> {
         let path = self.dir.join(name.as_ref().file_name().unwrap_or_default());
         let refuse = || format!("cannot write {}", path.display());
         let mut file = NamedTempFile::new_in(&self.dir).with_context(refuse)?;
         file.write_all(text.as_bytes()).with_context(refuse)?;
         readable(&file).with_context(refuse)?;
-        file.persist(&path).with_context(refuse)?;
+        Ok(Staged { file, path })
+    }
+}
+
+/// A file that is written and waits for its name.
+struct Staged {
+    file: NamedTempFile,
+    path: PathBuf,
+}
+
+impl Staged {
+    fn put(self) -> Result<PathBuf> {
+        let Staged { file, path } = self;
+        file.persist(&path)
+            .with_context(|| format!("cannot write {}", path.display()))?;
         Ok(path)
     }
 }

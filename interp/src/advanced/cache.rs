@@ -15,7 +15,7 @@ const LIMIT: usize = 64 << 20;
 /// The programs of one interpreter, hence of one fork.
 #[derive(Debug, Default)]
 pub(crate) struct Cache {
-    programs: HashMap<B256, Option<Arc<Program>>>,
+    programs: HashMap<B256, Option<Arc<Program>>, foldhash::fast::RandomState>,
     bytes: usize,
 }
 

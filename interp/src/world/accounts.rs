@@ -11,7 +11,7 @@ use std::sync::Arc;
 pub(super) type Map<K, V> = IndexMap<K, V, foldhash::fast::FixedState>;
 
 /// An account.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Account {
     /// Balance, wei.
     pub balance: Word,
@@ -22,6 +22,8 @@ pub struct Account {
     pub(super) storage: Map<Word, Slot>,
     /// Whether the state has the account; others were only looked at.
     pub(super) exists: bool,
+    /// Whether the transaction under way had to do with it.
+    pub(super) touched: bool,
     /// The transaction that accessed it last.
     pub(super) accessed: u32,
     /// The transaction that created it.
@@ -40,7 +42,31 @@ pub(super) struct Slot {
     pub accessed: u32,
 }
 
+impl Default for Account {
+    fn default() -> Account {
+        Account {
+            balance: Word::ZERO,
+            nonce: 0,
+            code: Code::empty(),
+            storage: Map::default(),
+            exists: false,
+            touched: false,
+            accessed: 0,
+            created: 0,
+            destroyed: false,
+        }
+    }
+}
+
 impl Account {
+    /// An account with code, all else zero.
+    pub fn with_code(code: &[u8]) -> Account {
+        Account {
+            code: Arc::new(Code::new(code)),
+            ..Account::default()
+        }
+    }
+
     /// An account with code, nonce 1 as contracts have (EIP-161).
     pub fn contract(code: &[u8]) -> Account {
         Account {
@@ -56,6 +82,11 @@ impl Account {
             balance,
             ..Account::default()
         }
+    }
+
+    /// No nonce, no balance, no code (EIP-161).
+    pub fn is_empty(&self) -> bool {
+        self.nonce == 0 && self.balance.is_zero() && self.code.is_empty()
     }
 
     /// The slots that are not zero, in no particular order.
@@ -75,6 +106,20 @@ impl Account {
                 ..Slot::default()
             },
         );
+    }
+
+    /// The account as if no transaction had seen it: it may come from another world, whose transactions
+    /// have the same numbers.
+    pub(super) fn untouched(mut self) -> Account {
+        for slot in self.storage.values_mut() {
+            slot.accessed = 0;
+        }
+        Account {
+            accessed: 0,
+            created: 0,
+            destroyed: false,
+            ..self
+        }
     }
 
     /// The slot's place, and its value.
@@ -126,9 +171,5 @@ impl Accounts {
 
     pub fn iter(&self) -> impl Iterator<Item = (&Address, &Account)> {
         self.by_address.iter()
-    }
-
-    pub fn all_mut(&mut self) -> impl Iterator<Item = &mut Account> {
-        self.by_address.values_mut()
     }
 }

@@ -24,6 +24,9 @@ pub(super) enum Change {
     Exists {
         account: u32,
     },
+    Touched {
+        account: u32,
+    },
     Accessed {
         account: u32,
         before: u32,
@@ -61,6 +64,7 @@ impl Change {
             Change::Nonce { account, before } => accounts.at(account as usize).nonce = before,
             Change::Code { account, before } => accounts.at(account as usize).code = before,
             Change::Exists { account } => accounts.at(account as usize).exists = false,
+            Change::Touched { account } => accounts.at(account as usize).touched = false,
             Change::Accessed { account, before } => accounts.at(account as usize).accessed = before,
             Change::Created { account, before } => accounts.at(account as usize).created = before,
             Change::Destroyed { account } => accounts.at(account as usize).destroyed = false,

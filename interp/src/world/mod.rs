@@ -4,6 +4,9 @@
 mod accounts;
 mod journal;
 mod precompiles;
+#[cfg(feature = "statetest")]
+mod root;
+pub mod transaction;
 
 pub use accounts::Account;
 
@@ -17,7 +20,7 @@ use journal::Change;
 use std::sync::Arc;
 
 /// Accounts and their storage, and what the transaction under way has changed of them so far.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct World {
     environment: Environment,
     accounts: Accounts,
@@ -34,8 +37,12 @@ impl World {
     pub fn new(environment: Environment) -> World {
         World {
             environment,
+            accounts: Accounts::default(),
+            transient: Map::default(),
+            block_hashes: Map::default(),
+            logs: Vec::new(),
+            journal: Vec::new(),
             transaction: 1,
-            ..World::default()
         }
     }
 
@@ -45,7 +52,7 @@ impl World {
             address,
             Account {
                 exists: true,
-                ..account
+                ..account.untouched()
             },
         );
     }
@@ -70,13 +77,10 @@ impl World {
         &self.logs
     }
 
-    /// Ends a transaction and begins the next: its changes stay, destroyed accounts go, and nothing is
-    /// warm but `warm`, the precompiles and, since Shanghai, the coinbase (EIP-2929, EIP-3651).
+    /// Ends the transaction under way and begins the next: nothing is warm but `warm`, the precompiles and,
+    /// since Shanghai, the coinbase (EIP-2929, EIP-3651).
     pub fn begin_transaction(&mut self, fork: Fork, warm: &[Address]) {
-        for account in self.accounts.all_mut().filter(|account| account.destroyed) {
-            *account = Account::default();
-        }
-        self.journal.clear();
+        self.end_transaction(fork);
         self.logs.clear();
         self.transient.clear();
         self.transaction += 1;
@@ -92,10 +96,34 @@ impl World {
         self.journal.clear();
     }
 
+    /// Makes the changes of the transaction under way final: destroyed accounts go, and since Spurious
+    /// Dragon empty ones that it touched (EIP-161). Its logs can be read until the next one begins.
+    pub fn end_transaction(&mut self, fork: Fork) {
+        for change in std::mem::take(&mut self.journal) {
+            let (Change::Touched { account } | Change::Destroyed { account }) = change else {
+                continue;
+            };
+            let account = self.accounts.at(account as usize);
+            account.touched = false;
+            let cleared = fork >= Fork::SpuriousDragon && account.is_empty();
+            if account.destroyed || cleared {
+                *account = Account::default();
+            }
+        }
+    }
+
+    /// Touches the block's author once more, as the block's reward does where it is 0.
+    #[cfg(feature = "statetest")]
+    pub(crate) fn reward(&mut self, author: Address, fork: Fork) {
+        let place = self.accounts.find(author);
+        self.touch(place);
+        self.end_transaction(fork);
+    }
+
     /// Changes an account's balance, and makes it exist.
     fn set_balance(&mut self, address: Address, balance: Word) {
         let place = self.accounts.find(address);
-        self.set_exists(place);
+        self.touch(place);
         let account = self.accounts.at(place);
         self.journal.push(Change::Balance {
             account: place as u32,
@@ -104,11 +132,18 @@ impl World {
         account.balance = balance;
     }
 
-    fn set_exists(&mut self, place: usize) {
+    /// Makes an account exist, and remembers that the transaction had to do with it.
+    fn touch(&mut self, place: usize) {
         let account = self.accounts.at(place);
         if !account.exists {
             account.exists = true;
             self.journal.push(Change::Exists {
+                account: place as u32,
+            });
+        }
+        if !account.touched {
+            account.touched = true;
+            self.journal.push(Change::Touched {
                 account: place as u32,
             });
         }
@@ -117,6 +152,12 @@ impl World {
     fn balance(&mut self, address: Address) -> Word {
         let place = self.accounts.find(address);
         self.accounts.at(place).balance
+    }
+}
+
+impl Default for World {
+    fn default() -> World {
+        World::new(Environment::default())
     }
 }
 
@@ -228,7 +269,7 @@ impl Host for World {
     fn transfer(&mut self, from: Address, to: Address, value: Word) -> bool {
         if value.is_zero() {
             let place = self.accounts.find(to);
-            self.set_exists(place);
+            self.touch(place);
             return true;
         }
         let (rest, short) = self.balance(from).overflowing_sub(value);
@@ -270,7 +311,7 @@ impl Host for World {
             before: 0,
         });
         account.nonce = u64::from(fork >= Fork::SpuriousDragon);
-        self.set_exists(place);
+        self.touch(place);
         true
     }
 

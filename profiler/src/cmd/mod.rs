@@ -1,5 +1,6 @@
 //! One verb a file. Each reads as its pipeline and returns what is printed in the end.
 
+pub mod assemble;
 pub mod bench;
 pub mod doctor;
 pub mod list;

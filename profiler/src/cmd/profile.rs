@@ -124,15 +124,18 @@ fn write(files: &Files, run: &Run, flames: &Flames, args: &Profile) -> Result<Ve
         .iter()
         .map(|(_, title, svg)| Flamegraph { title, svg })
         .collect();
-    let mut paths = vec![
-        files.write("report.html", &html::report(run, base, head, &embedded)?)?,
-        files.write("report.md", &markdown::counter_diff(run, base, head))?,
-        files.write("report.json", &json::write(run)?)?,
+    let mut texts = vec![
+        ("report.html", html::report(run, base, head, &embedded)?),
+        ("report.md", markdown::counter_diff(run, base, head)),
+        ("report.json", json::write(run)?),
     ];
-    for (name, _, svg) in &flames.pictures {
-        paths.push(files.write(name, svg)?);
-    }
-    Ok(paths)
+    texts.extend(
+        flames
+            .pictures
+            .iter()
+            .map(|(name, _, svg)| (name.as_str(), svg.clone())),
+    );
+    files.write_all(&texts)
 }
 
 fn summary(run: &Run, args: &Profile, style: Style, paths: &[PathBuf]) -> String {

@@ -33,7 +33,8 @@ pub fn run(args: &Run) -> Result<String> {
     }
 }
 
-fn bytes(text: &str, option: &str) -> Result<Bytes> {
+/// Hex digits, or those in a file named after an `@`.
+pub(super) fn bytes(text: &str, option: &str) -> Result<Bytes> {
     match text.strip_prefix('@') {
         Some(path) => {
             let text = fs::read_to_string(path)

@@ -1,0 +1,46 @@
+# One-line verbs; the logic is Rust. `make` alone lists them.
+
+CASE  ?= snailtracer
+CARGO ?= cargo
+BIN   := target/release/evmscope
+
+.DEFAULT_GOAL := help
+.PHONY: help setup build profile bench doctor test check cases clean
+
+help: ## list the verbs
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo "  CASE=NAME      the case of profile and bench (profile: snailtracer, bench: all)"
+
+setup:
+	@command -v $(CARGO) >/dev/null || { echo "error: cargo is missing: install Rust 1.95 or later with rustup" >&2; exit 1; }
+	@command -v cc >/dev/null || { echo "error: no C compiler: install gcc or clang (Debian: sudo apt-get install gcc)" >&2; exit 1; }
+	@command -v valgrind >/dev/null || echo "note: without valgrind there are no simulated counters (Debian: sudo apt-get install valgrind)" >&2
+
+build: setup ## build the release binary
+	$(CARGO) build --release --locked -p evmscope
+
+profile: build ## profile CASE: counters, flamegraphs and the counter-diff table
+	$(BIN) profile $(CASE)
+
+bench: build ## time all cases (or CASE) in both modes and in revm
+	$(BIN) bench $(if $(filter command environment,$(firstword $(origin CASE))),$(CASE)) --modes traditional,advanced,revm
+
+doctor: build ## what this machine can measure, and what would enable the rest
+	$(BIN) doctor
+
+test: setup ## everything that must hold
+	$(CARGO) test --workspace --locked
+
+check: setup ## the quick part of it: format, lints, the tests of interp and reports
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+	$(CARGO) test --locked -p evmscope-reports -p evmscope-interp --lib
+
+cases: setup ## recompile every case and prove the committed code equal (needs npm)
+	@command -v npm >/dev/null || { echo "error: npm is missing: install Node.js (Debian: sudo apt-get install nodejs npm)" >&2; exit 1; }
+	cd cases && npm ci --silent --no-audit --no-fund && node compile.mjs --check
+	$(CARGO) test --locked -p evmscope-interp --test assembly
+
+clean: ## remove what was built and written
+	$(CARGO) clean
+	rm -rf reports/out cases/node_modules

@@ -1,0 +1,415 @@
+//! The official state tests (`GeneralStateTests` of ethereum/tests and execution-spec-tests): reading
+//! them and running one. Which files are run, and what is printed, is the caller's business.
+
+use crate::fork::Fork;
+use crate::host::Environment;
+use crate::interpreter::{Interpreter, Mode};
+use crate::keccak::keccak256;
+use crate::word::Word;
+use crate::world::transaction::{Authorization, Fees, Kind, Transaction};
+use crate::world::{Account, World};
+use alloy_primitives::{Address, B256, Bytes, hex};
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+
+/// A file that is no state test.
+#[derive(Debug, thiserror::Error)]
+#[error("no state test: {0}")]
+pub struct FormatError(#[from] serde_json::Error);
+
+/// A test: a state, a transaction in several variants, and what comes of each at several forks.
+#[derive(Debug)]
+pub struct StateTest {
+    /// Its name in the file.
+    pub name: String,
+    unit: Unit,
+}
+
+/// One variant at one fork.
+#[derive(Clone, Copy, Debug)]
+pub struct Case<'a> {
+    test: &'a StateTest,
+    /// The fork.
+    pub fork: Fork,
+    post: &'a Post,
+    /// Its place among the fork's variants.
+    pub index: usize,
+}
+
+/// How a case came out other than expected.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// What differs: `exception`, `state root` or `logs hash`.
+    pub what: &'static str,
+    /// What the test states.
+    pub expected: String,
+    /// What came out.
+    pub found: String,
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{}: expected {}, found {}",
+            self.what, self.expected, self.found
+        )
+    }
+}
+
+/// Reads the tests of a file.
+///
+/// # Errors
+/// Text that is not in the format.
+pub fn parse(text: &str) -> Result<Vec<StateTest>, FormatError> {
+    let units: BTreeMap<String, Unit> = serde_json::from_str(text)?;
+    Ok(units
+        .into_iter()
+        .map(|(name, unit)| StateTest { name, unit })
+        .collect())
+}
+
+impl StateTest {
+    /// All cases of forks that are known.
+    pub fn cases(&self) -> impl Iterator<Item = Case<'_>> {
+        self.unit
+            .post
+            .iter()
+            .filter_map(|(name, posts)| Some((fork(name)?, posts)))
+            .flat_map(move |(fork, posts)| {
+                let numbered = posts.iter().enumerate();
+                numbered.map(move |(index, post)| Case {
+                    test: self,
+                    fork,
+                    post,
+                    index,
+                })
+            })
+    }
+
+    /// Names of forks in the test that are not known.
+    pub fn unknown_forks(&self) -> impl Iterator<Item = &str> {
+        self.unit
+            .post
+            .keys()
+            .map(String::as_str)
+            .filter(|name| fork(name).is_none())
+    }
+}
+
+impl Case<'_> {
+    /// Indices of data, gas and value, as tests are known by them.
+    pub fn indices(&self) -> (usize, usize, usize) {
+        let Indexes { data, gas, value } = self.post.indexes;
+        (data, gas, value)
+    }
+
+    /// Runs the case in a mode.
+    ///
+    /// # Errors
+    /// The first thing that came out other than expected.
+    pub fn run(&self, mode: Mode) -> Result<(), Failure> {
+        let mut world = self.world();
+        let exception = match self.transaction() {
+            // A transaction that cannot even be written down is refused before there is one.
+            None => Some("undecodable".to_owned()),
+            Some(tx) => {
+                let result = world.transact(&mut Interpreter::new(mode, self.fork), &tx);
+                result.err().map(|error| error.name().to_owned())
+            }
+        };
+        // The author's reward is 0 in these tests, and still touches the account.
+        world.reward(self.test.unit.env.current_coinbase, self.fork);
+
+        match (&self.post.expect_exception, &exception) {
+            (Some(expected), None) => return Err(failure("exception", expected, "none")),
+            (None, Some(found)) => return Err(failure("exception", "none", found)),
+            _ => {}
+        }
+        compare("logs hash", self.post.logs, world.logs_hash())?;
+        compare("state root", self.post.hash, world.state_root())
+    }
+
+    fn world(&self) -> World {
+        let Unit { env, pre, .. } = &self.test.unit;
+        let merged = self.fork >= Fork::Paris;
+        let random = env.current_random.map(Word::from);
+        let prevrandao = if merged {
+            random
+        } else {
+            env.current_difficulty
+        };
+        let mut world = World::new(Environment {
+            number: env.current_number.saturating_u64(),
+            timestamp: env.current_timestamp.saturating_u64(),
+            coinbase: env.current_coinbase,
+            gas_limit: env.current_gas_limit.saturating_u64(),
+            prevrandao: prevrandao.unwrap_or_default(),
+            base_fee: env.current_base_fee.unwrap_or_default(),
+            blob_base_fee: blob_base_fee(
+                self.fork,
+                env.current_excess_blob_gas.unwrap_or_default(),
+            ),
+            chain_id: 1,
+            ..Environment::default()
+        });
+        for (address, state) in pre {
+            let mut account = Account::with_code(&state.code);
+            account.balance = state.balance;
+            account.nonce = state.nonce.saturating_u64();
+            for (key, value) in &state.storage {
+                account.set_storage(key.0, value.0);
+            }
+            world.insert(*address, account);
+        }
+        let number = env.current_number.saturating_u64();
+        for block in number.saturating_sub(256)..number {
+            world.set_block_hash(block, keccak256(block.to_string().as_bytes()));
+        }
+        world
+    }
+
+    /// The variant of the transaction; `None` where a field does not fit it.
+    fn transaction(&self) -> Option<Transaction> {
+        let parts = &self.test.unit.transaction;
+        let (data, gas, value) = self.indices();
+        let access_list = parts
+            .access_lists
+            .as_ref()
+            .and_then(|lists| lists.get(data)?.as_ref());
+        let kind = parts.kind(access_list.is_some())?;
+        let listed = access_list.into_iter().flatten();
+        Some(Transaction {
+            caller: parts.sender,
+            nonce: number(&parts.nonce)?.to_u64()?,
+            gas_limit: number(parts.gas_limit.get(gas)?)?.to_u64()?,
+            to: if parts.to.is_empty() {
+                None
+            } else {
+                Some(parts.to.parse().ok()?)
+            },
+            value: number(parts.value.get(value)?)?,
+            input: bytes(parts.data.get(data)?)?,
+            kind,
+            access_list: listed
+                .map(|item| {
+                    (
+                        item.address,
+                        item.storage_keys.iter().map(|k| Word::from(*k)).collect(),
+                    )
+                })
+                .collect(),
+        })
+    }
+}
+
+impl Parts {
+    fn kind(&self, has_access_list: bool) -> Option<Kind> {
+        let field = |text: &Option<String>| text.as_deref().map_or(Some(Word::ZERO), number);
+        let fees = Fees {
+            max_fee: field(&self.max_fee_per_gas)?,
+            max_priority_fee: field(&self.max_priority_fee_per_gas)?,
+        };
+        if let Some(authorizations) = &self.authorization_list {
+            let authorizations = authorizations.iter().map(Signed::authorization).collect();
+            return Some(Kind::SetCode {
+                fees,
+                authorizations,
+            });
+        }
+        if let Some(hashes) = &self.blob_versioned_hashes {
+            let max_fee_per_blob_gas = field(&self.max_fee_per_blob_gas)?;
+            return Some(Kind::Blob {
+                fees,
+                max_fee_per_blob_gas,
+                hashes: hashes.clone(),
+            });
+        }
+        if self.max_fee_per_gas.is_some() {
+            return Some(Kind::FeeMarket(fees));
+        }
+        let gas_price = field(&self.gas_price)?;
+        Some(if has_access_list {
+            Kind::AccessList { gas_price }
+        } else {
+            Kind::Legacy { gas_price }
+        })
+    }
+}
+
+impl Signed {
+    fn authorization(&self) -> Authorization {
+        Authorization {
+            chain_id: self.chain_id,
+            address: self.address,
+            nonce: self.nonce.saturating_u64(),
+            authority: self.signer,
+        }
+    }
+}
+
+fn failure(what: &'static str, expected: impl ToString, found: impl ToString) -> Failure {
+    Failure {
+        what,
+        expected: expected.to_string(),
+        found: found.to_string(),
+    }
+}
+
+fn compare(what: &'static str, expected: B256, found: B256) -> Result<(), Failure> {
+    if expected == found {
+        Ok(())
+    } else {
+        Err(failure(what, expected, found))
+    }
+}
+
+/// The suites' names of the forks.
+fn fork(name: &str) -> Option<Fork> {
+    Some(match name {
+        "Frontier" => Fork::Frontier,
+        "Homestead" => Fork::Homestead,
+        "EIP150" => Fork::TangerineWhistle,
+        "EIP158" => Fork::SpuriousDragon,
+        "Byzantium" => Fork::Byzantium,
+        "Constantinople" => Fork::Constantinople,
+        "ConstantinopleFix" => Fork::Petersburg,
+        "Istanbul" => Fork::Istanbul,
+        "Berlin" => Fork::Berlin,
+        "London" => Fork::London,
+        "Paris" | "Merge" => Fork::Paris,
+        "Shanghai" => Fork::Shanghai,
+        "Cancun" => Fork::Cancun,
+        "Prague" => Fork::Prague,
+        "Osaka" => Fork::Osaka,
+        _ => return None,
+    })
+}
+
+/// The base fee of blob gas: `e ^ (excess / fraction)`, by its Taylor series (EIP-4844, EIP-7691).
+fn blob_base_fee(fork: Fork, excess: Word) -> Word {
+    let fraction = Word::from(if fork >= Fork::Prague {
+        5_007_716u64
+    } else {
+        3_338_477
+    });
+    let mut sum = Word::ZERO;
+    let mut term = fraction;
+    let mut i = 1u64;
+    while !term.is_zero() {
+        sum = sum.wrapping_add(term);
+        term = term
+            .wrapping_mul(excess)
+            .unsigned_div(fraction.wrapping_mul(Word::from(i)));
+        i += 1;
+    }
+    sum.unsigned_div(fraction)
+}
+
+/// A number in hex; `None` where it has more than 256 bits, which some tests are about.
+fn number(text: &str) -> Option<Word> {
+    text.parse().ok()
+}
+
+fn bytes(text: &str) -> Option<Bytes> {
+    hex::decode(text).ok().map(Bytes::from)
+}
+
+#[derive(Debug, Deserialize)]
+struct Unit {
+    env: Env,
+    pre: BTreeMap<Address, State>,
+    transaction: Parts,
+    post: BTreeMap<String, Vec<Post>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Env {
+    current_coinbase: Address,
+    current_gas_limit: Word,
+    current_number: Word,
+    current_timestamp: Word,
+    current_difficulty: Option<Word>,
+    current_random: Option<B256>,
+    current_base_fee: Option<Word>,
+    current_excess_blob_gas: Option<Word>,
+}
+
+#[derive(Debug, Deserialize)]
+struct State {
+    balance: Word,
+    nonce: Word,
+    code: Bytes,
+    #[serde(default)]
+    storage: BTreeMap<Key, Key>,
+}
+
+/// A word as the key of a map.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Key(Word);
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Parts {
+    sender: Address,
+    to: String,
+    nonce: String,
+    data: Vec<String>,
+    gas_limit: Vec<String>,
+    value: Vec<String>,
+    gas_price: Option<String>,
+    max_fee_per_gas: Option<String>,
+    max_priority_fee_per_gas: Option<String>,
+    max_fee_per_blob_gas: Option<String>,
+    blob_versioned_hashes: Option<Vec<B256>>,
+    access_lists: Option<Vec<Option<Vec<Listed>>>>,
+    authorization_list: Option<Vec<Signed>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Listed {
+    address: Address,
+    storage_keys: Vec<B256>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Signed {
+    chain_id: Word,
+    address: Address,
+    nonce: Word,
+    signer: Option<Address>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Post {
+    hash: B256,
+    logs: B256,
+    indexes: Indexes,
+    expect_exception: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+struct Indexes {
+    data: usize,
+    gas: usize,
+    value: usize,
+}
+
+impl<'de> Deserialize<'de> for Word {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Word, D::Error> {
+        let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
+        Word::from_str(&text).map_err(serde::de::Error::custom)
+    }
+}
+
+impl<'de> Deserialize<'de> for Key {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Key, D::Error> {
+        Word::deserialize(deserializer).map(Key)
+    }
+}

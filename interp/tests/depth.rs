@@ -1,0 +1,190 @@
+//! Deep, long and hostile: 1,024 frames on a small native stack, threads that share a world, and code made
+//! to hurt a decoder.
+
+mod common;
+
+use common::{CONTRACT, Scene, Seen, assemble, reference};
+use evmscope_interp::{Fork, Interpreter, Mode, Opcode, Status, Word, keccak256};
+use std::thread;
+
+/// Runs on a thread with little native stack, an eighth of what a spawned one has by default. Without
+/// any optimisation, one dispatch loop alone takes more than half of it.
+fn on_a_small_stack<T: Send>(run: impl FnOnce() -> T + Send) -> T {
+    const NATIVE_STACK: usize = 256 << 10;
+    thread::scope(|scope| {
+        let small = thread::Builder::new().stack_size(NATIVE_STACK);
+        small.spawn_scoped(scope, run).unwrap().join().unwrap()
+    })
+}
+
+/// Gas that reaches the deepest frame, although each keeps a 64th.
+const HUGE: u64 = 1 << 60;
+
+/// Runs the scene in every mode on a small native stack, and on the reference.
+fn run_deep(scene: Scene) -> Seen {
+    let scene = scene.gas(HUGE);
+    let seen = on_a_small_stack(|| scene.run_all());
+    assert_eq!(seen.clone().any_halt(), reference::run(&scene).any_halt());
+    assert_eq!(seen.status, Status::Success);
+    seen
+}
+
+/// Calls itself, and returns one more than the callee does.
+fn recursion(op: &str, before: &str) -> String {
+    let value = if op.starts_with("CALL") { "PUSH0" } else { "" };
+    format!(
+        "{before} PUSH1 32 PUSH0 PUSH0 PUSH0 {value} ADDRESS GAS {op} POP
+         PUSH0 MLOAD PUSH1 1 ADD PUSH0 MSTORE PUSH1 32 PUSH0 RETURN"
+    )
+}
+
+#[test]
+fn calls_go_1024_deep() {
+    for op in ["CALL", "CALLCODE", "DELEGATECALL", "STATICCALL"] {
+        let seen = run_deep(Scene::asm(&recursion(op, "")));
+        assert_eq!(seen.words(), [Word::from(1_025_u64)], "{op}");
+    }
+}
+
+#[test]
+fn creations_go_1024_deep() {
+    // Creates with its own code as init code.
+    let source = "CODESIZE PUSH0 PUSH0 CODECOPY CODESIZE PUSH0 PUSH0 CREATE";
+    let before = Scene::asm(source).run_all().accounts.len();
+    assert!(before > 3, "few creations with little gas, but some");
+    let seen = run_deep(Scene::asm(source));
+    let created = |account: &&common::SeenAccount| account.nonce == 2;
+    assert_eq!(seen.accounts.values().filter(created).count(), 1_024);
+}
+
+#[test]
+fn every_frame_has_a_whole_stack() {
+    // 1,016 items below, 7 operands, and one more while the call runs in the next frame.
+    let source = recursion("CALL", &"PUSH0 ".repeat(1_016));
+    let seen = run_deep(Scene::asm(&source));
+    assert_eq!(seen.words(), [Word::from(1_025_u64)]);
+}
+
+#[test]
+fn every_frame_has_its_own_memory() {
+    // Writes the gas at 5,000, calls, and fails unless it is still there.
+    let source = recursion(
+        "CALL",
+        "GAS DUP1 PUSH2 5000 MSTORE PUSH1 @call JUMP call: JUMPDEST",
+    )
+    .replace(
+        "PUSH0 MLOAD",
+        "PUSH2 5000 MLOAD EQ PUSH1 @same JUMPI INVALID same: JUMPDEST PUSH0 MLOAD",
+    );
+    let seen = run_deep(Scene::asm(&source));
+    assert_eq!(seen.words(), [Word::from(1_025_u64)]);
+}
+
+#[test]
+fn threads_share_a_world() {
+    let scene = Scene::asm(&recursion("CALL", "PUSH0 SLOAD PUSH1 1 ADD PUSH0 SSTORE"));
+    let expected = scene.run_all();
+    thread::scope(|scope| {
+        for mode in Mode::ALL.repeat(2) {
+            let (scene, expected) = (&scene, &expected);
+            scope.spawn(move || {
+                let mut interpreter = Interpreter::new(mode, scene.fork);
+                for _ in 0..20 {
+                    assert_eq!(scene.run_on(&mut interpreter), *expected, "{mode}");
+                }
+            });
+        }
+    });
+}
+
+#[test]
+fn interpreters_move_between_threads() {
+    let scene = Scene::asm("PUSH1 1 PUSH0 SSTORE");
+    let expected = scene.run_all();
+    for mode in Mode::ALL {
+        let mut interpreter = Interpreter::new(mode, scene.fork);
+        for _ in 0..2 {
+            assert_eq!(
+                on_a_small_stack(|| scene.run_on(&mut interpreter)),
+                expected
+            );
+        }
+    }
+}
+
+/// The longest code that can be deployed.
+const LONGEST: usize = 24_576;
+
+fn hostile() -> impl Iterator<Item = (String, Vec<u8>)> {
+    let repeated = |source: &str| {
+        let unit = assemble(source);
+        let code = unit.iter().copied().cycle().take(LONGEST).collect();
+        (format!("{source}, repeated"), code)
+    };
+    let bytes = (0..=255).map(|byte| (format!("0x{byte:02x}, repeated"), vec![byte; LONGEST]));
+    let random = (0..16_u64).map(|seed| {
+        let word = |i: u64| keccak256(&[seed.to_be_bytes(), i.to_be_bytes()].concat()).0;
+        let code = (0..LONGEST as u64 / 32).flat_map(word).collect();
+        (format!("random bytes {seed}"), code)
+    });
+    let units = [
+        "PUSH0 PUSH0 JUMPI",
+        "PUSH1 0 JUMPI",
+        "JUMPDEST PUSH0 JUMP",
+        "JUMPDEST PUSH2 24575 JUMP",
+        "JUMPDEST GAS PUSH1 1 JUMPI",
+        "JUMPDEST PC JUMP",
+        "JUMPDEST MSIZE MLOAD POP",
+        "PUSH32 0x5b5b5b5b5b5b5b5b5b5b5b5b5b5b5b5b5b5b5b5b5b5b5b5b5b5b5b5b5b5b5b5b POP",
+        "GAS POP",
+        "PUSH0 SLOAD POP",
+        "PUSH0 PUSH0 LOG0",
+        "PUSH0 PUSH0 PUSH0 CREATE POP",
+        "CODESIZE PUSH0 PUSH0 CODECOPY",
+        "PUSH0 PUSH0 PUSH0 PUSH0 PUSH0 ADDRESS GAS CALL POP",
+    ];
+    bytes.chain(random).chain(units.into_iter().map(repeated))
+}
+
+#[test]
+fn hostile_code_ends_alike() {
+    for (name, code) in hostile() {
+        for gas in [100_000, 400_000] {
+            let scene = Scene::new(&code).gas(gas);
+            let seen = scene.run_all().any_halt();
+            assert_eq!(seen, reference::run(&scene).any_halt(), "{name}");
+        }
+    }
+}
+
+#[test]
+fn code_may_be_longer_than_any_that_is_deployed() {
+    for len in [1 << 16, (1 << 20) - 1, 1 << 20, (1 << 20) + 1] {
+        let mut code = vec![Opcode::JUMPDEST.0; len];
+        // A jump to the last byte, and one back.
+        let head = assemble(&format!("CALLDATASIZE ISZERO PUSH3 {} MUL JUMP", len - 1));
+        code[..head.len()].copy_from_slice(&head);
+        let seen = Scene::new(&code).run_all();
+        assert_eq!(seen.status, Status::Success, "{len}");
+        let scene = Scene::new(&code);
+        assert!(scene.message.gas - seen.gas_left < 100, "{len}");
+    }
+}
+
+#[test]
+fn forgotten_programs_are_decoded_anew() {
+    let mut interpreter = Interpreter::new(Mode::Advanced, Fork::Osaka);
+    // Each takes half a megabyte as a program.
+    let scene = |n: u8| {
+        let mut code = assemble(&format!("PUSH1 {n} PUSH0 SSTORE"));
+        code.resize(LONGEST, Opcode::JUMPDEST.0);
+        Scene::new(&code)
+    };
+    for n in (1..=250).chain(1..=3) {
+        let scene = scene(n);
+        let mut world = scene.before();
+        interpreter.execute(scene.message, &mut world);
+        let (key, value) = world.get(&CONTRACT).unwrap().storage().next().unwrap();
+        assert_eq!((key, value), (Word::ZERO, Word::from(u64::from(n))));
+    }
+}

@@ -1,0 +1,205 @@
+//! Both modes give the same status, gas, output, refund, logs and state for every input: random scenes,
+//! and fixed programs with every amount of gas.
+//!
+//! `PROPTEST_CASES=100000 cargo test -p evmscope-interp --test parity` runs more of them.
+
+mod common;
+
+use common::{PEERS, Scene, generate};
+use evmscope_interp::{Halt, Interpreter, Mode, Opcode, Status, Step, Tracer};
+use proptest::prelude::*;
+use proptest::strategy::ValueTree;
+use proptest::test_runner::TestRunner;
+use std::cell::RefCell;
+use std::collections::{HashMap, HashSet};
+
+proptest! {
+    #![proptest_config(generate::config(1_000))]
+
+    #[test]
+    fn random_scenes_end_alike_in_both_modes(plan in generate::plans()) {
+        agree_for_less_gas(&plan.scene())?;
+    }
+}
+
+/// Compares the modes with all of the scene's gas, and with less, down to nothing.
+fn agree_for_less_gas(scene: &Scene) -> Result<(), TestCaseError> {
+    let used = agree(scene)?;
+    for eighth in 0..8 {
+        agree(&scene.clone().gas(used * eighth / 8))?;
+    }
+    for around in [used.saturating_sub(1), used, used + 1] {
+        agree(&scene.clone().gas(around))?;
+    }
+    Ok(())
+}
+
+/// Compares the modes; the gas used.
+fn agree(scene: &Scene) -> Result<u64, TestCaseError> {
+    let traditional = run(Mode::Traditional, scene);
+    let advanced = run(Mode::Advanced, scene);
+    prop_assert_eq!(&advanced, &traditional, "gas {}", scene.message.gas);
+    Ok(scene.message.gas - traditional.gas_left)
+}
+
+/// Runs the scene on an interpreter that has run all earlier ones: what it keeps must not show.
+fn run(mode: Mode, scene: &Scene) -> common::Seen {
+    thread_local! {
+        static KEPT: RefCell<Vec<Interpreter>> = const { RefCell::new(Vec::new()) };
+    }
+    KEPT.with_borrow_mut(|kept| {
+        let known = kept
+            .iter()
+            .position(|kept| (kept.mode(), kept.fork()) == (mode, scene.fork));
+        let place = known.unwrap_or_else(|| {
+            kept.push(Interpreter::new(mode, scene.fork));
+            kept.len() - 1
+        });
+        scene.run_on(&mut kept[place])
+    })
+}
+
+/// What the random scenes reach: agreement on scenes that all fail at once would say little.
+#[test]
+fn random_scenes_reach_every_opcode_and_many_ends() {
+    let mut reached = Reached::default();
+    let mut runner = TestRunner::deterministic();
+    let scenes = 600;
+    for _ in 0..scenes {
+        let plan = generate::plans().new_tree(&mut runner).unwrap();
+        let scene = plan.current().scene();
+        let mut interpreter = Interpreter::new(Mode::Traditional, scene.fork);
+        let outcome = interpreter.trace(scene.message.clone(), &mut scene.before(), &mut reached);
+        *reached.ends.entry(outcome.status).or_default() += 1;
+        reached.refunds += usize::from(outcome.refund > 0);
+    }
+
+    let defined = |op: &Opcode| op.info().is_some();
+    let missing: Vec<_> = (0..=255)
+        .map(Opcode)
+        .filter(|op| defined(op) && !reached.opcodes.contains(op))
+        .collect();
+    assert_eq!(missing, [], "opcodes never run");
+    for halt in [
+        Halt::OutOfGas,
+        Halt::StackUnderflow,
+        Halt::StackOverflow,
+        Halt::InvalidJump,
+        Halt::UndefinedOpcode,
+        Halt::InvalidOpcode,
+        Halt::StaticViolation,
+        Halt::ReturnDataOutOfBounds,
+    ] {
+        let status = Status::Halt(halt);
+        assert!(reached.ends.contains_key(&status), "{status} never seen");
+    }
+    assert!(reached.ends[&Status::Success] > scenes / 3);
+    assert!(reached.ends[&Status::Revert] > 0);
+    assert!(reached.refunds > 0);
+    assert!(reached.depth > 50);
+}
+
+#[derive(Default)]
+struct Reached {
+    opcodes: HashSet<Opcode>,
+    ends: HashMap<Status, usize>,
+    refunds: usize,
+    depth: u32,
+}
+
+impl Tracer for Reached {
+    fn step(&mut self, step: &Step) {
+        self.opcodes.insert(step.opcode);
+        self.depth = self.depth.max(step.depth);
+    }
+}
+
+/// Programs whose blocks hold what sees gas, memory that grows, jumps and calls: charging a block at once
+/// must not show, wherever the gas ends.
+#[test]
+fn fixed_programs_end_alike_for_every_amount_of_gas() {
+    for (name, scene) in programs() {
+        let seen = scene.run_all();
+        assert_eq!(seen.status, Status::Success, "{name}");
+        let used = scene.message.gas - seen.gas_left;
+        assert!(used < 50_000, "{name} takes too long: {used} gas");
+        for gas in 0..=used + 1 {
+            let scene = scene.clone().gas(gas);
+            let [traditional, advanced] = Mode::ALL.map(|mode| run(mode, &scene));
+            assert_eq!(advanced, traditional, "{name} with gas {gas}");
+        }
+    }
+}
+
+fn programs() -> Vec<(&'static str, Scene)> {
+    let two = |source, peer| Scene::asm(source).contract(PEERS[0], peer);
+    vec![
+        ("one block", Scene::asm("PUSH1 2 PUSH1 3 MUL PUSH1 7 EXP PUSH0 MSTORE")),
+        (
+            "gas seen inside a block",
+            Scene::asm(
+                "GAS PUSH0 MSTORE PUSH1 1 PUSH1 2 ADD PUSH1 99 MSTORE GAS PUSH1 32 MSTORE PC MSIZE ADD
+                 PUSH1 64 MSTORE PUSH1 200 PUSH0 KECCAK256 GAS PUSH1 96 MSTORE PUSH1 128 PUSH0 RETURN",
+            ),
+        ),
+        (
+            "blocks without an instruction",
+            Scene::asm("JUMPDEST JUMPDEST PUSH1 @on JUMP JUMPDEST on: JUMPDEST JUMPDEST"),
+        ),
+        (
+            "a loop that grows memory",
+            Scene::asm(
+                "PUSH1 9 top: JUMPDEST DUP1 PUSH1 200 MUL DUP1 MSTORE GAS DUP2 MSTORE8
+                 PUSH1 1 SWAP1 SUB DUP1 PUSH1 @top JUMPI MSIZE PUSH0 RETURN",
+            ),
+        ),
+        (
+            "computed jumps",
+            Scene::asm(
+                "PUSH1 3 top: JUMPDEST PUSH1 @back PUSH1 @sub PUSH1 0xff XOR PUSH1 0xff XOR JUMP
+                 back: JUMPDEST PUSH1 1 SWAP1 SUB DUP1 PUSH1 @top PUSH0 ADD JUMPI STOP
+                 sub: JUMPDEST GAS POP JUMP",
+            ),
+        ),
+        (
+            "storage, transient storage and logs",
+            Scene::asm(
+                "PUSH0 SLOAD PUSH1 1 ADD PUSH0 SSTORE PUSH0 PUSH1 1 SSTORE PUSH1 7 PUSH1 5 TSTORE
+                 PUSH1 5 TLOAD PUSH0 MSTORE PUSH1 8 PUSH1 40 PUSH1 3 LOG1 GAS PUSH1 64 MSTORE
+                 PUSH1 96 PUSH0 RETURN",
+            )
+            .slot(0, 1)
+            .slot(1, 1),
+        ),
+        (
+            "a call with value, and its return data",
+            two(
+                "PUSH1 9 PUSH0 MSTORE PUSH1 5 PUSH1 64 PUSH1 40 PUSH0 PUSH1 3 PUSH20
+                 0xc1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1 GAS CALL GAS RETURNDATASIZE PUSH0 PUSH1 100
+                 RETURNDATACOPY PUSH1 32 MSTORE PUSH1 128 MSTORE PUSH1 160 PUSH0 RETURN",
+                "CALLVALUE PUSH0 MSTORE PUSH0 CALLDATALOAD PUSH1 32 MSTORE GAS PUSH1 64 MSTORE
+                 PUSH1 90 PUSH0 RETURN",
+            )
+            .balance(10),
+        ),
+        (
+            "calls that fail and revert",
+            two(
+                "PUSH0 PUSH0 PUSH0 PUSH0 PUSH20 0xc1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1 PUSH2 3000
+                 DELEGATECALL PUSH0 PUSH0 PUSH1 1 PUSH0 PUSH20
+                 0xc1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1 PUSH2 3000 STATICCALL
+                 RETURNDATASIZE PUSH0 SSTORE PUSH0 MSTORE PUSH1 32 MSTORE PUSH1 64 PUSH0 RETURN",
+                "CALLDATASIZE PUSH1 @fail JUMPI PUSH1 3 PUSH0 REVERT fail: JUMPDEST PUSH1 1 PUSH1 1 SSTORE",
+            )
+            .slot(0, 9),
+        ),
+        (
+            "a creation",
+            // Init code: MSTORE8(0, GAS); RETURN(0, 2)
+            Scene::asm(
+                "PUSH8 0x5a5f5360025ff300 PUSH0 MSTORE PUSH1 7 PUSH1 24 PUSH0 CREATE DUP1 PUSH0 MSTORE
+                 EXTCODESIZE PUSH1 32 MSTORE PUSH1 64 PUSH0 RETURN",
+            ),
+        ),
+    ]
+}

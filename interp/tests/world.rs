@@ -1,0 +1,106 @@
+//! The world in memory as a host: what a transaction begins with, and what undoing leaves. What opcodes
+//! make of it is told elsewhere.
+
+use alloy_primitives::{Address, Bytes};
+use evmscope_interp::world::{Account, World};
+use evmscope_interp::{Code, Environment, Fork, Host, Log, Word};
+use std::sync::Arc;
+
+const ADDRESS: Address = Address::repeat_byte(0xaa);
+const OTHER: Address = Address::repeat_byte(0xbb);
+
+#[test]
+fn new_worlds_are_cold() {
+    for mut world in [World::default(), World::new(Environment::default())] {
+        assert!(world.load(ADDRESS, Word::ONE).cold);
+        assert!(world.warm_account(ADDRESS));
+        assert!(!world.warm_account(ADDRESS));
+        assert!(!world.load(ADDRESS, Word::ONE).cold);
+    }
+}
+
+#[test]
+fn inserted_accounts_are_cold_wherever_they_come_from() {
+    let mut first = World::default();
+    assert!(first.create(ADDRESS, Fork::Osaka));
+    first.warm_account(ADDRESS);
+    first.store(ADDRESS, Word::ONE, Word::from(5_u64));
+    first.selfdestruct(ADDRESS, OTHER, Fork::Osaka);
+    let account = first.get(&ADDRESS).unwrap().clone();
+
+    let mut second = World::default();
+    second.insert(ADDRESS, account);
+    assert!(second.warm_account(ADDRESS));
+    let slot = second.store(ADDRESS, Word::ONE, Word::ZERO);
+    assert!(slot.cold);
+    assert_eq!(slot.original, Word::from(5_u64));
+    // It is not one that this transaction created, nor destroyed.
+    assert!(!second.selfdestruct(ADDRESS, OTHER, Fork::Osaka));
+    second.begin_transaction(Fork::Osaka, &[]);
+    assert!(second.get(&ADDRESS).is_some());
+}
+
+#[test]
+fn transactions_begin_cold_but_for_what_is_always_warm() {
+    let coinbase = Address::repeat_byte(0xcb);
+    let mut world = World::new(Environment {
+        coinbase,
+        ..Environment::default()
+    });
+    world.store(ADDRESS, Word::ONE, Word::ONE);
+    world.warm_account(ADDRESS);
+    world.begin_transaction(Fork::Osaka, &[OTHER]);
+    let precompile = Address::with_last_byte(1);
+    for (address, cold) in [
+        (ADDRESS, true),
+        (OTHER, false),
+        (coinbase, false),
+        (precompile, false),
+    ] {
+        assert_eq!(world.warm_account(address), cold, "{address}");
+    }
+    let slot = world.store(ADDRESS, Word::ONE, Word::ZERO);
+    assert_eq!((slot.cold, slot.original), (true, Word::ONE));
+}
+
+#[test]
+fn undoing_goes_back_to_the_checkpoint_and_no_further() {
+    let mut world = World::default();
+    let mut rich = Account::contract(&[0]);
+    rich.balance = 9_u64.into();
+    world.insert(ADDRESS, rich);
+    world.store(ADDRESS, Word::ZERO, Word::ONE);
+    let before = world.clone();
+    let checkpoint = world.checkpoint();
+
+    let two = Word::from(2_u64);
+    world.store(ADDRESS, Word::ZERO, two);
+    world.store(ADDRESS, Word::ONE, two);
+    world.store_transient(ADDRESS, Word::ZERO, two);
+    assert!(world.transfer(ADDRESS, OTHER, two));
+    assert!(!world.transfer(ADDRESS, OTHER, Word::MAX));
+    assert_eq!(world.increment_nonce(ADDRESS), Some(1));
+    assert!(world.create(Address::repeat_byte(0xcc), Fork::Osaka));
+    world.set_code(OTHER, Arc::new(Code::new(&[])));
+    world.warm_account(ADDRESS);
+    world.log(Log {
+        address: ADDRESS,
+        topics: Vec::new(),
+        data: Bytes::new(),
+    });
+    world.revert(checkpoint);
+
+    let state = |world: &World| {
+        let account = |(address, account): (&Address, &Account)| {
+            let storage: Vec<_> = account.storage().collect();
+            (*address, account.balance, account.nonce, storage)
+        };
+        world.accounts().map(account).collect::<Vec<_>>()
+    };
+    assert_eq!(state(&world), state(&before));
+    assert_eq!(world.logs(), []);
+    assert_eq!(world.load_transient(ADDRESS, Word::ZERO), Word::ZERO);
+    assert!(world.warm_account(ADDRESS), "cold again");
+    assert!(world.load(ADDRESS, Word::ONE).cold, "cold again");
+    assert!(!world.load(ADDRESS, Word::ZERO).cold, "warm since before");
+}

@@ -1,0 +1,19 @@
+//! `evmscope assemble` and `evmscope disassemble`: between the text of a case's source and its code.
+
+use super::run::bytes;
+use crate::cli::{Assemble, Disassemble};
+use alloy_primitives::hex;
+use anyhow::{Context, Result};
+use evmscope_interp::asm;
+use std::fs;
+
+pub fn assemble(args: &Assemble) -> Result<String> {
+    let place = args.file.display().to_string();
+    let source = fs::read_to_string(&args.file).with_context(|| format!("cannot read {place}"))?;
+    let code = asm::assemble(&source).with_context(|| place)?;
+    Ok(hex::encode(code) + "\n")
+}
+
+pub fn disassemble(args: &Disassemble) -> Result<String> {
+    Ok(asm::disassemble(&bytes(&args.code, "CODE")?))
+}
