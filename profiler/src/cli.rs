@@ -112,7 +112,7 @@ pub enum Verb {
     Run(Run),
     /// Time cases in several modes, in shuffled pairs.
     Bench(Bench),
-    /// Time, count, sample and simulate a case in two modes; write reports.
+    /// Time, count, sample and simulate a case; write the reports.
     Profile(Profile),
     /// Assemble a source and print the code as hex.
     Assemble(Assemble),

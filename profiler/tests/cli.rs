@@ -31,7 +31,16 @@ fn read_run(path: &Path) -> Run {
 
 #[test]
 fn help_fits_80_columns_and_says_what_is_what() {
-    let verbs = ["", "list", "run", "bench", "profile", "doctor"];
+    let verbs = [
+        "",
+        "list",
+        "run",
+        "bench",
+        "profile",
+        "doctor",
+        "assemble",
+        "disassemble",
+    ];
     let pages = verbs.map(|verb| {
         let arguments = [verb, "--help"];
         let arguments = &arguments[usize::from(verb.is_empty())..];
@@ -207,6 +216,26 @@ fn a_revert_and_every_failure_is_a_result() {
     insta::assert_snapshot!(results.join("\n"));
 }
 
+#[test]
+fn code_is_assembled_and_listed() {
+    let folder = Folder::new();
+    let source = "PUSH1 1\nPUSH0\nMSTORE\nPUSH1 32\nPUSH0\nRETURN\n";
+    folder.write("one.asm", source);
+    assert_eq!(
+        evmscope(&["assemble", &folder.arg("one.asm")]).ok(),
+        format!("{ONE}\n")
+    );
+    insta::assert_snapshot!(evmscope(&["disassemble", ONE]).ok());
+    folder.write("wrong.asm", "PUSH1 1\nFROB\n");
+    let refusals = [
+        &["assemble", &folder.arg("wrong.asm")][..],
+        &["assemble", &folder.arg("absent")],
+        &["disassemble", "0x6"],
+    ]
+    .map(refusal);
+    insta::assert_snapshot!(folder.anonymous(&refusals.join("\n")));
+}
+
 // What is wrong is said in one line.
 
 /// The one line, and the usage where the command line itself is wrong.
@@ -243,7 +272,7 @@ fn a_wrong_command_line_gets_its_line_and_the_usage() {
         &["run", "empty", "memory"],
         &["run", "--code", "00", "--case-dir", "cases"],
         &["run", "--code", "00", "--mode", "revm"],
-        &["run", "--code", "00", "--fork", "london"],
+        &["run", "--code", "00", "--fork", "atlantis"],
         &["run", "--code", "00", "--gas", "-1"],
         &["run", "--code", "00", "--gas", "9223372036854775808"],
         &["run", "--code", "00", "--gas", "much"],
@@ -301,7 +330,7 @@ fn a_case_that_cannot_be_read_is_named_with_what_is_wrong() {
         |toml| toml.split("[expected]").next().unwrap().to_owned(),
         |toml| toml.replace("gas_used", "gas"),
         |toml| toml.replace("\"osaka\"", "\"osaka"),
-        |toml| toml.replace("\"osaka\"", "\"london\""),
+        |toml| toml.replace("\"osaka\"", "\"atlantis\""),
         |toml| toml.replace("1_000", "-1"),
         |toml| toml.replace("calldata = \"\"", "calldata = \"0x0\""),
     ];
