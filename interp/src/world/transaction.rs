@@ -341,7 +341,8 @@ impl Transaction {
     fn check_sender(&self, world: &mut World) -> Result<(), TransactionError> {
         use TransactionError as E;
         let sender = world.account(self.caller);
-        if sender.nonce == u64::MAX {
+        // Of the transaction, whatever the sender's (EIP-2681).
+        if self.nonce == u64::MAX {
             return Err(E::NonceIsMax);
         }
         if self.nonce != sender.nonce {

@@ -30,7 +30,7 @@ pub const NOBODY: Address = Address::repeat_byte(0xee);
 pub const PLENTY: u64 = 10_000_000;
 
 /// The forks under test.
-pub const FORKS: &[Fork] = Fork::SUPPORTED;
+pub const FORKS: &[Fork] = &[Fork::Cancun, Fork::Prague, Fork::Osaka];
 
 /// The state before, and a message.
 #[derive(Clone)]

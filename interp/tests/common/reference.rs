@@ -1,7 +1,10 @@
 //! A scene on the crate `revm`, as a frame: no intrinsic gas, validation, fees or refund cap.
 
+pub mod transaction;
+
 use super::{Scene, Seen, SeenAccount};
 use alloy_primitives::{B256, Bytes, KECCAK256_EMPTY, U256};
+use evmscope_interp::world::World;
 use evmscope_interp::{Fork, Halt, Kind, Log, Status, Word};
 use revm::bytecode::Bytecode;
 use revm::context::{BlockEnv, CfgEnv, Context, ContextTr, JournalTr, LocalContextTr, TxEnv};
@@ -57,13 +60,35 @@ pub fn run(scene: &Scene) -> Seen {
     }
 }
 
-fn evm(scene: &Scene) -> Evm {
-    let spec = match scene.fork {
+/// Whether the reference has the fork. It has no Constantinople, whose storage prices Petersburg took
+/// back on the day they came.
+pub fn has(fork: Fork) -> bool {
+    spec(fork).is_some()
+}
+
+fn spec(fork: Fork) -> Option<SpecId> {
+    Some(match fork {
+        Fork::Frontier => SpecId::FRONTIER,
+        Fork::Homestead => SpecId::HOMESTEAD,
+        Fork::TangerineWhistle => SpecId::TANGERINE,
+        Fork::SpuriousDragon => SpecId::SPURIOUS_DRAGON,
+        Fork::Byzantium => SpecId::BYZANTIUM,
+        // The fork that Petersburg took a part of back before anything ran on it; `revm` has it not.
+        Fork::Constantinople => return None,
+        Fork::Petersburg => SpecId::PETERSBURG,
+        Fork::Istanbul => SpecId::ISTANBUL,
+        Fork::Berlin => SpecId::BERLIN,
+        Fork::London => SpecId::LONDON,
+        Fork::Paris => SpecId::MERGE,
+        Fork::Shanghai => SpecId::SHANGHAI,
         Fork::Cancun => SpecId::CANCUN,
         Fork::Prague => SpecId::PRAGUE,
         Fork::Osaka => SpecId::OSAKA,
-        fork => panic!("no reference for {fork}"),
-    };
+    })
+}
+
+fn evm(scene: &Scene) -> Evm {
+    let spec = spec(scene.fork).expect("a fork that the reference has");
     let environment = super::environment();
     let block = BlockEnv {
         number: U256::from(environment.number),
@@ -88,16 +113,16 @@ fn evm(scene: &Scene) -> Evm {
     };
     let mut config = CfgEnv::new_with_spec(spec);
     config.chain_id = environment.chain_id;
-    Context::<BlockEnv, TxEnv, CfgEnv, Database>::new(database(scene), spec)
+    Context::<BlockEnv, TxEnv, CfgEnv, Database>::new(database(&scene.world), spec)
         .with_cfg(config)
         .with_block(block)
         .with_tx(transaction)
         .build_mainnet()
 }
 
-fn database(scene: &Scene) -> Database {
+fn database(world: &World) -> Database {
     let mut database = CacheDB::new(EmptyDB::default());
-    for (address, account) in scene.world.accounts() {
+    for (address, account) in world.accounts() {
         let code = Bytecode::new_raw(Bytes::copy_from_slice(account.code.bytes()));
         let info = AccountInfo {
             balance: number(account.balance),
@@ -223,19 +248,23 @@ fn accounts(scene: &Scene, touched: &EvmState) -> BTreeMap<alloy_primitives::Add
             storage.insert(word(*key), word(slot.present_value));
         }
         storage.retain(|_, value| !value.is_zero());
-        let seen = SeenAccount {
-            balance: word(info.balance),
-            nonce: info.nonce,
-            code_hash: if info.code_hash == B256::ZERO {
-                KECCAK256_EMPTY
-            } else {
-                info.code_hash
-            },
-            storage,
-        };
+        let seen = seen(info, storage);
         all.insert(*address, seen);
     }
     all
+}
+
+fn seen(info: &AccountInfo, storage: BTreeMap<Word, Word>) -> SeenAccount {
+    SeenAccount {
+        balance: word(info.balance),
+        nonce: info.nonce,
+        code_hash: if info.code_hash == B256::ZERO {
+            KECCAK256_EMPTY
+        } else {
+            info.code_hash
+        },
+        storage,
+    }
 }
 
 fn number(word: Word) -> U256 {
