@@ -57,13 +57,35 @@ pub fn run(scene: &Scene) -> Seen {
     }
 }
 
-fn evm(scene: &Scene) -> Evm {
-    let spec = match scene.fork {
+/// Whether the reference has the fork. It has no Constantinople, whose storage prices Petersburg took
+/// back on the day they came.
+pub fn has(fork: Fork) -> bool {
+    spec(fork).is_some()
+}
+
+fn spec(fork: Fork) -> Option<SpecId> {
+    Some(match fork {
+        Fork::Frontier => SpecId::FRONTIER,
+        Fork::Homestead => SpecId::HOMESTEAD,
+        Fork::TangerineWhistle => SpecId::TANGERINE,
+        Fork::SpuriousDragon => SpecId::SPURIOUS_DRAGON,
+        Fork::Byzantium => SpecId::BYZANTIUM,
+        // The fork that Petersburg took a part of back before anything ran on it; `revm` has it not.
+        Fork::Constantinople => return None,
+        Fork::Petersburg => SpecId::PETERSBURG,
+        Fork::Istanbul => SpecId::ISTANBUL,
+        Fork::Berlin => SpecId::BERLIN,
+        Fork::London => SpecId::LONDON,
+        Fork::Paris => SpecId::MERGE,
+        Fork::Shanghai => SpecId::SHANGHAI,
         Fork::Cancun => SpecId::CANCUN,
         Fork::Prague => SpecId::PRAGUE,
         Fork::Osaka => SpecId::OSAKA,
-        fork => panic!("no reference for {fork}"),
-    };
+    })
+}
+
+fn evm(scene: &Scene) -> Evm {
+    let spec = spec(scene.fork).expect("a fork that the reference has");
     let environment = super::environment();
     let block = BlockEnv {
         number: U256::from(environment.number),
@@ -71,6 +93,8 @@ fn evm(scene: &Scene) -> Evm {
         timestamp: U256::from(environment.timestamp),
         gas_limit: environment.gas_limit,
         basefee: environment.base_fee.to_u64().unwrap(),
+        // The opcode's two meanings, before and since the merge.
+        difficulty: number(environment.prevrandao),
         prevrandao: Some(environment.prevrandao.into()),
         blob_excess_gas_and_price: Some(BlobExcessGasAndPrice {
             excess_blob_gas: 0,
