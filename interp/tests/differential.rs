@@ -9,8 +9,10 @@
 mod common;
 
 use common::{generate, three_way};
-use proptest::test_runner::{Config, FileFailurePersistence, RngSeed, TestRunner};
+use proptest::test_runner::{Config, FileFailurePersistence, RngSeed, TestCaseResult, TestRunner};
+use std::fs;
 use std::io::{self, Write};
+use std::path::Path;
 use std::str::FromStr;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -56,6 +58,34 @@ fn random_scenes_end_alike_in_both_modes_and_on_revm() {
         if done {
             break;
         }
+    }
+}
+
+/// The corpora of the fuzz targets, through the targets' own functions. What a fuzzer or the test above
+/// has found belongs there.
+#[test]
+fn corpora_end_alike() {
+    run_corpus("decode", three_way::check_code);
+    run_corpus("three_way", three_way::check_bytes);
+}
+
+fn run_corpus(target: &str, check: fn(&[u8]) -> TestCaseResult) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("fuzz/corpus")
+        .join(target);
+    let files: Vec<_> = fs::read_dir(&folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    assert!(
+        files.len() >= 30,
+        "{} has {} files",
+        folder.display(),
+        files.len()
+    );
+    for file in files {
+        let bytes = fs::read(&file).unwrap();
+        check(&bytes).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
     }
 }
 

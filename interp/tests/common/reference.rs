@@ -122,7 +122,11 @@ fn evm(scene: &Scene) -> Evm {
 fn database(scene: &Scene) -> Database {
     let mut database = CacheDB::new(EmptyDB::default());
     for (address, account) in scene.world.accounts() {
-        let code = Bytecode::new_raw(Bytes::copy_from_slice(account.code.bytes()));
+        let code = Bytes::copy_from_slice(account.code.bytes());
+        let code = match account.code.delegation() {
+            Some(_) if scene.fork >= Fork::Prague => Bytecode::new_raw(code),
+            _ => Bytecode::new_legacy(code),
+        };
         let info = AccountInfo {
             balance: number(account.balance),
             nonce: account.nonce,

@@ -8,6 +8,12 @@ use proptest::prelude::*;
 use proptest::test_runner::TestCaseResult;
 use std::cell::RefCell;
 
+/// As [`check_plan`], of the plan that these bytes decide; a failure shows it.
+pub fn check_bytes(bytes: &[u8]) -> TestCaseResult {
+    let plan = Plan::new(bytes);
+    check_plan(&plan).map_err(|error| TestCaseError::fail(format!("{error}\n{plan:?}")))
+}
+
 /// A plan's scene ends alike with its gas, with just as much as it takes, with a share of that, and where
 /// its gas ends at one of its opcodes.
 pub fn check_plan(plan: &Plan) -> TestCaseResult {
