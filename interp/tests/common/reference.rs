@@ -96,6 +96,8 @@ fn evm(scene: &Scene) -> Evm {
         timestamp: U256::from(environment.timestamp),
         gas_limit: environment.gas_limit,
         basefee: environment.base_fee.to_u64().unwrap(),
+        // The opcode's two meanings, before and since the merge.
+        difficulty: number(environment.prevrandao),
         prevrandao: Some(environment.prevrandao.into()),
         blob_excess_gas_and_price: Some(BlobExcessGasAndPrice {
             excess_blob_gas: 0,
@@ -113,17 +115,21 @@ fn evm(scene: &Scene) -> Evm {
     };
     let mut config = CfgEnv::new_with_spec(spec);
     config.chain_id = environment.chain_id;
-    Context::<BlockEnv, TxEnv, CfgEnv, Database>::new(database(&scene.world), spec)
+    Context::<BlockEnv, TxEnv, CfgEnv, Database>::new(database(&scene.world, scene.fork), spec)
         .with_cfg(config)
         .with_block(block)
         .with_tx(transaction)
         .build_mainnet()
 }
 
-fn database(world: &World) -> Database {
+fn database(world: &World, fork: Fork) -> Database {
     let mut database = CacheDB::new(EmptyDB::default());
     for (address, account) in world.accounts() {
-        let code = Bytecode::new_raw(Bytes::copy_from_slice(account.code.bytes()));
+        let code = Bytes::copy_from_slice(account.code.bytes());
+        let code = match account.code.delegation() {
+            Some(_) if fork >= Fork::Prague => Bytecode::new_raw(code),
+            _ => Bytecode::new_legacy(code),
+        };
         let info = AccountInfo {
             balance: number(account.balance),
             nonce: account.nonce,

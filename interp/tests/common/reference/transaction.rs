@@ -91,7 +91,7 @@ impl Chain {
         config.chain_id = environment.chain_id;
         // The block's most before Osaka (EIP-4844, EIP-7691), a transaction's own since (EIP-7594).
         config.set_max_blobs_per_tx(if fork == Fork::Prague { 9 } else { 6 });
-        let evm = Context::<BlockEnv, TxEnv, CfgEnv, Database>::new(database(world), spec)
+        let evm = Context::<BlockEnv, TxEnv, CfgEnv, Database>::new(database(world, fork), spec)
             .with_cfg(config)
             .with_block(block)
             .build_mainnet();
