@@ -5,7 +5,7 @@ CARGO ?= cargo
 BIN   := target/release/evmscope
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build profile bench doctor test check cases clean
+.PHONY: help setup build profile bench doctor test check fuzz memcheck cases clean
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -35,6 +35,19 @@ check: setup ## the quick part of it: format, lints, the tests of interp and rep
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
 	$(CARGO) test --locked -p evmscope-reports -p evmscope-interp --lib
+
+# A copy of the corpus: what the fuzzer adds is not for the commit, its findings are.
+fuzz: setup ## a minute of each fuzz target, or two of the same scenes as a plain test
+	cd interp/fuzz && $(CARGO) check --quiet --locked
+	@if $(CARGO) +nightly fuzz --version >/dev/null 2>&1; then \
+	  cd interp/fuzz && for target in decode three_way; do \
+	    mkdir -p target/corpus/$$target && cp corpus/$$target/* target/corpus/$$target/ && \
+	    $(CARGO) +nightly fuzz run $$target target/corpus/$$target -- -max_total_time=60 -max_len=4096 || exit 1; \
+	  done; \
+	else \
+	  echo "note: no cargo fuzz with a nightly toolchain here (rustup toolchain install nightly; cargo install cargo-fuzz): its corpus and the same generator run as a plain test"; \
+	  EVMSCOPE_FUZZ_SECONDS=120 $(CARGO) test --release --locked -p evmscope-interp --test differential; \
+	fi
 
 cases: setup ## recompile every case and prove the committed code equal (needs npm)
 	@command -v npm >/dev/null || { echo "error: npm is missing: install Node.js (Debian: sudo apt-get install nodejs npm)" >&2; exit 1; }

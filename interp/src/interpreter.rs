@@ -13,7 +13,7 @@ use crate::memory::Memory;
 use crate::message::{Kind, Message};
 use crate::outcome::{Halt, Outcome, Statistics, Status};
 use crate::stack::Stack;
-use crate::trace::{NoTracer, Observer, Tracer, Tracing};
+use crate::trace::{Leave, NoTracer, Observer, Tracer, Tracing};
 use crate::traditional;
 use crate::word::Word;
 use alloy_primitives::{Address, B256, Bytes};
@@ -110,7 +110,7 @@ impl Interpreter {
         self.run(message, host, &mut NoTracer)
     }
 
-    /// As [`Interpreter::execute`], and shows `tracer` every opcode before it is executed. Traced code
+    /// As [`Interpreter::execute`], and shows `tracer` every opcode. Traced code
     /// always runs in the traditional mode.
     pub fn trace(
         &mut self,
@@ -118,7 +118,7 @@ impl Interpreter {
         host: &mut dyn Host,
         tracer: &mut dyn Tracer,
     ) -> Outcome {
-        self.run(message, host, &mut Tracing(tracer))
+        self.run(message, host, &mut Tracing::new(tracer))
     }
 
     fn run<O: Observer>(
@@ -242,7 +242,20 @@ impl Driver<'_> {
             }
             self.statistics.resumed += 1;
         }
-        traditional::execute(machine, observer)
+        let exit = traditional::execute(machine, observer);
+        if O::OBSERVES {
+            observer.leave(&match exit {
+                Exit::Halt(halt) => Leave {
+                    gas: 0,
+                    halt: Some(halt),
+                },
+                _ => Leave {
+                    gas: machine.frame.gas.left(),
+                    halt: None,
+                },
+            });
+        }
+        exit
     }
 
     /// Makes the frame of a message, its stack from `base` on; or tells what came of a message that

@@ -53,5 +53,5 @@ pub use keccak::keccak256;
 pub use message::{Kind, Message};
 pub use opcode::{Info, Opcode};
 pub use outcome::{Halt, Outcome, Statistics, Status};
-pub use trace::{Step, Tracer};
+pub use trace::{Leave, Step, Tracer};
 pub use word::{ParseWordError, Word};

@@ -279,7 +279,7 @@ impl Registers<'_> {
     #[inline(always)]
     fn show<O: Observer>(&self, m: &mut Machine, byte: u8, observer: &mut O) {
         self.save(m);
-        observer.step(&Step {
+        observer.step(Step {
             pc: self.pc(),
             opcode: Opcode(byte),
             gas: self.gas.left(),
@@ -288,6 +288,8 @@ impl Registers<'_> {
             // SAFETY: `height` items from `base` on are on the stack.
             stack: unsafe { std::slice::from_raw_parts(self.base, m.frame.height) },
             memory: m.frame.memory.as_slice(),
+            return_data: &m.frame.return_data,
+            refund: m.frame.refund,
         });
     }
 }

@@ -1,36 +1,113 @@
-//! Random scenes end as on the crate `revm`: status, gas, refund, output, logs and state.
+//! Random scenes end alike in both modes and on the crate `revm`: status, gas, refund, output, logs and
+//! state.
 //!
-//! `PROPTEST_CASES=100000 cargo test -p evmscope-interp --test differential` runs more of them.
+//! By default the same scenes every time. `EVMSCOPE_FUZZ_SECONDS=3600 cargo test --release -p
+//! evmscope-interp --test differential` goes on for that long with new ones, and prints the seed;
+//! `EVMSCOPE_FUZZ_SEED=N` begins at that seed again. What failed is kept in `differential.regressions`
+//! and tried first the next time.
 
 mod common;
 
-use common::{Scene, generate, reference};
-use evmscope_interp::{Interpreter, Mode};
-use proptest::prelude::*;
+use common::{generate, three_way};
+use proptest::test_runner::{Config, FileFailurePersistence, RngSeed, TestCaseResult, TestRunner};
+use std::fs;
+use std::io::{self, Write};
+use std::path::Path;
+use std::str::FromStr;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-proptest! {
-    #![proptest_config(generate::config(1_000))]
+/// Scenes of one seed.
+const BATCH: u32 = 500;
 
-    #[test]
-    fn random_scenes_end_as_on_revm(plan in generate::plans(), less in 0..=100_u64) {
-        let scene = plan.scene();
-        let used = agree(&scene)?;
-        agree(&scene.gas(used * less / 100))?;
+/// Seeds that are run however short the time.
+const LEAST: u64 = 4;
+
+const BETWEEN_REPORTS: Duration = Duration::from_secs(30);
+
+#[test]
+fn random_scenes_end_alike_in_both_modes_and_on_revm() {
+    let start = Instant::now();
+    let budget: Option<u64> = variable("EVMSCOPE_FUZZ_SECONDS");
+    let now = || {
+        SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap()
+            .as_secs()
+    };
+    // Far apart, so that runs begun at different times share no seed.
+    let unlike = || now() << 20;
+    let first = variable("EVMSCOPE_FUZZ_SEED").unwrap_or_else(|| budget.map_or(0, |_| unlike()));
+    let budget = Duration::from_secs(budget.unwrap_or_default());
+    let mut told = Duration::ZERO;
+    for batch in 0.. {
+        run_batch(first + batch);
+        let elapsed = start.elapsed();
+        let done = elapsed >= budget && batch + 1 >= LEAST;
+        if done || elapsed - told >= BETWEEN_REPORTS {
+            told = elapsed;
+            let scenes = (batch + 1) * u64::from(BATCH);
+            // To the stream itself: what a test prints is shown only when it fails.
+            writeln!(
+                io::stderr(),
+                "{scenes} scenes agree in {} s, seeds {first} to {}",
+                elapsed.as_secs(),
+                first + batch
+            )
+            .unwrap();
+        }
+        if done {
+            break;
+        }
     }
 }
 
-/// Compares both modes with the reference; the gas used.
-fn agree(scene: &Scene) -> Result<u64, TestCaseError> {
-    let expected = reference::run(scene).any_halt();
-    for mode in Mode::ALL {
-        let seen = scene.run_on(&mut Interpreter::new(mode, scene.fork));
-        prop_assert_eq!(
-            &seen.any_halt(),
-            &expected,
-            "{} with gas {}",
-            mode,
-            scene.message.gas
-        );
+/// The corpora of the fuzz targets, through the targets' own functions. What a fuzzer or the test above
+/// has found belongs there.
+#[test]
+fn corpora_end_alike() {
+    run_corpus("decode", three_way::check_code);
+    run_corpus("three_way", three_way::check_bytes);
+}
+
+fn run_corpus(target: &str, check: fn(&[u8]) -> TestCaseResult) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("fuzz/corpus")
+        .join(target);
+    let files: Vec<_> = fs::read_dir(&folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    assert!(
+        files.len() >= 30,
+        "{} has {} files",
+        folder.display(),
+        files.len()
+    );
+    for file in files {
+        let bytes = fs::read(&file).unwrap();
+        check(&bytes).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
     }
-    Ok(scene.message.gas - expected.gas_left)
+}
+
+fn run_batch(seed: u64) {
+    let config = Config {
+        cases: BATCH,
+        rng_seed: RngSeed::Fixed(seed),
+        source_file: Some(file!()),
+        failure_persistence: Some(Box::new(FileFailurePersistence::WithSource("regressions"))),
+        max_shrink_iters: 20_000,
+        ..Config::default()
+    };
+    let result =
+        TestRunner::new(config).run(&generate::plans(), |plan| three_way::check_plan(&plan));
+    if let Err(error) = result {
+        panic!("EVMSCOPE_FUZZ_SEED={seed} fails again: {error}");
+    }
+}
+
+/// An environment variable that is a number, if it is set.
+fn variable<T: FromStr>(name: &str) -> Option<T> {
+    let text = std::env::var(name).ok()?;
+    let number = text.parse();
+    Some(number.unwrap_or_else(|_| panic!("{name}={text}: not a number")))
 }

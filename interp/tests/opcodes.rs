@@ -39,7 +39,7 @@ fn rows_are_those_of_revm() {
 fn opcodes_begin_with_their_fork() {
     for fork in FORKS {
         for op in (0..=255).map(Opcode) {
-            let defined = op.info().is_some() && (op != Opcode::CLZ || *fork >= Fork::Osaka);
+            let defined = op.info_at(*fork).is_some();
             let status = Scene::new(&[op.0]).fork(*fork).run_all().status;
             let undefined = status == Status::Halt(Halt::UndefinedOpcode);
             assert_eq!(undefined, !defined, "{op} at {fork}");
@@ -72,16 +72,16 @@ fn every_opcode_ends_as_on_revm() {
                 vec![op.0],
                 vec![0; op.immediate()],
                 // The height of the stack and its top item show in the output.
-                assemble("PUSH0 MSTORE MSIZE PUSH1 32 MSTORE PUSH1 64 PUSH0 RETURN"),
+                assemble("PUSH1 0 MSTORE MSIZE PUSH1 32 MSTORE PUSH1 64 PUSH1 0 RETURN"),
             ]
             .concat();
-            for fork in FORKS {
+            for fork in FORKS.iter().filter(|fork| reference::has(**fork)) {
                 let scene = Scene::new(&code)
                     .fork(*fork)
                     .slot(1, 1)
                     .balance(9)
                     .input(&[0xab; 40])
-                    .contract(PEERS[0], "CALLER PUSH1 7 MSTORE PUSH1 50 PUSH0 RETURN");
+                    .contract(PEERS[0], "CALLER PUSH1 7 MSTORE PUSH1 50 PUSH1 0 RETURN");
                 compare(&scene);
                 compare(&scene.in_static());
             }

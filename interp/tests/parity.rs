@@ -1,63 +1,14 @@
-//! Both modes give the same status, gas, output, refund, logs and state for every input: random scenes,
-//! and fixed programs with every amount of gas.
-//!
-//! `PROPTEST_CASES=100000 cargo test -p evmscope-interp --test parity` runs more of them.
+//! Both modes give the same status, gas, output, refund, logs and state: fixed programs with every amount
+//! of gas. Random scenes are compared in `differential.rs`; what those reach is told here.
 
 mod common;
 
-use common::{PEERS, Scene, generate};
+use common::{PEERS, Scene, generate, three_way};
 use evmscope_interp::{Halt, Interpreter, Mode, Opcode, Status, Step, Tracer};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
-use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
-
-proptest! {
-    #![proptest_config(generate::config(1_000))]
-
-    #[test]
-    fn random_scenes_end_alike_in_both_modes(plan in generate::plans()) {
-        agree_for_less_gas(&plan.scene())?;
-    }
-}
-
-/// Compares the modes with all of the scene's gas, and with less, down to nothing.
-fn agree_for_less_gas(scene: &Scene) -> Result<(), TestCaseError> {
-    let used = agree(scene)?;
-    for eighth in 0..8 {
-        agree(&scene.clone().gas(used * eighth / 8))?;
-    }
-    for around in [used.saturating_sub(1), used, used + 1] {
-        agree(&scene.clone().gas(around))?;
-    }
-    Ok(())
-}
-
-/// Compares the modes; the gas used.
-fn agree(scene: &Scene) -> Result<u64, TestCaseError> {
-    let traditional = run(Mode::Traditional, scene);
-    let advanced = run(Mode::Advanced, scene);
-    prop_assert_eq!(&advanced, &traditional, "gas {}", scene.message.gas);
-    Ok(scene.message.gas - traditional.gas_left)
-}
-
-/// Runs the scene on an interpreter that has run all earlier ones: what it keeps must not show.
-fn run(mode: Mode, scene: &Scene) -> common::Seen {
-    thread_local! {
-        static KEPT: RefCell<Vec<Interpreter>> = const { RefCell::new(Vec::new()) };
-    }
-    KEPT.with_borrow_mut(|kept| {
-        let known = kept
-            .iter()
-            .position(|kept| (kept.mode(), kept.fork()) == (mode, scene.fork));
-        let place = known.unwrap_or_else(|| {
-            kept.push(Interpreter::new(mode, scene.fork));
-            kept.len() - 1
-        });
-        scene.run_on(&mut kept[place])
-    })
-}
 
 /// What the random scenes reach: agreement on scenes that all fail at once would say little.
 #[test]
@@ -125,8 +76,7 @@ fn fixed_programs_end_alike_for_every_amount_of_gas() {
         assert!(used < 50_000, "{name} takes too long: {used} gas");
         for gas in 0..=used + 1 {
             let scene = scene.clone().gas(gas);
-            let [traditional, advanced] = Mode::ALL.map(|mode| run(mode, &scene));
-            assert_eq!(advanced, traditional, "{name} with gas {gas}");
+            three_way::agree(&scene).unwrap_or_else(|error| panic!("{name}: {error}"));
         }
     }
 }

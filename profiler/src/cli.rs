@@ -5,7 +5,8 @@ use crate::output;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::error::ErrorKind;
 use clap::{ArgGroup, Args, CommandFactory, Parser, Subcommand, ValueEnum};
-use evmscope_interp::{Fork, Mode};
+use evmscope_interp::{Fork, Mode, UnknownFork, statetest};
+use regex::Regex;
 use std::error::Error;
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -114,6 +115,8 @@ pub enum Verb {
     Bench(Bench),
     /// Time, count, sample and simulate a case; write the reports.
     Profile(Profile),
+    /// Run official state tests (GeneralStateTests) and compare exceptions, logs and state roots.
+    Statetest(Statetest),
     /// Assemble a source and print the code as hex.
     Assemble(Assemble),
     /// List code as opcodes.
@@ -237,6 +240,29 @@ pub struct Profile {
     /// Folder for the reports [default: reports/out/CASE].
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
+}
+
+/// Every post entry counts once per mode. Exit code 1 on any failure.
+#[derive(Args)]
+pub struct Statetest {
+    /// Test files, and folders searched for *.json.
+    #[arg(required = true, value_name = "PATH")]
+    pub paths: Vec<PathBuf>,
+    /// Only this fork, by its name here or in the tests (EIP158, ConstantinopleFix...).
+    #[arg(long, value_parser = fork_of_test)]
+    pub fork: Option<Fork>,
+    /// Only this mode; both where none is given.
+    #[arg(long, value_parser = modes())]
+    pub mode: Option<Mode>,
+    /// Only tests whose FILE::TEST this regular expression finds.
+    #[arg(long, value_name = "RE")]
+    pub filter: Option<Regex>,
+    #[arg(long, default_value = "text")]
+    pub format: Format,
+}
+
+fn fork_of_test(name: &str) -> Result<Fork, UnknownFork> {
+    statetest::fork(name).map_or_else(|| name.parse(), Ok)
 }
 
 #[derive(Args)]

@@ -16,11 +16,13 @@ mod rig;
 mod run;
 mod sampling;
 mod simulate;
+mod statetest;
 mod symbols;
 mod verify;
 
 use anyhow::Result;
 use cli::{Cli, Verb};
+use output::Answer;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
@@ -28,25 +30,28 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(code) => return code,
     };
-    match dispatch(&cli).and_then(|text| output::print(&text)) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            output::complain(&format!("error: {error:#}\n"));
-            ExitCode::FAILURE
-        }
-    }
+    let printed = dispatch(&cli).and_then(|answer| {
+        output::print(&answer.text)?;
+        Ok(answer.code)
+    });
+    printed.unwrap_or_else(|error| {
+        output::complain(&format!("error: {error:#}\n"));
+        ExitCode::FAILURE
+    })
 }
 
-fn dispatch(cli: &Cli) -> Result<String> {
+fn dispatch(cli: &Cli) -> Result<Answer> {
     let style = output::style(cli.color);
-    match &cli.verb {
+    let text = match &cli.verb {
         Verb::List(args) => cmd::list::run(args, output::columns()),
         Verb::Run(args) => cmd::run::run(args),
         Verb::Bench(args) => cmd::bench::run(args, style),
         Verb::Profile(args) => cmd::profile::run(args, style),
+        Verb::Statetest(args) => return cmd::statetest::run(args),
         Verb::Assemble(args) => cmd::assemble::assemble(args),
         Verb::Disassemble(args) => cmd::assemble::disassemble(args),
         Verb::Doctor => Ok(cmd::doctor::run(output::columns())),
         Verb::Simulated(args) => cmd::simulated::run(args),
-    }
+    };
+    text.map(Answer::success)
 }

@@ -8,6 +8,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use std::fs;
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 use tempfile::NamedTempFile;
 
 /// Columns where standard output is no terminal.
@@ -34,6 +35,29 @@ pub fn columns() -> Option<u16> {
     let size = || Term::stdout().size_checked();
     let terminal = io::stdout().is_terminal();
     terminal.then(|| size().map_or(WIDTH, |(_, columns)| columns))
+}
+
+/// What a verb has to say on standard output, and how the process ends after it.
+pub struct Answer {
+    pub text: String,
+    pub code: ExitCode,
+}
+
+impl Answer {
+    pub fn success(text: String) -> Answer {
+        Answer {
+            text,
+            code: ExitCode::SUCCESS,
+        }
+    }
+
+    /// Something that was checked does not hold, as the text says.
+    pub fn failure(text: String) -> Answer {
+        Answer {
+            text,
+            code: ExitCode::FAILURE,
+        }
+    }
 }
 
 /// Prints to standard output. A reader that has gone away is no failure.

@@ -287,6 +287,8 @@ impl Host for World {
         let account = self.accounts.at(place);
         let before = account.nonce;
         account.nonce = before.checked_add(1)?;
+        // An authority (EIP-7702) may come into being by its nonce alone.
+        self.touch(place);
         self.journal.push(Change::Nonce {
             account: place as u32,
             before,

@@ -1,29 +1,23 @@
 //! Random scenes: contracts that compute, jump, store, log, hash, create and call one another, made of
 //! pieces that are likely to run for a while before they fail.
 //!
-//! A piece is an opcode and raw numbers; what the numbers become is decided by what the operand means
-//! (an offset, a slot, an account...), so that proptest can shrink them towards 0.
+//! A scene is decided by bytes alone, taken one after the other, with zeros behind their end: random ones
+//! in the tests, a fuzzer's in `fuzz/`. So what either finds is a file for the corpus of both, and bytes
+//! that are removed or made smaller make the scene smaller.
 
 use super::{CALLER, CONTRACT, EOA, FORKS, NOBODY, PEERS, Scene, environment};
 use alloy_primitives::{Address, address};
+use arbitrary::{Result, Unstructured};
 use evmscope_interp::world::Account;
 use evmscope_interp::{Fork, Opcode, Word, asm};
 use proptest::collection::vec;
 use proptest::prelude::*;
-use proptest::sample::select;
-use proptest::test_runner::{Config, FileFailurePersistence};
 use std::fmt;
 
-/// The cases to run: `PROPTEST_CASES` of them where it is set, else `cases`. What failed is kept in
-/// `tests/NAME.regressions` and tried first the next time.
-pub fn config(cases: u32) -> Config {
-    let default = Config::default();
-    Config {
-        cases: std::env::var_os("PROPTEST_CASES").map_or(cases, |_| default.cases),
-        failure_persistence: Some(Box::new(FileFailurePersistence::WithSource("regressions"))),
-        max_shrink_iters: 10_000,
-        ..default
-    }
+/// Random scenes.
+pub fn plans() -> impl Strategy<Value = Plan> {
+    // As many as the largest scenes take; most take less.
+    vec(any::<u8>(), 0..1_500).prop_map(|bytes| Plan::new(&bytes))
 }
 
 /// An account whose code is a delegation to the first peer, since Prague (EIP-7702).
@@ -39,11 +33,63 @@ pub struct Plan {
     creation: bool,
     is_static: bool,
     contracts: [Vec<Piece>; 3],
+    cuts: [u32; 4],
+    /// What decided all that.
+    bytes: Vec<u8>,
 }
 
 impl Plan {
+    /// The scene that these bytes decide.
+    pub fn new(bytes: &[u8]) -> Plan {
+        let mut source = Unstructured::new(bytes);
+        let mut plan = Plan::draw(&mut source).expect("numbers come without end");
+        plan.bytes = bytes[..bytes.len() - source.len()].to_vec();
+        plan
+    }
+
+    fn draw(u: &mut Unstructured) -> Result<Plan> {
+        Ok(Plan {
+            fork: if u.ratio(1, 2)? {
+                *u.choose(FORKS)?
+            } else {
+                *u.choose(&FORKS[FORKS.len() - 3..])?
+            },
+            gas: match u.int_in_range(0..=63)? {
+                0..=11_u8 => u.int_in_range(0..=100_000)?,
+                12 => u.int_in_range(0..=5_000_000)?,
+                _ => u.int_in_range(100_000..=600_000)?,
+            },
+            value: if u.ratio(1, 4)? {
+                u.int_in_range(0..=100)?
+            } else {
+                0
+            },
+            creation: u.ratio(1, 10)?,
+            is_static: u.ratio(1, 20)?,
+            cuts: u.arbitrary()?,
+            input: several(u, 80, |u| u.arbitrary())?,
+            contracts: [
+                several(u, 40, piece)?,
+                several(u, 20, piece)?,
+                several(u, 20, piece)?,
+            ],
+            bytes: Vec::new(),
+        })
+    }
+
+    /// Numbers to choose by with how little gas the scene is run too.
+    pub fn cuts(&self) -> [u32; 4] {
+        self.cuts
+    }
+
+    /// The code of [`CONTRACT`] and of each of [`PEERS`].
+    fn programs(&self) -> [Vec<u8>; 3] {
+        let program = |pieces: &Vec<Piece>| program(self.fork, pieces);
+        self.contracts.each_ref().map(program)
+    }
+
     pub fn scene(&self) -> Scene {
-        let [code, peers @ ..] = self.contracts.each_ref().map(|pieces| program(pieces));
+        let [code, peers @ ..] = self.programs();
         let mut scene = Scene::new(&code)
             .fork(self.fork)
             .gas(self.gas)
@@ -75,102 +121,104 @@ impl fmt::Debug for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
-            "{} gas {} value {} creation {} static {} input {:02x?}",
-            self.fork, self.gas, self.value, self.creation, self.is_static, self.input
+            "{} gas {} value {} creation {} static {} input {:02x?} cuts {:?}",
+            self.fork, self.gas, self.value, self.creation, self.is_static, self.input, self.cuts
         )?;
-        for (address, pieces) in [CONTRACT, PEERS[0], PEERS[1]].iter().zip(&self.contracts) {
-            writeln!(f, "{address}:\n{}", asm::disassemble(&program(pieces)))?;
+        for (address, code) in [CONTRACT, PEERS[0], PEERS[1]].iter().zip(self.programs()) {
+            writeln!(f, "{address}:\n{}", asm::disassemble(&code))?;
         }
-        Ok(())
+        writeln!(f, "as bytes for the corpus: {}", hex(&self.bytes))
     }
 }
 
-/// Raw numbers for operands.
-type Draws = [u64; 7];
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// An operand's raw number. What it becomes is decided by what the operand means (an offset, a slot, an
+/// account...).
+type Draw = u64;
+
+/// Four bytes of entropy are enough for any meaning.
+fn draw(u: &mut Unstructured) -> Result<Draw> {
+    u.arbitrary::<u32>().map(Draw::from)
+}
 
 #[derive(Clone, Debug)]
 enum Piece {
     /// An opcode behind pushes of its operands.
-    Op(Opcode, Draws),
+    Op(Opcode, Vec<Draw>),
     /// A push of some width.
-    Push(usize, u64),
+    Push(usize, Draw),
     /// A jumpdest that jumps go to.
     Label,
     /// A jump to a label, or to anywhere; `computed`: the target is seen only when it runs.
     Jump {
-        to: u64,
+        to: Draw,
         computed: bool,
-        condition: Option<u64>,
+        condition: Option<Draw>,
     },
     /// The body so many times.
     Loop(u8, Vec<Piece>),
     /// A creation: of code that runs the first body and deploys the second.
-    Create(Opcode, Draws, Vec<Piece>, Vec<Piece>),
+    Create(Opcode, [Draw; 3], Vec<Piece>, Vec<Piece>),
     /// Bytes as they are.
     Bytes(Vec<u8>),
 }
 
-/// Random scenes.
-pub fn plans() -> impl Strategy<Value = Plan> {
-    (
-        select(FORKS),
-        prop_oneof![4 => 100_000..600_000_u64, 1 => 0..100_000_u64],
-        prop_oneof![3 => Just(0), 1 => 0..100_u64],
-        vec(any::<u8>(), 0..80),
-        proptest::bool::weighted(0.1),
-        proptest::bool::weighted(0.05),
-        [
-            vec(piece(), 0..40),
-            vec(piece(), 0..20),
-            vec(piece(), 0..20),
-        ],
-    )
-        .prop_map(
-            |(fork, gas, value, input, creation, is_static, contracts)| Plan {
-                fork,
-                gas,
-                value,
-                input,
-                creation,
-                is_static,
-                contracts,
+/// At most so many of something.
+fn several<T>(
+    u: &mut Unstructured,
+    most: usize,
+    draw: impl Fn(&mut Unstructured) -> Result<T>,
+) -> Result<Vec<T>> {
+    let count = u.int_in_range(0..=most)?;
+    (0..count).map(|_| draw(u)).collect()
+}
+
+fn piece(u: &mut Unstructured) -> Result<Piece> {
+    Ok(match u.int_in_range(0..=32)? {
+        0..=29_u8 => simple_piece(u)?,
+        30..=31 => Piece::Loop(u.int_in_range(1..=5)?, several(u, 5, simple_piece)?),
+        _ => Piece::Create(
+            *u.choose(&[Opcode::CREATE, Opcode::CREATE2])?,
+            [draw(u)?, draw(u)?, draw(u)?],
+            several(u, 4, simple_piece)?,
+            several(u, 7, simple_piece)?,
+        ),
+    })
+}
+
+fn simple_piece(u: &mut Unstructured) -> Result<Piece> {
+    Ok(match u.int_in_range(0..=147)? {
+        0..=27_u8 => op(u, PURE)?,
+        28..=39 => Piece::Push(u.int_in_range(0..=32)?, draw(u)?),
+        40..=55 => Piece::Op(Opcode(u.int_in_range(0x80..=0x9f)?), vec![]),
+        56..=61 => Piece::Op(Opcode::POP, vec![]),
+        62..=81 => op(u, MEMORY)?,
+        82..=93 => op(u, ENVIRONMENT)?,
+        94..=111 => op(u, STATE)?,
+        112..=117 => op(u, LOGS)?,
+        118..=127 => op(u, CALLS)?,
+        128 => op(u, RARE)?,
+        129..=136 => Piece::Label,
+        137..=146 => Piece::Jump {
+            to: draw(u)?,
+            computed: u.arbitrary()?,
+            condition: if u.ratio(9, 10)? {
+                Some(draw(u)?)
+            } else {
+                None
             },
-        )
+        },
+        _ => Piece::Bytes(several(u, 5, |u| u.arbitrary())?),
+    })
 }
 
-fn piece() -> impl Strategy<Value = Piece> {
-    prop_oneof![
-        30 => simple_piece(),
-        2 => (1..6_u8, vec(simple_piece(), 0..6)).prop_map(|(times, body)| Piece::Loop(times, body)),
-        1 => (
-            select(&[Opcode::CREATE, Opcode::CREATE2][..]),
-            any::<Draws>(),
-            vec(simple_piece(), 0..5),
-            vec(simple_piece(), 0..8),
-        ).prop_map(|(op, draws, init, runtime)| Piece::Create(op, draws, init, runtime)),
-    ]
-}
-
-fn simple_piece() -> impl Strategy<Value = Piece> {
-    let op = |group: &'static [Opcode]| {
-        (select(group), any::<Draws>()).prop_map(|(op, draws)| Piece::Op(op, draws))
-    };
-    prop_oneof![
-        28 => op(PURE),
-        12 => (0..=32_usize, any::<u64>()).prop_map(|(width, draw)| Piece::Push(width, draw)),
-        16 => (0x80..=0x9f_u8).prop_map(|byte| Piece::Op(Opcode(byte), Draws::default())),
-        6 => Just(Piece::Op(Opcode::POP, Draws::default())),
-        20 => op(MEMORY),
-        12 => op(ENVIRONMENT),
-        18 => op(STATE),
-        6 => op(LOGS),
-        10 => op(CALLS),
-        1 => op(RARE),
-        8 => Just(Piece::Label),
-        10 => (any::<u64>(), any::<bool>(), proptest::option::weighted(0.9, any::<u64>()))
-            .prop_map(|(to, computed, condition)| Piece::Jump { to, computed, condition }),
-        1 => vec(any::<u8>(), 0..6).prop_map(Piece::Bytes),
-    ]
+fn op(u: &mut Unstructured, group: &[Opcode]) -> Result<Piece> {
+    let op = *u.choose(group)?;
+    let draws = meanings(op).into_iter().map(|_| draw(u));
+    Ok(Piece::Op(op, draws.collect::<Result<_>>()?))
 }
 
 macro_rules! group {
@@ -261,17 +309,17 @@ const EDGES: [Word; 16] = [
     Word([u64::MAX - 1, u64::MAX, u64::MAX, u64::MAX]),
 ];
 
-fn edge(draw: u64) -> Word {
-    EDGES[(draw % EDGES.len() as u64) as usize]
+fn edge(draw: Draw) -> Word {
+    EDGES[draw as usize % EDGES.len()]
 }
 
 /// A number of any length.
-fn spread(draw: u64) -> Word {
+fn spread(draw: Draw) -> Word {
     let limb = |i: u32| draw.wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(17 * i);
     Word([limb(0), limb(1), limb(2), limb(3)]).shr((draw % 256).into())
 }
 
-fn account(draw: u64) -> Word {
+fn account(draw: Draw) -> Word {
     let known = [
         CONTRACT,
         PEERS[0],
@@ -294,9 +342,9 @@ fn account(draw: u64) -> Word {
 }
 
 /// The operand, or `None` to take what is on the stack.
-fn operand(meaning: Meaning, draw: u64) -> Option<Word> {
+fn operand(meaning: Meaning, draw: Draw) -> Option<Word> {
     let (choice, draw) = (draw % 32, draw / 32);
-    let small = |limit: u64| Some(Word::from(draw % limit));
+    let small = |limit: Draw| Some(Word::from(draw % limit));
     match (meaning, choice) {
         (Meaning::Number, 0..=5) => small(5),
         (Meaning::Number, 6..=13) => Some(edge(draw)),
@@ -326,8 +374,8 @@ fn operand(meaning: Meaning, draw: u64) -> Option<Word> {
 
 /// A whole program: something on the stack to begin with, the pieces, and what is on the stack then as
 /// output.
-fn program(pieces: &[Piece]) -> Vec<u8> {
-    let mut code = Emitter::default();
+fn program(fork: Fork, pieces: &[Piece]) -> Vec<u8> {
+    let mut code = Emitter::new(fork);
     EDGES.into_iter().for_each(|word| code.push(word));
     code.pieces(pieces);
     code.piece(&Piece::Label);
@@ -340,8 +388,8 @@ fn program(pieces: &[Piece]) -> Vec<u8> {
 }
 
 /// Init code: the pieces, then the deployment of `runtime`.
-fn init_code(pieces: &[Piece], runtime: Vec<u8>) -> Vec<u8> {
-    let mut code = Emitter::default();
+fn init_code(fork: Fork, pieces: &[Piece], runtime: Vec<u8>) -> Vec<u8> {
+    let mut code = Emitter::new(fork);
     EDGES.into_iter().for_each(|word| code.push(word));
     code.pieces(pieces);
     code.piece(&Piece::Label);
@@ -350,23 +398,38 @@ fn init_code(pieces: &[Piece], runtime: Vec<u8>) -> Vec<u8> {
     code.finish()
 }
 
-#[derive(Default)]
 struct Emitter {
+    fork: Fork,
     code: Vec<u8>,
     labels: Vec<usize>,
     /// Two bytes to become a label's offset, xored with a key.
-    jumps: Vec<(usize, u64, u16)>,
+    jumps: Vec<(usize, Draw, u16)>,
     /// Two bytes to become the offset of data behind the code.
     data: Vec<(usize, Vec<u8>)>,
 }
 
 impl Emitter {
+    fn new(fork: Fork) -> Emitter {
+        Emitter {
+            fork,
+            code: Vec::new(),
+            labels: Vec::new(),
+            jumps: Vec::new(),
+            data: Vec::new(),
+        }
+    }
+
+    fn has(&self, op: Opcode) -> bool {
+        op.info_at(self.fork).is_some()
+    }
+
     fn op(&mut self, op: Opcode) {
         self.code.push(op.0);
     }
 
     fn push(&mut self, word: Word) {
-        self.push_wide(word, word.bit_len().div_ceil(8) as usize);
+        let least = usize::from(!self.has(Opcode::PUSH0));
+        self.push_wide(word, least.max(word.bit_len().div_ceil(8) as usize));
     }
 
     /// Pushes the low `width` bytes of a word.
@@ -388,6 +451,9 @@ impl Emitter {
 
     fn piece(&mut self, piece: &Piece) {
         match piece {
+            // What the fork lacks fails, so that mostly it is left out.
+            Piece::Op(op, draws)
+                if !self.has(*op) && draws.first().is_some_and(|draw| draw % 64 > 0) => {}
             Piece::Op(op, draws) => {
                 let operands: Vec<_> = meanings(*op).into_iter().zip(draws).collect();
                 for (meaning, draw) in operands.into_iter().rev() {
@@ -397,6 +463,7 @@ impl Emitter {
                 }
                 self.op(*op);
             }
+            Piece::Push(0, _) => self.push(Word::ZERO),
             Piece::Push(width, draw) => self.push_wide(spread(*draw), *width),
             Piece::Label => {
                 self.labels.push(self.code.len());
@@ -409,13 +476,15 @@ impl Emitter {
             } => self.jump(*to, *computed, *condition),
             Piece::Loop(times, body) => self.repeat(*times, body),
             Piece::Create(op, draws, init, runtime) => {
-                self.create(*op, draws, init_code(init, program(runtime)));
+                let runtime = program(self.fork, runtime);
+                let op = if self.has(*op) { *op } else { Opcode::CREATE };
+                self.create(op, draws, init_code(self.fork, init, runtime));
             }
             Piece::Bytes(bytes) => self.code.extend_from_slice(bytes),
         }
     }
 
-    fn jump(&mut self, to: u64, computed: bool, condition: Option<u64>) {
+    fn jump(&mut self, to: Draw, computed: bool, condition: Option<Draw>) {
         if let Some(word) = condition.and_then(|draw| operand(Meaning::Number, draw)) {
             self.push(word);
         }
@@ -448,7 +517,7 @@ impl Emitter {
     }
 
     /// Creates, and calls what was created.
-    fn create(&mut self, op: Opcode, draws: &Draws, init: Vec<u8>) {
+    fn create(&mut self, op: Opcode, draws: &[Draw; 3], init: Vec<u8>) {
         let len = self.load_data(init);
         if op == Opcode::CREATE2 {
             self.push((draws[0] % 4).into());

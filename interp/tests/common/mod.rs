@@ -1,11 +1,12 @@
 //! What the integration tests share: a scene (a world and a message), how to run it in every mode, and
 //! what can be seen of a run. Random scenes are made in [`generate`], the same scene is run on the
-//! crate `revm` in [`reference`]; what must hold is told by the test files.
+//! crate `revm` in [`reference`], and compared in [`three_way`]; what must hold is told by the test files.
 
 #![allow(dead_code, reason = "each test file uses a part of this module")]
 
 pub mod generate;
 pub mod reference;
+pub mod three_way;
 
 use alloy_primitives::{Address, B256, Bytes, keccak256};
 use evmscope_interp::world::{Account, World};
@@ -30,7 +31,7 @@ pub const NOBODY: Address = Address::repeat_byte(0xee);
 pub const PLENTY: u64 = 10_000_000;
 
 /// The forks under test.
-pub const FORKS: &[Fork] = Fork::SUPPORTED;
+pub const FORKS: &[Fork] = Fork::ALL;
 
 /// The state before, and a message.
 #[derive(Clone)]

@@ -1,7 +1,10 @@
 //! A scene on the crate `revm`, as a frame: no intrinsic gas, validation, fees or refund cap.
 
+pub mod transaction;
+
 use super::{Scene, Seen, SeenAccount};
 use alloy_primitives::{B256, Bytes, KECCAK256_EMPTY, U256};
+use evmscope_interp::world::World;
 use evmscope_interp::{Fork, Halt, Kind, Log, Status, Word};
 use revm::bytecode::Bytecode;
 use revm::context::{BlockEnv, CfgEnv, Context, ContextTr, JournalTr, LocalContextTr, TxEnv};
@@ -57,13 +60,35 @@ pub fn run(scene: &Scene) -> Seen {
     }
 }
 
-fn evm(scene: &Scene) -> Evm {
-    let spec = match scene.fork {
+/// Whether the reference has the fork. It has no Constantinople, whose storage prices Petersburg took
+/// back on the day they came.
+pub fn has(fork: Fork) -> bool {
+    spec(fork).is_some()
+}
+
+fn spec(fork: Fork) -> Option<SpecId> {
+    Some(match fork {
+        Fork::Frontier => SpecId::FRONTIER,
+        Fork::Homestead => SpecId::HOMESTEAD,
+        Fork::TangerineWhistle => SpecId::TANGERINE,
+        Fork::SpuriousDragon => SpecId::SPURIOUS_DRAGON,
+        Fork::Byzantium => SpecId::BYZANTIUM,
+        // The fork that Petersburg took a part of back before anything ran on it; `revm` has it not.
+        Fork::Constantinople => return None,
+        Fork::Petersburg => SpecId::PETERSBURG,
+        Fork::Istanbul => SpecId::ISTANBUL,
+        Fork::Berlin => SpecId::BERLIN,
+        Fork::London => SpecId::LONDON,
+        Fork::Paris => SpecId::MERGE,
+        Fork::Shanghai => SpecId::SHANGHAI,
         Fork::Cancun => SpecId::CANCUN,
         Fork::Prague => SpecId::PRAGUE,
         Fork::Osaka => SpecId::OSAKA,
-        fork => panic!("no reference for {fork}"),
-    };
+    })
+}
+
+fn evm(scene: &Scene) -> Evm {
+    let spec = spec(scene.fork).expect("a fork that the reference has");
     let environment = super::environment();
     let block = BlockEnv {
         number: U256::from(environment.number),
@@ -71,6 +96,8 @@ fn evm(scene: &Scene) -> Evm {
         timestamp: U256::from(environment.timestamp),
         gas_limit: environment.gas_limit,
         basefee: environment.base_fee.to_u64().unwrap(),
+        // The opcode's two meanings, before and since the merge.
+        difficulty: number(environment.prevrandao),
         prevrandao: Some(environment.prevrandao.into()),
         blob_excess_gas_and_price: Some(BlobExcessGasAndPrice {
             excess_blob_gas: 0,
@@ -88,17 +115,21 @@ fn evm(scene: &Scene) -> Evm {
     };
     let mut config = CfgEnv::new_with_spec(spec);
     config.chain_id = environment.chain_id;
-    Context::<BlockEnv, TxEnv, CfgEnv, Database>::new(database(scene), spec)
+    Context::<BlockEnv, TxEnv, CfgEnv, Database>::new(database(&scene.world, scene.fork), spec)
         .with_cfg(config)
         .with_block(block)
         .with_tx(transaction)
         .build_mainnet()
 }
 
-fn database(scene: &Scene) -> Database {
+fn database(world: &World, fork: Fork) -> Database {
     let mut database = CacheDB::new(EmptyDB::default());
-    for (address, account) in scene.world.accounts() {
-        let code = Bytecode::new_raw(Bytes::copy_from_slice(account.code.bytes()));
+    for (address, account) in world.accounts() {
+        let code = Bytes::copy_from_slice(account.code.bytes());
+        let code = match account.code.delegation() {
+            Some(_) if fork >= Fork::Prague => Bytecode::new_raw(code),
+            _ => Bytecode::new_legacy(code),
+        };
         let info = AccountInfo {
             balance: number(account.balance),
             nonce: account.nonce,
@@ -223,19 +254,23 @@ fn accounts(scene: &Scene, touched: &EvmState) -> BTreeMap<alloy_primitives::Add
             storage.insert(word(*key), word(slot.present_value));
         }
         storage.retain(|_, value| !value.is_zero());
-        let seen = SeenAccount {
-            balance: word(info.balance),
-            nonce: info.nonce,
-            code_hash: if info.code_hash == B256::ZERO {
-                KECCAK256_EMPTY
-            } else {
-                info.code_hash
-            },
-            storage,
-        };
+        let seen = seen(info, storage);
         all.insert(*address, seen);
     }
     all
+}
+
+fn seen(info: &AccountInfo, storage: BTreeMap<Word, Word>) -> SeenAccount {
+    SeenAccount {
+        balance: word(info.balance),
+        nonce: info.nonce,
+        code_hash: if info.code_hash == B256::ZERO {
+            KECCAK256_EMPTY
+        } else {
+            info.code_hash
+        },
+        storage,
+    }
 }
 
 fn number(word: Word) -> U256 {

@@ -7,6 +7,7 @@ pub mod list;
 pub mod profile;
 pub mod run;
 pub mod simulated;
+pub mod statetest;
 
 use crate::case::{self, Case};
 use crate::cli::CaseDir;

@@ -1,0 +1,110 @@
+//! The three-way comparison: a scene in both modes and on the crate `revm`, with all of its gas and with
+//! less. Where scenes come from is told elsewhere: `differential.rs` draws them, `fuzz/` is given them.
+
+use super::generate::Plan;
+use super::{FORKS, Scene, Seen, reference};
+use evmscope_interp::{Interpreter, Mode, Step, Tracer};
+use proptest::prelude::*;
+use proptest::test_runner::TestCaseResult;
+use std::cell::RefCell;
+
+/// As [`check_plan`], of the plan that these bytes decide; a failure shows it.
+pub fn check_bytes(bytes: &[u8]) -> TestCaseResult {
+    let plan = Plan::new(bytes);
+    check_plan(&plan).map_err(|error| TestCaseError::fail(format!("{error}\n{plan:?}")))
+}
+
+/// A plan's scene ends alike with its gas, with just as much as it takes, with a share of that, and where
+/// its gas ends at one of its opcodes.
+pub fn check_plan(plan: &Plan) -> TestCaseResult {
+    let scene = plan.scene();
+    let used = agree(&scene)?;
+    let boundaries = boundaries(&scene);
+    let nth = |draw: u32| boundaries.get(draw as usize % boundaries.len().max(1));
+    let [share, early, middle, late] = plan.cuts();
+    let at = [early, middle, late].map(|draw| nth(draw).copied().unwrap_or_default());
+    let amounts = [
+        used,
+        used.saturating_sub(1),
+        used * u64::from(share % 100) / 100,
+        at[0],
+        at[1].saturating_sub(1),
+        at[2] + 1,
+    ];
+    for gas in amounts {
+        agree(&scene.clone().gas(gas))?;
+    }
+    Ok(())
+}
+
+/// Any bytes as code end alike: at the forks where it means the least, something between, and the most.
+pub fn check_code(code: &[u8]) -> TestCaseResult {
+    let scene = Scene::new(code).slot(0, 1).balance(1_000).input(code);
+    let between = FORKS[FORKS.len() / 2];
+    for fork in [FORKS[0], between, FORKS[FORKS.len() - 1]] {
+        for gas in [200_000, 3_000] {
+            let used = agree(&scene.clone().fork(fork).gas(gas))?;
+            agree(&scene.clone().fork(fork).gas(used.saturating_sub(1)))?;
+        }
+    }
+    Ok(())
+}
+
+/// Compares the modes with each other, to the last halt, and with the reference where it has the fork;
+/// the gas used.
+pub fn agree(scene: &Scene) -> Result<u64, TestCaseError> {
+    let gas = scene.message.gas;
+    let [traditional, advanced] = Mode::ALL.map(|mode| run(mode, scene));
+    prop_assert_eq!(
+        &advanced,
+        &traditional,
+        "advanced, traditional: gas {}",
+        gas
+    );
+    if reference::has(scene.fork) {
+        let ours = traditional.clone().any_halt();
+        prop_assert_eq!(
+            &ours,
+            &reference::run(scene).any_halt(),
+            "ours, revm: gas {}",
+            gas
+        );
+    }
+    Ok(gas - traditional.gas_left)
+}
+
+/// Runs the scene on an interpreter that has run all earlier ones: what it keeps must not show.
+fn run(mode: Mode, scene: &Scene) -> Seen {
+    thread_local! {
+        static KEPT: RefCell<Vec<Interpreter>> = const { RefCell::new(Vec::new()) };
+    }
+    KEPT.with_borrow_mut(|kept| {
+        let known = kept
+            .iter()
+            .position(|kept| (kept.mode(), kept.fork()) == (mode, scene.fork));
+        let place = known.unwrap_or_else(|| {
+            kept.push(Interpreter::new(mode, scene.fork));
+            kept.len() - 1
+        });
+        scene.run_on(&mut kept[place])
+    })
+}
+
+/// The gas used before each opcode of the first frame.
+fn boundaries(scene: &Scene) -> Vec<u64> {
+    struct Boundaries(u64, Vec<u64>);
+    impl Tracer for Boundaries {
+        fn step(&mut self, step: &Step) {
+            if step.depth == 0 {
+                self.1.push(self.0 - step.gas);
+            }
+        }
+    }
+    let mut tracer = Boundaries(scene.message.gas, Vec::new());
+    Interpreter::new(Mode::Traditional, scene.fork).trace(
+        scene.message.clone(),
+        &mut scene.before(),
+        &mut tracer,
+    );
+    tracer.1
+}

@@ -1,0 +1,117 @@
+//! `evmscope statetest`: official state tests in both modes, counted by fork.
+
+use crate::cli::{Format, Statetest};
+use crate::output::{self, Answer};
+use crate::statetest::{self, CaseId, Counts, Failure, Report, Selection};
+use anyhow::{Result, bail};
+use serde_json::{Map, Value, json};
+use std::fmt::Write;
+
+pub fn run(args: &Statetest) -> Result<Answer> {
+    let files = statetest::find(&args.paths)?;
+    let bar = output::progress(files.len() as u64, "state tests");
+    let selection = Selection {
+        fork: args.fork,
+        mode: args.mode,
+        filter: args.filter.as_ref(),
+    };
+    let report = statetest::run(&files, &selection, &|| bar.inc(1))?;
+    bar.finish_and_clear();
+
+    let total = report.total();
+    if total.passed + total.failed + total.skipped == 0 {
+        bail!(
+            "no state test to run in {} files: look at PATH, --fork and --filter",
+            files.len()
+        );
+    }
+    let text = match args.format {
+        Format::Text => text(&report),
+        Format::Json => serde_json::to_string_pretty(&json(&report))? + "\n",
+    };
+    Ok(if total.failed == 0 {
+        Answer::success(text)
+    } else {
+        Answer::failure(text)
+    })
+}
+
+fn text(report: &Report) -> String {
+    let mut text: String = report.failures.iter().map(failure).collect();
+    // Writing to a string does not fail.
+    for (reason, cases) in &report.skips {
+        let _ = writeln!(text, "skipped {cases}: {reason}");
+    }
+    for (fork, counts) in &report.forks {
+        let Counts {
+            passed,
+            failed,
+            skipped,
+        } = counts;
+        let fork = fork.name();
+        let _ = writeln!(
+            text,
+            "{fork:17} {passed:6} passed  {failed:6} failed  {skipped:6} skipped"
+        );
+    }
+    let Counts {
+        passed,
+        failed,
+        skipped,
+    } = report.total();
+    let _ = writeln!(text, "{passed} passed, {failed} failed, {skipped} skipped");
+    text
+}
+
+fn failure(failure: &Failure) -> String {
+    let Failure {
+        file,
+        case,
+        what,
+        expected,
+        found,
+    } = failure;
+    let place = match case {
+        None => String::new(),
+        Some(CaseId {
+            test,
+            fork,
+            mode,
+            indices: (d, g, v),
+        }) => format!("::{test}, fork {fork}, mode {mode}, indices d{d} g{g} v{v}"),
+    };
+    format!("FAILED {file}{place}\n  {what}\n    expected {expected}\n    found    {found}\n")
+}
+
+fn json(report: &Report) -> Value {
+    let forks = report
+        .forks
+        .iter()
+        .map(|(fork, counts)| (fork.name().to_owned(), numbers(*counts)));
+    let failures = report.failures.iter().map(|failure| {
+        let case = failure.case.as_ref();
+        let indices = case.map(|case| {
+            let (data, gas, value) = case.indices;
+            json!({"data": data, "gas": gas, "value": value})
+        });
+        json!({
+            "file": failure.file,
+            "test": case.map(|case| &case.test),
+            "fork": case.map(|case| case.fork.name()),
+            "mode": case.map(|case| case.mode.name()),
+            "indices": indices,
+            "what": failure.what,
+            "expected": failure.expected,
+            "found": failure.found,
+        })
+    });
+    let mut value = numbers(report.total());
+    value["forks"] = Value::Object(forks.collect::<Map<_, _>>());
+    value["skips"] = json!(report.skips);
+    value["failures"] = failures.collect();
+    value
+}
+
+fn numbers(counts: Counts) -> Value {
+    json!({"passed": counts.passed, "failed": counts.failed, "skipped": counts.skipped})
+}
