@@ -5,7 +5,7 @@
 //! reason to refuse it is known. It runs with its own gas, then with just what that took and one less,
 //! each time twice in a row on the same state.
 //!
-//! By default the same 1,000 plans every time. `PROPTEST_CASES=100000 PROPTEST_RNG_SEED=7 cargo test
+//! By default the same 1,500 plans every time. `PROPTEST_CASES=100000 PROPTEST_RNG_SEED=7 cargo test
 //! --release -p evmscope-interp --test transactions` runs more and other ones. What failed is kept in
 //! `transactions.regressions` and tried first the next time.
 
@@ -33,7 +33,7 @@ fn random_transactions_end_in_both_modes_as_on_revm() {
         cases: if chosen("PROPTEST_CASES") {
             default.cases
         } else {
-            1_000
+            1_500
         },
         rng_seed: if chosen("PROPTEST_RNG_SEED") {
             default.rng_seed
@@ -102,6 +102,7 @@ const PEOPLE: &[Address] = &[
     EMPTY,
     LAST_NONCE,
     Address::with_last_byte(1),
+    Address::with_last_byte(2),
     Address::with_last_byte(3),
     Address::with_last_byte(4),
     Address::with_last_byte(0x0b),
@@ -152,6 +153,8 @@ struct Sender {
 #[derive(Clone, Debug)]
 enum Input {
     Bytes(Vec<u8>),
+    /// Names whom the transaction names: an authority, or an account of the access list.
+    Named,
     /// So many times the same byte: the floor of EIP-7623 is above what little code costs.
     Heavy(usize, u8),
 }
@@ -258,7 +261,18 @@ const TEMPLATES: &[&str] = &[
     "PUSH1 0 PUSH1 0 PUSH1 0 PUSH1 0 CREATE2 PUSH1 0 PUSH1 0 PUSH1 0 PUSH1 0 CREATE2",
     // Sends all it has to whom the call data names.
     "PUSH1 0 PUSH1 0 PUSH1 0 PUSH1 0 SELFBALANCE PUSH1 0 CALLDATALOAD GAS CALL PUSH1 0 SSTORE",
-    // Calls whom the call data names, each way, twice, and tells the gas that took.
+    // Calls whom the call data names, and undoes that.
+    "PUSH1 0 PUSH1 0 PUSH1 0 PUSH1 0 PUSH1 0 PUSH1 0 CALLDATALOAD GAS CALL PUSH1 0 PUSH1 0 REVERT",
+    "PUSH1 0 PUSH1 0 PUSH1 0 PUSH1 0 PUSH1 0 PUSH1 0 CALLDATALOAD GAS CALL INVALID",
+    // Init code that deploys what begins with 0xef; that costs more than there may be.
+    "PUSH1 0xef PUSH1 0 MSTORE8 PUSH1 1 PUSH1 0 RETURN",
+    "PUSH2 24576 PUSH1 0 RETURN",
+    "PUSH2 24577 PUSH1 0 RETURN",
+];
+
+/// Code that returns what it sees of the transaction, the block and the accounts that it has to do with.
+const OBSERVERS: &[&str] = &[
+    // Calls whom the call data names, each way, and tells the gas that took.
     "GAS PUSH1 0 PUSH1 0 PUSH1 0 PUSH1 0 PUSH1 0 PUSH1 0 CALLDATALOAD PUSH2 9999 CALL POP GAS SWAP1 SUB
      GAS PUSH1 0 PUSH1 0 PUSH1 0 PUSH1 0 PUSH1 0 PUSH1 0 CALLDATALOAD PUSH2 9999 CALLCODE POP GAS SWAP1 SUB
      GAS PUSH1 0 PUSH1 0 PUSH1 0 PUSH1 0 PUSH1 0 CALLDATALOAD PUSH2 9999 DELEGATECALL POP GAS SWAP1 SUB
@@ -271,10 +285,9 @@ const TEMPLATES: &[&str] = &[
     // The transaction and the block.
     "GASPRICE PUSH1 0 MSTORE BASEFEE PUSH1 32 MSTORE PUSH1 0 BLOBHASH PUSH1 64 MSTORE BLOBBASEFEE PUSH1 96
      MSTORE ORIGIN BALANCE PUSH1 128 MSTORE COINBASE BALANCE PUSH1 160 MSTORE PUSH1 192 PUSH1 0 RETURN",
-    // Init code that deploys what begins with 0xef; that costs more than there may be.
-    "PUSH1 0xef PUSH1 0 MSTORE8 PUSH1 1 PUSH1 0 RETURN",
-    "PUSH2 24576 PUSH1 0 RETURN",
-    "PUSH2 24577 PUSH1 0 RETURN",
+    // The gas that storage takes.
+    "GAS PUSH1 0 SLOAD POP GAS SWAP1 SUB PUSH1 0 MSTORE GAS PUSH1 1 SLOAD POP GAS SWAP1 SUB PUSH1 32 MSTORE
+     GAS PUSH1 7 PUSH1 2 SSTORE GAS SWAP1 SUB PUSH1 64 MSTORE PUSH1 96 PUSH1 0 RETURN",
 ];
 
 fn plan() -> impl Strategy<Value = Plan> {
@@ -291,20 +304,26 @@ fn plan() -> impl Strategy<Value = Plan> {
         ],
         prop_oneof![2 => 0..4_u8, 1 => Just(4)],
         generate::plans(),
-        proptest::option::of(select(TEMPLATES)),
+        prop_oneof![
+            4 => Just(None),
+            3 => select(TEMPLATES).prop_map(Some),
+            3 => select(OBSERVERS).prop_map(Some),
+        ],
         block(),
         sender(),
-        proptest::option::weighted(0.85, prop_oneof![1 => Just(CONTRACT), 1 => person()]),
+        proptest::option::weighted(0.85, prop_oneof![2 => Just(CONTRACT), 1 => person()]),
         prop_oneof![3 => Just(0), 2 => 1..100_u64, 1 => Just(1_000_000_000)],
     );
     let what = (
         input(),
-        (prop_oneof![Just(0), Just(1), 0..1_000_u64], tip()).prop_map(|(above_base_fee, tip)| {
-            Price {
+        (
+            prop_oneof![1 => Just(0), 1 => Just(1), 4 => 0..1_000_u64],
+            tip(),
+        )
+            .prop_map(|(above_base_fee, tip)| Price {
                 above_base_fee,
                 tip,
-            }
-        }),
+            }),
         prop_oneof![
             3 => Just(0).prop_map(Gas::Least),
             4 => (0..3_000_u64).prop_map(Gas::Least),
@@ -313,7 +332,7 @@ fn plan() -> impl Strategy<Value = Plan> {
         ],
         prop_oneof![
             2 => Just(Vec::new()),
-            1 => vec((person(), vec(0..4_u64, 0..4)), 0..5),
+            1 => vec((prop_oneof![Just(CONTRACT), person()], vec(0..4_u64, 0..4)), 0..5),
         ],
         0..10_usize,
         vec(authorization(), 1..5),
@@ -373,6 +392,7 @@ fn sender() -> impl Strategy<Value = Sender> {
 fn input() -> impl Strategy<Value = Input> {
     prop_oneof![
         3 => vec(any::<u8>(), 0..80).prop_map(Input::Bytes),
+        3 => Just(Input::Named),
         4 => person().prop_map(|person| Input::Bytes(Word::from(person).to_be_bytes().to_vec())),
         2 => (0..3_000_usize, select(&[0, 1][..])).prop_map(|(len, byte)| Input::Heavy(len, byte)),
     ]
@@ -423,7 +443,13 @@ impl Plan {
             let place = accounts.iter_mut().find(|(at, _)| *at == CONTRACT).unwrap();
             place.1.code = Arc::new(Code::new(&assemble(template)));
         }
-        accounts.push((EMPTY, Account::default()));
+        for empty in [
+            EMPTY,
+            Address::with_last_byte(2),
+            Address::with_last_byte(3),
+        ] {
+            accounts.push((empty, Account::default()));
+        }
         let mut last = Account::default();
         last.nonce = u64::MAX - 1;
         accounts.push((LAST_NONCE, last));
@@ -450,6 +476,14 @@ impl Plan {
         let accounts = self.accounts();
         let found = accounts.iter().rev().find(|(at, _)| *at == authority);
         found.map_or(0, |(_, account)| account.nonce)
+    }
+
+    /// The first account that the transaction names besides its sender and receiver.
+    fn named(&self, kind: &Kind) -> Option<Address> {
+        match kind {
+            Kind::SetCode { authorizations, .. } => authorizations.first()?.authority,
+            _ => Some(self.access_list.first()?.0),
+        }
     }
 
     fn kind(&self, fees: Fees) -> Kind {
@@ -574,6 +608,10 @@ impl Draft<'_> {
                 value: plan.value.into(),
                 input: match (&plan.to, &plan.input) {
                     (None, _) => code().into(),
+                    (_, Input::Named) => {
+                        let named = plan.named(&kind).unwrap_or(EOA);
+                        Word::from(named).to_be_bytes().to_vec().into()
+                    }
                     (_, Input::Bytes(bytes)) => Bytes::copy_from_slice(bytes),
                     (_, Input::Heavy(len, byte)) => vec![*byte; *len].into(),
                 },

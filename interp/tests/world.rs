@@ -104,3 +104,28 @@ fn undoing_goes_back_to_the_checkpoint_and_no_further() {
     assert!(world.load(ADDRESS, Word::ONE).cold, "cold again");
     assert!(!world.load(ADDRESS, Word::ZERO).cold, "warm since before");
 }
+
+#[test]
+fn ripemd160_stays_touched_though_the_call_is_undone() {
+    let ripemd160 = Address::with_last_byte(3);
+    let sha256 = Address::with_last_byte(2);
+    for (fork, cleared) in [
+        (Fork::TangerineWhistle, false),
+        (Fork::SpuriousDragon, true),
+    ] {
+        let mut world = World::default();
+        for address in [ripemd160, sha256] {
+            world.insert(address, Account::default());
+        }
+        world.begin_transaction(fork, &[]);
+        let [outer, inner] = [world.checkpoint(), world.checkpoint()];
+        for address in [ripemd160, sha256] {
+            world.transfer(ADDRESS, address, Word::ZERO);
+        }
+        world.revert(inner);
+        world.revert(outer);
+        world.end_transaction(fork);
+        assert_eq!(world.get(&ripemd160).is_none(), cleared, "{fork}");
+        assert!(world.get(&sha256).is_some(), "{fork}");
+    }
+}

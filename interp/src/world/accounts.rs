@@ -161,6 +161,11 @@ impl Accounts {
         &mut self.by_address[place]
     }
 
+    /// Whose place it is.
+    pub fn address(&self, place: usize) -> Address {
+        self.by_address.keys()[place]
+    }
+
     pub fn get(&self, address: &Address) -> Option<&Account> {
         self.by_address.get(address)
     }

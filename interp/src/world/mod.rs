@@ -19,6 +19,11 @@ use alloy_primitives::{Address, B256};
 use journal::Change;
 use std::sync::Arc;
 
+/// The precompile that stays touched whatever is undone. On the main net a transaction cleared this
+/// account, then empty, although the call that touched it had failed (Yellow Paper, appendix K.1), and
+/// clients have kept to that.
+const RIPEMD160: Address = Address::with_last_byte(3);
+
 /// Accounts and their storage, and what the transaction under way has changed of them so far.
 #[derive(Clone, Debug)]
 pub struct World {
@@ -362,8 +367,14 @@ impl Host for World {
     }
 
     fn revert(&mut self, to: Checkpoint) {
+        let mut kept = None;
         for change in self.journal.drain(to.0..).rev() {
             match change {
+                Change::Touched { account }
+                    if self.accounts.address(account as usize) == RIPEMD160 =>
+                {
+                    kept = Some(change);
+                }
                 Change::Log => {
                     self.logs.pop();
                 }
@@ -377,5 +388,6 @@ impl Host for World {
                 change => change.undo(&mut self.accounts),
             }
         }
+        self.journal.extend(kept);
     }
 }
