@@ -28,7 +28,9 @@ pub(crate) struct Frame {
     pub code: Arc<Code>,
     /// The decoded form, while the advanced mode runs the frame.
     pub program: Option<Arc<Program>>,
+    /// The message, without its input.
     pub message: Message,
+    pub input: Input,
     /// Return data of the last call (EIP-211).
     pub return_data: Bytes,
     /// Where the output of the call under way goes.
@@ -41,12 +43,45 @@ pub(crate) struct Frame {
     pub creating: Option<Address>,
 }
 
-/// What an opcode's function sees: the running frame, the host and the rules of the fork.
+/// Call data.
+#[derive(Debug)]
+pub(crate) enum Input {
+    /// The embedder's.
+    Whole(Bytes),
+    /// A range of the caller's memory, which rests while the frame runs. Nothing is copied: a call costs
+    /// the same gas however much it passes.
+    Caller(Range<usize>),
+}
+
+impl Input {
+    /// The bytes, for a frame with this caller.
+    #[inline]
+    pub fn bytes<'a>(&'a self, caller: Option<&'a Frame>) -> &'a [u8] {
+        match (self, caller) {
+            (Input::Caller(range), Some(caller)) => caller.memory.slice(range.clone()),
+            (Input::Whole(bytes), _) => bytes,
+            (Input::Caller(_), None) => unreachable!("the first frame has its input whole"),
+        }
+    }
+}
+
+/// What an opcode's function sees: the running frame, those that wait for it, the host and the rules of
+/// the fork.
 pub(crate) struct Machine<'a> {
     pub frame: Frame,
+    /// The frames that called, the last one the running frame's.
+    pub callers: Vec<Frame>,
     pub host: &'a mut dyn Host,
     pub rules: &'a Rules,
     pub stack: &'a mut Stack,
+}
+
+impl Machine<'_> {
+    /// The running frame's call data.
+    #[inline]
+    pub fn input(&self) -> &[u8] {
+        self.frame.input.bytes(self.callers.last())
+    }
 }
 
 /// Why a mode returned from its dispatch loop.
@@ -63,7 +98,12 @@ pub(crate) enum Exit {
     /// The frame failed.
     Halt(Halt),
     /// The frame calls: run the message, put its output there, push what came of it.
-    Call(Message, Range<usize>),
+    Call {
+        message: Message,
+        /// The message's input, in the frame's memory.
+        input: Range<usize>,
+        output: Range<usize>,
+    },
 }
 
 impl From<Halt> for Exit {

@@ -5,11 +5,11 @@
 use crate::advanced;
 use crate::code::Code;
 use crate::fork::Fork;
-use crate::frame::{Exit, Frame, Machine};
+use crate::frame::{Exit, Frame, Input, Machine};
 use crate::gas::{self, Gas, Rules};
 use crate::host::{Checkpoint, Host};
 use crate::keccak::keccak256;
-use crate::memory::Memory;
+use crate::memory;
 use crate::message::{Kind, Message};
 use crate::outcome::{Halt, Outcome, Statistics, Status};
 use crate::stack::Stack;
@@ -74,7 +74,7 @@ pub struct Interpreter {
     mode: Mode,
     rules: Rules,
     stack: Stack,
-    memories: Vec<Memory>,
+    memories: memory::Pool,
     programs: advanced::Cache,
 }
 
@@ -85,7 +85,7 @@ impl Interpreter {
             mode,
             rules: Rules::of(fork),
             stack: Stack::new(),
-            memories: Vec::new(),
+            memories: memory::Pool::default(),
             programs: advanced::Cache::default(),
         }
     }
@@ -123,7 +123,7 @@ impl Interpreter {
 
     fn run<O: Observer>(
         &mut self,
-        message: Message,
+        mut message: Message,
         host: &mut dyn Host,
         observer: &mut O,
     ) -> Outcome {
@@ -135,11 +135,13 @@ impl Interpreter {
             programs: &mut self.programs,
             statistics: Statistics::default(),
         };
-        let returned = match driver.begin(host, message, 0) {
+        let input = Input::Whole(mem::take(&mut message.input));
+        let returned = match driver.begin(host, message, input, None) {
             Err(returned) => returned,
             Ok(frame) => {
                 let machine = Machine {
                     frame,
+                    callers: Vec::new(),
                     host,
                     rules: &self.rules,
                     stack: &mut self.stack,
@@ -195,7 +197,7 @@ struct Driver<'a> {
     rules: &'a Rules,
     /// Whether frames run decoded programs.
     decodes: bool,
-    memories: &'a mut Vec<Memory>,
+    memories: &'a mut memory::Pool,
     programs: &'a mut advanced::Cache,
     statistics: Statistics,
 }
@@ -203,15 +205,19 @@ struct Driver<'a> {
 impl Driver<'_> {
     /// Runs the machine's frame and all that it calls.
     fn run<O: Observer>(&mut self, mut machine: Machine, observer: &mut O) -> Returned {
-        let mut parents = Vec::new();
         loop {
             let returned = match self.dispatch(&mut machine, observer) {
-                Exit::Call(message, output) => {
+                Exit::Call {
+                    message,
+                    input,
+                    output,
+                } => {
                     machine.frame.call_output = output;
-                    let base = machine.frame.base + machine.frame.height;
-                    match self.begin(machine.host, message, base) {
+                    let input = Input::Caller(input);
+                    match self.begin(machine.host, message, input, Some(&machine.frame)) {
                         Ok(child) => {
-                            parents.push(mem::replace(&mut machine.frame, child));
+                            let caller = mem::replace(&mut machine.frame, child);
+                            machine.callers.push(caller);
                             continue;
                         }
                         Err(returned) => returned,
@@ -219,11 +225,9 @@ impl Driver<'_> {
                 }
                 exit => {
                     let returned = finish(&mut machine, exit);
-                    let mut memory = mem::take(&mut machine.frame.memory);
-                    memory.clear();
-                    self.memories.push(memory);
-                    match parents.pop() {
-                        Some(parent) => machine.frame = parent,
+                    self.memories.give(mem::take(&mut machine.frame.memory));
+                    match machine.callers.pop() {
+                        Some(caller) => machine.frame = caller,
                         None => return returned,
                     }
                     returned
@@ -258,13 +262,14 @@ impl Driver<'_> {
         exit
     }
 
-    /// Makes the frame of a message, its stack from `base` on; or tells what came of a message that
-    /// needs none.
+    /// Makes the frame of a message, its stack where the caller's ends; or tells what came of a message
+    /// that needs none.
     fn begin(
         &mut self,
         host: &mut dyn Host,
         mut message: Message,
-        base: usize,
+        input: Input,
+        caller: Option<&Frame>,
     ) -> Result<Frame, Returned> {
         if message.depth > gas::CALL_DEPTH {
             return Err(Returned::refused(&message, Halt::CallDepth));
@@ -273,18 +278,16 @@ impl Driver<'_> {
         if pays && host.account(message.caller).balance < message.value {
             return Err(Returned::refused(&message, Halt::InsufficientBalance));
         }
-        let (code, creating, checkpoint) = if message.kind.creates() {
-            let (address, checkpoint) = self.begin_creation(host, &message)?;
+        let bytes = input.bytes(caller);
+        let (code, input, creating, checkpoint) = if message.kind.creates() {
+            let (address, checkpoint) = self.begin_creation(host, &message, bytes)?;
             message.recipient = address;
             message.code_address = address;
-            (
-                Arc::new(Code::new(&mem::take(&mut message.input))),
-                Some(address),
-                checkpoint,
-            )
+            let code = Arc::new(Code::new(bytes));
+            (code, Input::Whole(Bytes::new()), Some(address), checkpoint)
         } else {
-            let (code, checkpoint) = self.begin_call(host, &message)?;
-            (code, None, checkpoint)
+            let (code, checkpoint) = self.begin_call(host, &message, bytes)?;
+            (code, input, None, checkpoint)
         };
         self.statistics.frames += 1;
         // Init code runs once, as a rule: it would not repay its decoding.
@@ -293,13 +296,14 @@ impl Driver<'_> {
             .flatten();
         Ok(Frame {
             gas: Gas::new(message.gas),
-            memory: self.memories.pop().unwrap_or_default(),
+            memory: self.memories.take(),
             position: 0,
             height: 0,
-            base,
+            base: caller.map_or(0, |caller| caller.base + caller.height),
             code,
             program,
             message,
+            input,
             return_data: Bytes::new(),
             call_output: 0..0,
             refund: 0,
@@ -313,6 +317,7 @@ impl Driver<'_> {
         &self,
         host: &mut dyn Host,
         message: &Message,
+        input: &[u8],
     ) -> Result<(Arc<Code>, Checkpoint), Returned> {
         let checkpoint = host.checkpoint();
         // Without value too: a call touches the account (EIP-161).
@@ -320,9 +325,7 @@ impl Driver<'_> {
             host.transfer(message.caller, message.recipient, message.value);
         }
         let gas = Gas::new(message.gas).left();
-        if let Some(result) =
-            host.precompile(message.code_address, &message.input, gas, self.rules.fork)
-        {
+        if let Some(result) = host.precompile(message.code_address, input, gas, self.rules.fork) {
             return Err(match result {
                 Ok((used, output)) => {
                     Returned::at_once(Status::Success, gas.saturating_sub(used), output)
@@ -350,6 +353,7 @@ impl Driver<'_> {
         &self,
         host: &mut dyn Host,
         message: &Message,
+        init_code: &[u8],
     ) -> Result<(Address, Checkpoint), Returned> {
         let Some(nonce) = host.increment_nonce(message.caller) else {
             return Err(Returned::refused(message, Halt::NonceOverflow));
@@ -357,7 +361,7 @@ impl Driver<'_> {
         let address = match message.kind {
             Kind::Create2 { salt } => message
                 .caller
-                .create2(B256::from(salt), keccak256(&message.input)),
+                .create2(B256::from(salt), keccak256(init_code)),
             _ => message.caller.create(nonce),
         };
         if self.rules.since(Fork::Berlin) {
@@ -384,7 +388,7 @@ fn finish(m: &mut Machine, exit: Exit) -> Returned {
         },
         Exit::Revert(range) => (Status::Revert, range),
         Exit::Halt(halt) => (Status::Halt(halt), 0..0),
-        Exit::Call(..) => unreachable!("a call does not end its frame"),
+        Exit::Call { .. } => unreachable!("a call does not end its frame"),
     };
     if status != Status::Success {
         m.host.revert(m.frame.checkpoint);

@@ -5,6 +5,8 @@
 //!
 //! Unsafe: the call of the BMI build of the permutation, after the CPU was asked for it.
 
+#![allow(unsafe_code)]
+
 use alloy_primitives::B256;
 
 const RATE: usize = 136;

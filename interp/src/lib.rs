@@ -23,6 +23,8 @@
 //!
 //! An embedder implements [`Host`] over its own state; [`world::World`] is the one in memory.
 
+#![deny(unsafe_code)]
+
 mod advanced;
 pub mod asm;
 mod code;

@@ -3,6 +3,8 @@
 //!
 //! Unsafe: unchecked access where a range was just checked against the size.
 
+#![allow(unsafe_code)]
+
 use crate::gas::{self, Gas};
 use crate::outcome::Halt;
 use crate::word::Word;
@@ -144,5 +146,112 @@ impl Memory {
     /// Copies inside the memory, as if through a buffer (EIP-5656); both ranges are inside.
     pub fn copy_within(&mut self, to: usize, from: Range<usize>) {
         self.bytes.copy_within(from, to);
+    }
+}
+
+/// Most bytes that are kept for frames to come.
+const KEPT: usize = 16 << 20;
+
+/// The allocations of frames that ended, for frames to come.
+#[derive(Debug, Default)]
+pub(crate) struct Pool {
+    memories: Vec<Memory>,
+    bytes: usize,
+}
+
+impl Pool {
+    /// An empty memory.
+    pub fn take(&mut self) -> Memory {
+        let memory = self.memories.pop().unwrap_or_default();
+        self.bytes -= memory.bytes.capacity();
+        memory
+    }
+
+    /// Takes a memory back. Without a limit, every depth would keep the most that it ever used.
+    pub fn give(&mut self, mut memory: Memory) {
+        memory.clear();
+        let bytes = self.bytes + memory.bytes.capacity();
+        if bytes <= KEPT {
+            self.bytes = bytes;
+            self.memories.push(memory);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PLENTY: u64 = 1 << 60;
+
+    fn sized(pool: &mut Pool, bytes: usize) -> Memory {
+        let mut memory = pool.take();
+        let range = memory.expand(&mut Gas::new(PLENTY), Word::ZERO, bytes.into());
+        assert_eq!(range, Ok(0..bytes));
+        memory
+    }
+
+    #[test]
+    fn nothing_is_given_beyond_the_limit() {
+        let mut gas = Gas::new(PLENTY);
+        let mut memory = Memory::default();
+        for (offset, len) in [
+            (LIMIT, 1),
+            (0, LIMIT + 1),
+            (1, LIMIT),
+            (u64::MAX, 1),
+            (1, u64::MAX),
+            (u64::MAX, u64::MAX),
+        ] {
+            let range = memory.expand(&mut gas, offset.into(), len.into());
+            assert_eq!(range, Err(Halt::OutOfGas), "{len} at {offset}");
+        }
+        assert_eq!((memory.size(), memory.bytes.capacity()), (0, 0));
+        assert_eq!(gas.left(), PLENTY);
+    }
+
+    #[test]
+    fn memory_is_given_by_what_is_paid() {
+        for gas in [0, 2, 3, 1_000, 30_000_000] {
+            let mut left = Gas::new(gas);
+            let mut memory = Memory::default();
+            while memory
+                .expand(&mut left, memory.size().into(), Word::ONE)
+                .is_ok()
+            {}
+            // 3 gas a word, so a word for 3 gas at most, and a step of zeroed bytes beyond; growing by
+            // doubling may reserve twice as much.
+            let paid = 32 * (gas as usize / 3);
+            assert!(memory.size() <= paid);
+            assert!(memory.bytes.capacity() <= 2 * (paid + STEP), "{gas}");
+        }
+    }
+
+    #[test]
+    fn reused_memory_is_zero() {
+        let mut pool = Pool::default();
+        let mut memory = sized(&mut pool, 2 * STEP);
+        memory.slice_mut(0..2 * STEP).fill(0xff);
+        pool.give(memory);
+        let memory = sized(&mut pool, STEP + 1);
+        assert!(memory.as_slice().iter().all(|byte| *byte == 0));
+    }
+
+    #[test]
+    fn a_pool_keeps_a_limited_number_of_bytes() {
+        let mut pool = Pool::default();
+        for _ in 0..3 {
+            let taken: Vec<_> = (0..40).map(|_| sized(&mut pool, 1 << 20)).collect();
+            taken.into_iter().for_each(|memory| pool.give(memory));
+            let held: usize = pool
+                .memories
+                .iter()
+                .map(|memory| memory.bytes.capacity())
+                .sum();
+            assert_eq!(pool.bytes, held);
+            assert!((KEPT / 2..=KEPT).contains(&held));
+        }
+        pool.give(sized(&mut Pool::default(), KEPT + 1));
+        assert!(pool.bytes <= KEPT);
     }
 }

@@ -128,6 +128,9 @@ pub struct Statistics {
     pub frames: u64,
     /// Programs decoded, because the cache had none.
     pub decoded: u64,
+    /// Frames that the advanced mode ran as the traditional one from their start, because decoding
+    /// refuses code that long (more than 1 MiB). Init code is never decoded, and not counted.
+    pub refused: u64,
     /// Frames that the advanced mode handed to the traditional one before their end.
     pub resumed: u64,
 }

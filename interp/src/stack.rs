@@ -2,6 +2,8 @@
 //!
 //! Unsafe: reads and writes through pointers whose bounds the modes have checked.
 
+#![allow(unsafe_code)]
+
 use crate::gas::CALL_DEPTH;
 use crate::word::Word;
 

@@ -5,6 +5,8 @@
 //!
 //! Unsafe: code and stack are read and written through pointers that the loop has just checked.
 
+#![allow(unsafe_code)]
+
 use crate::fork::Fork;
 use crate::frame::{Exit, Machine};
 use crate::gas::Gas;

@@ -3,6 +3,8 @@
 //!
 //! Unsafe: reading back cells that this file wrote as numbers.
 
+#![allow(unsafe_code)]
+
 use super::execute::{self, Handler};
 use super::program::{Cell, HEADER_CELLS, Header, Pending, Program};
 use crate::code::Code;
@@ -12,24 +14,33 @@ use crate::stack;
 use crate::word::Word;
 
 /// Longer code is not decoded: packed operands would overflow. Deployed code has at most 24,576 bytes.
-const LONGEST: usize = 1 << 20;
+pub(super) const LONGEST: usize = 1 << 20;
+
+/// Looked for in a row before a conditional jump. Compilers write up to three; looking on without end
+/// would take quadratic time on code that is nothing else.
+const MOST_ZEROS: usize = 4;
 
 /// Decodes code for a fork; `None` where it is too long.
 pub(super) fn decode(code: &Code, fork: Fork) -> Option<Program> {
     if code.len() > LONGEST {
         return None;
     }
-    let mut decoder = Decoder {
+    let mut decoder = decoder(code, fork);
+    decoder.run();
+    Some(decoder.finish())
+}
+
+fn decoder(code: &Code, fork: Fork) -> Decoder<'_> {
+    Decoder {
         code,
         fork,
         stream: Vec::with_capacity(2 * code.len()),
         headers: Vec::new(),
         static_jumps: Vec::new(),
         block: Block::default(),
-    };
-    decoder.open_block(0);
-    decoder.run();
-    Some(decoder.finish())
+        #[cfg(test)]
+        looks: Default::default(),
+    }
 }
 
 struct Decoder<'a> {
@@ -41,6 +52,9 @@ struct Decoder<'a> {
     /// Cells that hold a jumpdest's offset until all headers are known.
     static_jumps: Vec<usize>,
     block: Block,
+    /// How often an opcode was looked at: the decoder's work.
+    #[cfg(test)]
+    looks: std::cell::Cell<usize>,
 }
 
 /// The block under construction.
@@ -60,6 +74,7 @@ struct Block {
 
 impl Decoder<'_> {
     fn run(&mut self) {
+        self.open_block(0);
         let mut pc = 0;
         while pc < self.code.len() {
             pc = match self.fuse(pc) {
@@ -163,9 +178,9 @@ impl Decoder<'_> {
         }
     }
 
-    /// A jump to a known jumpdest: `PUSH JUMP`, or `ISZERO* PUSH JUMPI`.
+    /// A jump to a known jumpdest: `PUSH JUMP`, or some `ISZERO` and `PUSH JUMPI`.
     fn fuse_jump(&mut self, pc: usize) -> Option<usize> {
-        let zeros = (pc..)
+        let zeros = (pc..pc + MOST_ZEROS)
             .take_while(|&at| self.opcode(at) == Opcode::ISZERO)
             .count();
         let push = pc + zeros;
@@ -200,6 +215,8 @@ impl Decoder<'_> {
 
     /// The opcode at `pc`, STOP behind the end.
     fn opcode(&self, pc: usize) -> Opcode {
+        #[cfg(test)]
+        self.looks.set(self.looks.get() + 1);
         Opcode(self.code.bytes().get(pc).copied().unwrap_or_default())
     }
 
@@ -282,8 +299,8 @@ impl Decoder<'_> {
 
     /// The first jumpdest from `pc` on: what lies between is never reached.
     fn next_jumpdest(&mut self, mut pc: usize) -> usize {
-        while pc < self.code.len() && self.code.bytes()[pc] != Opcode::JUMPDEST.0 {
-            pc += 1 + Opcode(self.code.bytes()[pc]).immediate();
+        while pc < self.code.len() && self.opcode(pc) != Opcode::JUMPDEST {
+            pc += 1 + self.opcode(pc).immediate();
         }
         self.open_block(pc);
         pc
@@ -324,5 +341,89 @@ impl Decoder<'_> {
             };
             self.stream[cell].number = left.pack();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{asm, keccak256};
+
+    /// The longest code that can be deployed.
+    const DEPLOYABLE: usize = 24_576;
+
+    /// Every byte, alone and as a jumpdest's follower, what the decoder looks ahead for, and noise.
+    fn hostile(len: usize) -> impl Iterator<Item = (String, Vec<u8>)> {
+        let fill = move |unit: &[u8]| unit.iter().copied().cycle().take(len).collect();
+        let alone = (0..=255).map(move |byte| (format!("0x{byte:02x}"), fill(&[byte])));
+        let entered =
+            (0..=255).map(move |byte| (format!("JUMPDEST 0x{byte:02x}"), fill(&[0x5b, byte])));
+        let units = [
+            "PUSH1 0 JUMPI",
+            "PUSH1 1 JUMP",
+            "JUMPDEST PUSH0 JUMPI",
+            "JUMPDEST PUSH0 JUMP",
+            "ISZERO ISZERO ISZERO ISZERO ISZERO PUSH0 JUMPI",
+            "ISZERO PUSH1 0",
+            "DUP1 DUP2",
+            "SWAP1 POP",
+            "PUSH32 0x5b5b5b5b5b5b5b5b5b5b5b5b5b5b5b5b5b5b5b5b5b5b5b5b5b5b5b5b5b5b5b5b",
+            "CALL JUMPDEST GAS",
+        ];
+        let repeated = units
+            .into_iter()
+            .map(move |source| (source.to_owned(), fill(&asm::assemble(source).unwrap())));
+        let noise = (0..8_u8).map(move |seed| {
+            let word = |i: usize| keccak256(&[&[seed], &i.to_be_bytes()[..]].concat()).0;
+            (
+                format!("noise {seed}"),
+                (0..len.div_ceil(32)).flat_map(word).collect(),
+            )
+        });
+        alone.chain(entered).chain(repeated).chain(noise)
+    }
+
+    #[test]
+    fn time_is_linear_in_the_code() {
+        for (name, code) in hostile(DEPLOYABLE) {
+            let code = Code::new(&code);
+            let mut decoder = decoder(&code, Fork::Osaka);
+            decoder.run();
+            let looks = decoder.looks.get();
+            assert!(
+                looks <= 16 * code.len(),
+                "{name}: {looks} looks at {} bytes",
+                code.len()
+            );
+        }
+    }
+
+    #[test]
+    fn memory_is_linear_in_the_code() {
+        // At worst every byte ends a block: its handler and operand, and the next header.
+        const CELLS: usize = 2 + HEADER_CELLS;
+        for (name, code) in hostile(DEPLOYABLE) {
+            let size = decode(&Code::new(&code), Fork::Osaka).unwrap().size();
+            let most = (CELLS + 1) * size_of::<Cell>() * (code.len() + 1);
+            assert!(size <= most, "{name}: {size} bytes for {}", code.len());
+        }
+    }
+
+    #[test]
+    fn code_is_decoded_up_to_a_length() {
+        let decoded = |len| decode(&Code::new(&vec![0x5b; len]), Fork::Osaka).is_some();
+        assert!(decoded(0) && decoded(LONGEST) && !decoded(LONGEST + 1));
+    }
+
+    #[test]
+    fn the_gas_of_the_longest_block_fits_its_header() {
+        // What ends a block gives its gas to no other.
+        let inside = |info: &&Info| !matches!(info.class, Class::Exit | Class::Jump | Class::Jumpi);
+        let dearest = (0..=255)
+            .filter_map(|byte| Opcode(byte).info())
+            .filter(inside)
+            .map(|info| info.gas)
+            .max();
+        assert!(LONGEST * usize::from(dearest.unwrap()) <= u32::MAX as usize);
     }
 }

@@ -9,6 +9,8 @@
 //! stream (every handler is followed by its operands, every block ends in a handler that leaves it,
 //! jumps lead to headers); the headers vouch for the stack.
 
+#![allow(unsafe_code)]
+
 use super::program::{Cell, HEADER_CELLS, Header, Pending, Program};
 use crate::frame::{Exit, Machine};
 use crate::gas::Gas;

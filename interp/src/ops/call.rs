@@ -105,11 +105,15 @@ impl Machine<'_> {
             recipient,
             code_address: to,
             value,
-            input: Bytes::copy_from_slice(self.frame.memory.slice(input)),
+            input: Bytes::new(),
             is_static: me.is_static || kind == Kind::StaticCall,
             depth: me.depth + 1,
         };
-        Ok(Exit::Call(message, output))
+        Ok(Exit::Call {
+            message,
+            input,
+            output,
+        })
     }
 
     fn create(&mut self, kind: Kind, value: Word, at: Word, len: Word) -> Result<Exit, Halt> {
@@ -118,7 +122,7 @@ impl Machine<'_> {
         if self.rules.since(Fork::Shanghai) && size > gas::INIT_CODE_LIMIT {
             return Err(Halt::InitCodeSizeLimit);
         }
-        let range = self.expand(at, len)?;
+        let input = self.expand(at, len)?;
         let shanghai = if self.rules.since(Fork::Shanghai) {
             gas::INIT_CODE_WORD
         } else {
@@ -142,11 +146,15 @@ impl Machine<'_> {
             recipient: Address::ZERO,
             code_address: Address::ZERO,
             value,
-            input: Bytes::copy_from_slice(self.frame.memory.slice(range)),
+            input: Bytes::new(),
             is_static: false,
             depth: me.depth + 1,
         };
-        Ok(Exit::Call(message, 0..0))
+        Ok(Exit::Call {
+            message,
+            input,
+            output: 0..0,
+        })
     }
 
     fn selfdestruct(&mut self, beneficiary: Address) -> Result<(), Halt> {

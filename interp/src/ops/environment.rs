@@ -20,7 +20,7 @@ pub(crate) fn callvalue(m: &Machine, []: [Word; 0]) -> Word {
 }
 
 pub(crate) fn calldataload(m: &Machine, [offset]: [Word; 1]) -> Word {
-    let input = &m.frame.message.input;
+    let input = m.input();
     let rest = offset
         .to_u64()
         .and_then(|at| input.get(at as usize..))
@@ -36,7 +36,7 @@ pub(crate) fn calldataload(m: &Machine, [offset]: [Word; 1]) -> Word {
 }
 
 pub(crate) fn calldatasize(m: &Machine, []: [Word; 0]) -> Word {
-    m.frame.message.input.len().into()
+    m.input().len().into()
 }
 
 pub(crate) fn codesize(m: &Machine, []: [Word; 0]) -> Word {

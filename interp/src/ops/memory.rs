@@ -37,9 +37,8 @@ pub(crate) fn keccak256(m: &mut Machine, [offset, len]: [Word; 2]) -> Result<[Wo
 
 pub(crate) fn calldatacopy(m: &mut Machine, [to, from, len]: [Word; 3]) -> Result<[Word; 0], Halt> {
     let range = m.expand_by_word(to, len, gas::COPY_WORD)?;
-    m.frame
-        .memory
-        .copy_padded(range, &m.frame.message.input, from);
+    let input = m.frame.input.bytes(m.callers.last());
+    m.frame.memory.copy_padded(range, input, from);
     Ok([])
 }
 

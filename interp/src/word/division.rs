@@ -3,6 +3,8 @@
 //!
 //! Unsafe: one `div` instruction on x86-64, which has no stable intrinsic.
 
+#![allow(unsafe_code)]
+
 use super::Word;
 
 /// Quotient and remainder; both 0 where the divisor is 0 (Yellow Paper, appendix H.2: DIV, MOD).
