@@ -5,6 +5,7 @@ mod common;
 
 use common::{CONTRACT, Scene, Seen, assemble, reference};
 use evmscope_interp::{Fork, Interpreter, Mode, Opcode, Status, Word, keccak256};
+use std::sync::Barrier;
 use std::thread;
 
 /// Runs on a thread with little native stack, an eighth of what a spawned one has by default. Without
@@ -98,6 +99,27 @@ fn threads_share_a_world() {
 }
 
 #[test]
+fn threads_analyse_the_same_code_at_once() {
+    const THREADS: usize = 4;
+    let source = "CALLVALUE PUSH1 @on PUSH0 ADD JUMP on: JUMPDEST ADDRESS EXTCODEHASH PUSH0 SSTORE";
+    let expected = Scene::asm(source).run_all();
+    for _ in 0..50 {
+        // New code, whose hash and jumpdests nobody has asked for yet, in worlds that share it.
+        let scene = Scene::asm(source);
+        let start = Barrier::new(THREADS);
+        thread::scope(|scope| {
+            for mode in Mode::ALL.repeat(THREADS / 2) {
+                let (scene, start, expected) = (scene.clone(), &start, &expected);
+                scope.spawn(move || {
+                    start.wait();
+                    assert_eq!(scene.run(mode), *expected, "{mode}");
+                });
+            }
+        });
+    }
+}
+
+#[test]
 fn interpreters_move_between_threads() {
     let scene = Scene::asm("PUSH1 1 PUSH0 SSTORE");
     let expected = scene.run_all();
@@ -134,6 +156,7 @@ fn hostile() -> impl Iterator<Item = (String, Vec<u8>)> {
         "JUMPDEST PUSH2 24575 JUMP",
         "JUMPDEST GAS PUSH1 1 JUMPI",
         "JUMPDEST PC JUMP",
+        "JUMPDEST PC PUSH1 5 ADD JUMP",
         "JUMPDEST MSIZE MLOAD POP",
         "PUSH32 0x5b5b5b5b5b5b5b5b5b5b5b5b5b5b5b5b5b5b5b5b5b5b5b5b5b5b5b5b5b5b5b5b POP",
         "GAS POP",

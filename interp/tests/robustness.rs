@@ -1,0 +1,330 @@
+//! Hostile programs cost no more memory than their gas pays for: the bytes that a message allocates are
+//! counted, which is the same on every machine. What the decoder does with hostile code is counted in
+//! `advanced/decode.rs`; that all modes end alike on it is told in `depth.rs`.
+
+mod common;
+
+use common::{EOA, NOBODY, PEERS, Scene, reference};
+use evmscope_interp::{Halt, Interpreter, Mode, Outcome, Status, Word};
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+
+/// The system's allocator, which counts for each thread.
+struct Counting;
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+thread_local! {
+    static TOTAL: Cell<usize> = const { Cell::new(0) };
+    /// May be negative: memory may be freed on another thread than the one that allocated it.
+    static LIVE: Cell<isize> = const { Cell::new(0) };
+    static PEAK: Cell<isize> = const { Cell::new(0) };
+}
+
+fn count(taken: usize, given_back: usize) {
+    TOTAL.set(TOTAL.get() + taken);
+    LIVE.set(LIVE.get() + taken as isize - given_back as isize);
+    PEAK.set(PEAK.get().max(LIVE.get()));
+}
+
+// SAFETY: the system's allocator does all the work.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        count(layout.size(), 0);
+        // SAFETY: the caller's promise.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        count(layout.size(), 0);
+        // SAFETY: the caller's promise.
+        unsafe { System.alloc_zeroed(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        count(0, layout.size());
+        // SAFETY: the caller's promise.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        count(size, layout.size());
+        // SAFETY: the caller's promise.
+        unsafe { System.realloc(pointer, layout, size) }
+    }
+}
+
+/// What a message allocated, in bytes.
+struct Allocated {
+    /// In all: what was given back counts too, so that copying for nothing shows.
+    total: usize,
+    /// At once.
+    peak: usize,
+}
+
+/// Runs the scene; the world and the interpreter are made before the counting begins.
+fn measure(scene: &Scene, mode: Mode) -> (Outcome, Allocated) {
+    let mut world = scene.before();
+    let mut interpreter = Interpreter::new(mode, scene.fork);
+    let (total, live) = (TOTAL.get(), LIVE.get());
+    PEAK.set(live);
+    let outcome = interpreter.execute(scene.message.clone(), &mut world);
+    let allocated = Allocated {
+        total: TOTAL.get() - total,
+        peak: (PEAK.get() - live) as usize,
+    };
+    (outcome, allocated)
+}
+
+/// The gas limit of a block of these days.
+const BLOCK: u64 = 36_000_000;
+
+const MIB: usize = 1 << 20;
+
+#[test]
+fn input_is_not_copied_by_calls() {
+    // 1 MiB of memory is paid once, and passed with every call.
+    let address = |address: alloy_primitives::Address| format!("{:#x}", Word::from(address));
+    let identity = "4".to_owned();
+    for (op, value) in [
+        ("CALL", "PUSH0"),
+        ("CALLCODE", "PUSH0"),
+        ("DELEGATECALL", ""),
+        ("STATICCALL", ""),
+    ] {
+        for (to, gas) in [
+            (address(PEERS[0]), "GAS"),
+            (address(EOA), "GAS"),
+            (address(NOBODY), "GAS"),
+            (identity.clone(), "PUSH0"),
+        ] {
+            let scene = Scene::asm(&format!(
+                "PUSH1 1 PUSH3 0xfffff MSTORE8
+                 top: JUMPDEST PUSH0 PUSH0 PUSH3 0x100000 PUSH0 {value} PUSH32 {to} {gas} {op} POP
+                 PUSH2 10000 GAS GT PUSH1 @top JUMPI"
+            ))
+            .contract(PEERS[0], "CALLDATASIZE POP")
+            .gas(BLOCK / 4);
+            for mode in Mode::ALL {
+                let (outcome, allocated) = measure(&scene, mode);
+                assert_eq!(outcome.status, Status::Success);
+                // A rounded-up allocation of the caller's memory, and a little a call.
+                let limit = 3 * MIB + outcome.gas_used as usize / 8;
+                assert!(
+                    allocated.total <= limit,
+                    "{mode}, {op} of {to}: {} bytes for {} gas",
+                    allocated.total,
+                    outcome.gas_used
+                );
+            }
+        }
+    }
+}
+
+/// Programs that spend all of a block's gas on something.
+fn bombs() -> Vec<(&'static str, Scene)> {
+    let peer = "PUSH20 0xc1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1";
+    let forever = |body: &str| Scene::asm(&format!("PUSH0 top: JUMPDEST {body} PUSH1 @top JUMP"));
+    let calls_and = |then: &str, callee: &str| {
+        forever(&format!(
+            "PUSH0 PUSH0 PUSH0 PUSH0 PUSH0 {peer} PUSH3 3000000 CALL POP {then}"
+        ))
+        .contract(PEERS[0], callee)
+    };
+    let calls = |callee: &str| calls_and("", callee);
+    vec![
+        ("nothing", forever("")),
+        ("memory", forever("MSIZE MLOAD POP")),
+        ("hashes", forever("MSIZE PUSH0 KECCAK256 MSIZE MSTORE")),
+        ("copies of code", forever("CODESIZE PUSH0 MSIZE CODECOPY")),
+        ("slots", forever("PUSH1 1 ADD DUP1 DUP1 SSTORE")),
+        (
+            "changes of a slot",
+            forever("PUSH1 1 ADD DUP1 PUSH0 SSTORE"),
+        ),
+        ("reads of slots", forever("PUSH1 1 ADD DUP1 SLOAD POP")),
+        ("transient slots", forever("PUSH1 1 ADD DUP1 DUP1 TSTORE")),
+        (
+            "changes of a transient slot",
+            forever("PUSH1 1 ADD DUP1 PUSH0 TSTORE"),
+        ),
+        ("logs", forever("PUSH0 PUSH0 LOG0")),
+        ("long logs", forever("PUSH3 100000 PUSH0 LOG0")),
+        ("accounts", forever("PUSH1 1 ADD DUP1 BALANCE POP")),
+        ("creations", forever("PUSH0 PUSH0 PUSH0 CREATE POP")),
+        (
+            "creations of long code",
+            // Init code: PUSH2 24576 PUSH0 RETURN
+            forever("PUSH5 0x6160005ff3 PUSH0 MSTORE PUSH1 5 PUSH1 27 PUSH0 CREATE POP"),
+        ),
+        ("calls", calls("STOP")),
+        (
+            "calls that change and undo",
+            calls("PUSH1 1 PUSH0 TSTORE PUSH0 PUSH0 REVERT"),
+        ),
+        ("return data", calls("PUSH3 0x100000 PUSH0 RETURN")),
+        ("reverting with data", calls("PUSH3 0x100000 PUSH0 REVERT")),
+        (
+            "copies of return data",
+            calls_and(
+                "RETURNDATASIZE PUSH0 PUSH0 RETURNDATACOPY",
+                "PUSH3 0x100000 PUSH0 RETURN",
+            ),
+        ),
+        (
+            "failing calls",
+            calls(
+                "PUSH32 0xffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff MLOAD",
+            ),
+        ),
+        (
+            "recursion",
+            forever("PUSH0 PUSH0 PUSH0 PUSH0 PUSH0 ADDRESS GAS CALL POP"),
+        ),
+        (
+            "recursion with all of memory",
+            forever(
+                "CALLDATASIZE PUSH0 PUSH0 CALLDATACOPY PUSH1 1 PUSH2 1000 CALLDATASIZE ADD MSTORE
+             PUSH0 PUSH0 MSIZE PUSH0 PUSH0 ADDRESS GAS CALL POP",
+            ),
+        ),
+        (
+            "recursive creations",
+            forever("CODESIZE PUSH0 PUSH0 CODECOPY CODESIZE PUSH0 PUSH0 CREATE POP"),
+        ),
+    ]
+}
+
+#[test]
+fn memory_is_bounded_by_gas() {
+    // The dearest memory is that of a frame, 32 bytes for 3 gas: allocated by doubling, and copied as
+    // output. All else costs more gas a byte.
+    const BYTES_A_GAS: usize = 40;
+    for (name, scene) in bombs() {
+        let scene = scene.gas(BLOCK);
+        for mode in Mode::ALL {
+            let (outcome, allocated) = measure(&scene, mode);
+            let limit = BYTES_A_GAS * outcome.gas_used as usize;
+            assert!(
+                outcome.gas_used > BLOCK / 2,
+                "{name} does not go off: {}",
+                outcome.gas_used
+            );
+            assert!(
+                allocated.total <= limit,
+                "{name}, {mode}: {} bytes in all",
+                allocated.total
+            );
+            assert!(
+                allocated.peak <= limit / 4,
+                "{name}, {mode}: {} bytes at once",
+                allocated.peak
+            );
+        }
+    }
+}
+
+#[test]
+fn deep_recursion_passes_big_input() {
+    // Each frame passes on all that it was given and one byte more, and returns the depth below it.
+    let scene = Scene::asm(
+        "CALLDATASIZE PUSH0 PUSH0 CALLDATACOPY PUSH1 1 CALLDATASIZE MSTORE8
+         PUSH1 32 PUSH0 PUSH1 1 CALLDATASIZE ADD PUSH0 PUSH0 ADDRESS GAS CALL POP
+         PUSH0 MLOAD PUSH1 1 ADD PUSH0 MSTORE CALLDATASIZE PUSH1 32 MSTORE PUSH1 64 PUSH0 RETURN",
+    );
+    let input = 64 << 10;
+    let scene = scene.input(&vec![0; input]).gas(1 << 50);
+    let seen = scene.run_all();
+    assert_eq!(seen, reference::run(&scene));
+    assert_eq!(seen.words(), [1_025_usize.into(), input.into()]);
+    for mode in Mode::ALL {
+        let (_, allocated) = measure(&scene, mode);
+        // A memory a frame, rounded up to what was allocated.
+        let memories = 1_025 * (input + 4 * 4_096);
+        assert!(
+            allocated.peak < 2 * memories,
+            "{mode}: {} bytes",
+            allocated.peak
+        );
+    }
+}
+
+#[test]
+fn memory_that_no_gas_pays_for_is_not_allocated() {
+    let max = format!("{:#x}", Word::MAX);
+    let zeros = |count: usize| "PUSH0 ".repeat(count);
+    for size in [
+        "0x100000001",
+        "0x7fffffffffffffff",
+        "0xffffffffffffffff",
+        "0x10000000000000000",
+        &max,
+    ] {
+        for program in [
+            format!("PUSH32 {size} MLOAD"),
+            format!("PUSH0 PUSH32 {size} MSTORE"),
+            format!("PUSH0 PUSH32 {size} MSTORE8"),
+            format!("PUSH32 {size} PUSH0 KECCAK256"),
+            format!("PUSH32 {size} PUSH0 PUSH0 CALLDATACOPY"),
+            format!("PUSH32 {size} PUSH0 PUSH0 CODECOPY"),
+            format!("PUSH32 {size} PUSH0 PUSH0 PUSH0 EXTCODECOPY"),
+            format!("PUSH32 {size} PUSH0 PUSH0 MCOPY"),
+            format!("PUSH1 1 PUSH32 {size} PUSH0 MCOPY"),
+            format!("PUSH32 {size} PUSH0 LOG0"),
+            format!("PUSH32 {size} PUSH0 RETURN"),
+            format!("PUSH32 {size} PUSH0 REVERT"),
+            format!("PUSH32 {size} PUSH0 PUSH0 CREATE"),
+            format!("PUSH0 PUSH32 {size} PUSH0 PUSH0 CREATE2"),
+            format!("PUSH32 {size} {} CALL", zeros(6)),
+            format!("PUSH0 PUSH0 PUSH32 {size} {} CALL", zeros(4)),
+            format!("PUSH32 {size} {} DELEGATECALL", zeros(5)),
+        ] {
+            let scene = Scene::asm(&program).gas(1 << 62);
+            for mode in Mode::ALL {
+                let (outcome, allocated) = measure(&scene, mode);
+                assert!(
+                    matches!(
+                        outcome.status,
+                        Status::Halt(Halt::OutOfGas | Halt::InitCodeSizeLimit)
+                    ),
+                    "{program}: {}",
+                    outcome.status
+                );
+                assert!(
+                    allocated.total < 1 << 16,
+                    "{mode}, {program}: {} bytes",
+                    allocated.total
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn code_too_long_to_decode_is_counted_for_each_of_its_frames() {
+    let code = |len: usize| {
+        let source = "CALLDATASIZE PUSH1 @end JUMPI
+             PUSH0 PUSH0 PUSH1 1 PUSH0 PUSH0 ADDRESS GAS CALL end: JUMPDEST";
+        let mut code = common::assemble(source);
+        code.resize(len, 0);
+        code
+    };
+    let statistics = |len, mode| measure(&Scene::new(&code(len)), mode).0.statistics;
+    let advanced = statistics(MIB, Mode::Advanced);
+    assert_eq!(
+        (advanced.frames, advanced.decoded, advanced.refused),
+        (2, 1, 0)
+    );
+    let refused = statistics(MIB + 1, Mode::Advanced);
+    assert_eq!(
+        (refused.frames, refused.decoded, refused.refused),
+        (2, 0, 2)
+    );
+    let traditional = statistics(MIB + 1, Mode::Traditional);
+    assert_eq!(
+        (traditional.frames, traditional.decoded, traditional.refused),
+        (2, 0, 0)
+    );
+    Scene::new(&code(MIB + 1)).run_all();
+}
