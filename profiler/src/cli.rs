@@ -115,7 +115,8 @@ pub enum Verb {
     Bench(Bench),
     /// Time, count, sample and simulate a case; write the reports.
     Profile(Profile),
-    /// Run official state tests (GeneralStateTests) and compare exceptions, logs and state roots.
+    /// Run official state tests; compare exceptions, logs and state roots.
+    #[command(after_help = COUNTING)]
     Statetest(Statetest),
     /// Assemble a source and print the code as hex.
     Assemble(Assemble),
@@ -184,6 +185,9 @@ pub struct Run {
     /// How to print.
     #[arg(long, default_value = "text")]
     pub format: Format,
+    /// Write each step as a JSON line (EIP-3155), in place of the result or to FILE.
+    #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true)]
+    pub trace: Option<Option<PathBuf>>,
 }
 
 #[derive(Args)]
@@ -242,13 +246,16 @@ pub struct Profile {
     pub out: Option<PathBuf>,
 }
 
-/// Every post entry counts once per mode. Exit code 1 on any failure.
+const COUNTING: &str = "\
+A test is a post entry of a fork in one mode: both modes count twice.
+A file that holds no state tests is a failure. Any failure: exit code 1.";
+
 #[derive(Args)]
 pub struct Statetest {
     /// Test files, and folders searched for *.json.
     #[arg(required = true, value_name = "PATH")]
     pub paths: Vec<PathBuf>,
-    /// Only this fork, by its name here or in the tests (EIP158, ConstantinopleFix...).
+    /// Only this fork, named as elsewhere or as in the tests (EIP158, Cancun).
     #[arg(long, value_parser = fork_of_test)]
     pub fork: Option<Fork>,
     /// Only this mode; both where none is given.
@@ -257,6 +264,7 @@ pub struct Statetest {
     /// Only tests whose FILE::TEST this regular expression finds.
     #[arg(long, value_name = "RE")]
     pub filter: Option<Regex>,
+    /// How to print.
     #[arg(long, default_value = "text")]
     pub format: Format,
 }

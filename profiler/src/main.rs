@@ -7,6 +7,7 @@ mod clock;
 mod cmd;
 mod counters;
 mod doctor;
+mod eip3155;
 mod engine;
 mod flamegraph;
 mod folding;

@@ -2,15 +2,18 @@
 //! result like any other.
 
 use super::one_case;
-use crate::case::{Case, parse_hex};
+use crate::case::{Case, Scene, parse_hex};
 use crate::cli::{Format, Run};
+use crate::eip3155::Lines;
+use crate::output;
 use alloy_primitives::Bytes;
 use anyhow::{Context, Result};
-use evmscope_interp::{Interpreter, Log, Outcome, Status, keccak256};
+use evmscope_interp::{Interpreter, Log, Mode, Outcome, Status, keccak256};
 use evmscope_reports::format;
 use serde_json::json;
 use std::fmt::Write;
-use std::fs;
+use std::fs::{self, File};
+use std::io::{self, BufWriter};
 
 pub fn run(args: &Run) -> Result<String> {
     let case = match (&args.case, &args.code) {
@@ -21,16 +24,54 @@ pub fn run(args: &Run) -> Result<String> {
         }
     };
     let mut scene = case.scene()?;
-    let outcome = Interpreter::new(args.mode, case.fork).execute(scene.message, &mut scene.world);
+    let mut interpreter = Interpreter::new(args.mode, case.fork);
+    let outcome = match &args.trace {
+        None => interpreter.execute(scene.message, &mut scene.world),
+        Some(to) => {
+            if args.mode == Mode::Advanced {
+                output::complain("note: a traced run takes the traditional mode\n");
+            }
+            let Some(path) = to else {
+                let written = trace(&mut interpreter, &mut scene, io::stdout().lock());
+                output::unless_unread(written.map(drop))?;
+                return Ok(String::new());
+            };
+            let place = || format!("cannot write {}", path.display());
+            // A stream, not a report: the part before an interruption is worth having, and pipes and
+            // devices must do.
+            let file = File::create(path).with_context(place)?;
+            trace(&mut interpreter, &mut scene, file).with_context(place)?
+        }
+    };
     let logs = if outcome.status == Status::Success {
         scene.world.logs()
     } else {
         &[]
     };
+    let mode = if args.trace.is_some() {
+        Mode::Traditional
+    } else {
+        args.mode
+    };
     match args.format {
-        Format::Text => Ok(text(&case, args, &outcome, logs)),
-        Format::Json => Ok(json(&case, args, &outcome, logs)?),
+        Format::Text => Ok(text(&case, mode, &outcome, logs)),
+        Format::Json => Ok(json(&case, mode, &outcome, logs)?),
     }
+}
+
+/// Runs the message and writes its steps.
+fn trace(
+    interpreter: &mut Interpreter,
+    scene: &mut Scene,
+    out: impl io::Write,
+) -> io::Result<Outcome> {
+    let mut lines = Lines::new(BufWriter::new(out));
+    let world = &mut scene.world;
+    let outcome = interpreter.trace(scene.message.clone(), world, &mut lines);
+    let fork = interpreter.fork();
+    world.end_transaction(fork);
+    lines.finish(&outcome, world.state_root(), fork)?;
+    Ok(outcome)
 }
 
 /// Hex digits, or those in a file named after an `@`.
@@ -48,8 +89,8 @@ pub(super) fn bytes(text: &str, option: &str) -> Result<Bytes> {
 /// Logs that text shows: with thousands of them, nobody would see the status.
 const LISTED: usize = 10;
 
-fn text(case: &Case, args: &Run, outcome: &Outcome, logs: &[Log]) -> String {
-    let mut text = format!("mode    {} at {}\n", args.mode, case.fork);
+fn text(case: &Case, mode: Mode, outcome: &Outcome, logs: &[Log]) -> String {
+    let mut text = format!("mode    {mode} at {}\n", case.fork);
     // Writing to a string does not fail.
     let _ = writeln!(text, "status  {}", outcome.status);
     let [used, left] = [outcome.gas_used, outcome.gas_left].map(format::thousands);
@@ -74,13 +115,13 @@ fn text(case: &Case, args: &Run, outcome: &Outcome, logs: &[Log]) -> String {
     text
 }
 
-fn json(case: &Case, args: &Run, outcome: &Outcome, logs: &[Log]) -> Result<String> {
+fn json(case: &Case, mode: Mode, outcome: &Outcome, logs: &[Log]) -> Result<String> {
     let logs = logs
         .iter()
         .map(|log| json!({"address": log.address, "topics": log.topics, "data": log.data}));
     let value = json!({
         "case": case.name,
-        "mode": args.mode.name(),
+        "mode": mode.name(),
         "fork": case.fork.name(),
         "status": outcome.status.name(),
         "gas_used": outcome.gas_used,
