@@ -2,7 +2,8 @@
 
 CASE  ?= snailtracer
 CARGO ?= cargo
-BIN   := target/release/evmscope
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+BIN   := $(TARGET)/release/evmscope
 
 .DEFAULT_GOAL := help
 .PHONY: help setup build profile bench doctor test check fuzz memcheck cases clean
@@ -48,6 +49,13 @@ fuzz: setup ## a minute of each fuzz target, or two of the same scenes as a plai
 	  echo "note: no cargo fuzz with a nightly toolchain here (rustup toolchain install nightly; cargo install cargo-fuzz): its corpus and the same generator run as a plain test"; \
 	  EVMSCOPE_FUZZ_SECONDS=120 $(CARGO) test --release --locked -p evmscope-interp --test differential; \
 	fi
+
+memcheck: setup ## 1,000 messages under valgrind: no bad access, no leak (needs valgrind)
+	@command -v valgrind >/dev/null || { echo "error: valgrind is missing (Debian: sudo apt-get install valgrind)" >&2; exit 1; }
+	$(CARGO) build --release --locked -p evmscope-interp --example many_calls
+	valgrind --quiet --leak-check=full --show-leak-kinds=definite --errors-for-leak-kinds=definite --error-exitcode=1 \
+	  $(TARGET)/release/examples/many_calls
+	@echo "1,000 messages: no bad access, nothing lost"
 
 cases: setup ## recompile every case and prove the committed code equal (needs npm)
 	@command -v npm >/dev/null || { echo "error: npm is missing: install Node.js (Debian: sudo apt-get install nodejs npm)" >&2; exit 1; }
