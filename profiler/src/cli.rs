@@ -115,7 +115,7 @@ pub enum Verb {
     Bench(Bench),
     /// Time, count, sample and simulate a case; write the reports.
     Profile(Profile),
-    /// Run official state tests (GeneralStateTests) and compare exceptions, logs and state roots.
+    /// Run official state tests (GeneralStateTests) in both modes.
     Statetest(Statetest),
     /// Assemble a source and print the code as hex.
     Assemble(Assemble),
@@ -257,6 +257,7 @@ pub struct Statetest {
     /// Only tests whose FILE::TEST this regular expression finds.
     #[arg(long, value_name = "RE")]
     pub filter: Option<Regex>,
+    /// How to print.
     #[arg(long, default_value = "text")]
     pub format: Format,
 }
