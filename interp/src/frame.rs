@@ -1,10 +1,11 @@
 //! A frame, the machine that runs one, and why it stops. Calls and creates are data here: whoever
 //! drives the machine (`interpreter`) stacks frames in a vector, never on the native stack.
 
-use crate::advanced::Program;
+use crate::advanced::{self, Id};
 use crate::code::Code;
 use crate::gas::{Gas, Rules};
 use crate::host::{Checkpoint, Host};
+use crate::keccak::Memo;
 use crate::memory::Memory;
 use crate::message::Message;
 use crate::outcome::Halt;
@@ -19,15 +20,15 @@ use std::sync::Arc;
 pub(crate) struct Frame {
     pub gas: Gas,
     pub memory: Memory,
-    /// Where the frame goes on: a program counter, or an index into `program` where there is one.
+    /// Where the frame goes on, an offset in the code.
     pub position: usize,
     /// Number of items on its stack.
     pub height: usize,
     /// Where its stack begins in the interpreter's [`crate::stack::Stack`].
     pub base: usize,
     pub code: Arc<Code>,
-    /// The decoded form, while the advanced mode runs the frame.
-    pub program: Option<Arc<Program>>,
+    /// The decoded form, where the advanced mode runs the frame.
+    pub program: Option<Id>,
     /// The message, without its input.
     pub message: Message,
     pub input: Input,
@@ -74,6 +75,9 @@ pub(crate) struct Machine<'a> {
     pub host: &'a mut dyn Host,
     pub rules: &'a Rules,
     pub stack: &'a mut Stack,
+    pub advanced: advanced::Registers,
+    /// Hashes of this message, where the mode remembers them.
+    pub memo: Option<&'a mut Memo>,
 }
 
 impl Machine<'_> {
@@ -97,6 +101,8 @@ pub(crate) enum Exit {
     Revert(Range<usize>),
     /// The frame failed.
     Halt(Halt),
+    /// The frame has jumped to a jumpdest that its observer wants.
+    Jump,
     /// The frame calls: run the message, put its output there, push what came of it.
     Call {
         message: Message,

@@ -22,6 +22,18 @@ impl Gas {
         self.0 as u64
     }
 
+    /// As a number that may be below zero while the advanced mode has taken more than is due.
+    #[inline(always)]
+    pub(crate) const fn signed(self) -> i64 {
+        self.0
+    }
+
+    /// From [`Gas::signed`].
+    #[inline(always)]
+    pub(crate) const fn from_signed(left: i64) -> Gas {
+        Gas(left)
+    }
+
     /// Takes `cost`, which is below 2^62.
     ///
     /// # Errors

@@ -8,7 +8,7 @@ use crate::fork::Fork;
 use crate::frame::{Exit, Frame, Input, Machine};
 use crate::gas::{self, Gas, Rules};
 use crate::host::{Checkpoint, Host};
-use crate::keccak::keccak256;
+use crate::keccak::{Memo, keccak256};
 use crate::memory;
 use crate::message::{Kind, Message};
 use crate::outcome::{Halt, Outcome, Statistics, Status};
@@ -67,6 +67,73 @@ impl FromStr for Mode {
     }
 }
 
+/// What can be set about how an interpreter works. Nothing of it changes a result.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Settings {
+    /// How often an entry point of code (its start, a jumpdest, where a call returns to) is reached before
+    /// the advanced mode translates it; at most 254.
+    pub heat: u8,
+    /// Most bytes that the advanced mode keeps for a byte of code.
+    pub budget: f64,
+    /// Which modes remember hashes of 32 and 64 bytes for the rest of a message.
+    pub keccak_memo: KeccakMemo,
+}
+
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings {
+            heat: 24,
+            budget: 4.0,
+            keccak_memo: KeccakMemo::Advanced,
+        }
+    }
+}
+
+impl Settings {
+    /// Translates all code before it runs for the first time, whatever memory that takes: for tests.
+    pub fn eager() -> Settings {
+        Settings {
+            heat: 0,
+            budget: 64.0,
+            ..Settings::default()
+        }
+    }
+}
+
+/// Which modes remember hashes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum KeccakMemo {
+    /// The advanced mode.
+    #[default]
+    Advanced,
+    /// Both.
+    Both,
+    /// None.
+    Off,
+}
+
+impl KeccakMemo {
+    /// All choices.
+    pub const ALL: [KeccakMemo; 3] = [KeccakMemo::Advanced, KeccakMemo::Both, KeccakMemo::Off];
+
+    /// The name on the command line and in reports.
+    pub const fn name(self) -> &'static str {
+        match self {
+            KeccakMemo::Advanced => "advanced",
+            KeccakMemo::Both => "both",
+            KeccakMemo::Off => "off",
+        }
+    }
+
+    fn serves(self, mode: Mode) -> bool {
+        match self {
+            KeccakMemo::Advanced => mode == Mode::Advanced,
+            KeccakMemo::Both => true,
+            KeccakMemo::Off => false,
+        }
+    }
+}
+
 /// An interpreter: a mode, a fork, and what is worth keeping between messages (stacks, buffers,
 /// decoded programs). It keeps no state of the EVM; that is the [`Host`]'s.
 #[derive(Debug)]
@@ -76,17 +143,24 @@ pub struct Interpreter {
     stack: Stack,
     memories: memory::Pool,
     programs: advanced::Cache,
+    memo: Option<Box<Memo>>,
 }
 
 impl Interpreter {
     /// An interpreter for one mode and fork.
     pub fn new(mode: Mode, fork: Fork) -> Interpreter {
+        Interpreter::with_settings(mode, fork, Settings::default())
+    }
+
+    /// As [`Interpreter::new`], with other settings.
+    pub fn with_settings(mode: Mode, fork: Fork, settings: Settings) -> Interpreter {
         Interpreter {
             mode,
             rules: Rules::of(fork),
             stack: Stack::new(),
             memories: memory::Pool::default(),
-            programs: advanced::Cache::default(),
+            programs: advanced::Cache::new(fork, settings.heat, settings.budget),
+            memo: settings.keccak_memo.serves(mode).then(Box::default),
         }
     }
 
@@ -128,6 +202,10 @@ impl Interpreter {
         observer: &mut O,
     ) -> Outcome {
         let gas = Gas::new(message.gas).left();
+        self.programs.tidy();
+        if let Some(memo) = &mut self.memo {
+            memo.forget();
+        }
         let mut driver = Driver {
             rules: &self.rules,
             decodes: self.mode == Mode::Advanced && !O::OBSERVES,
@@ -145,6 +223,8 @@ impl Interpreter {
                     host,
                     rules: &self.rules,
                     stack: &mut self.stack,
+                    advanced: advanced::Registers::default(),
+                    memo: self.memo.as_deref_mut(),
                 };
                 driver.run(machine, observer)
             }
@@ -239,12 +319,8 @@ impl Driver<'_> {
 
     /// Runs the machine's frame until it ends or calls.
     fn dispatch<O: Observer>(&mut self, machine: &mut Machine, observer: &mut O) -> Exit {
-        if let Some(program) = machine.frame.program.take() {
-            if let Some(exit) = advanced::execute(&program, machine) {
-                machine.frame.program = Some(program);
-                return exit;
-            }
-            self.statistics.resumed += 1;
+        if let Some(program) = machine.frame.program {
+            return advanced::execute(self.programs, program, machine, &mut self.statistics);
         }
         let exit = traditional::execute(machine, observer);
         if O::OBSERVES {
@@ -290,9 +366,9 @@ impl Driver<'_> {
             (code, input, None, checkpoint)
         };
         self.statistics.frames += 1;
-        // Init code runs once, as a rule: it would not repay its decoding.
+        // Init code runs once, as a rule: it would not repay its translation.
         let program = (self.decodes && creating.is_none())
-            .then(|| self.programs.get(&code, self.rules, &mut self.statistics))
+            .then(|| self.programs.get(&code, &mut self.statistics))
             .flatten();
         Ok(Frame {
             gas: Gas::new(message.gas),
@@ -388,7 +464,7 @@ fn finish(m: &mut Machine, exit: Exit) -> Returned {
         },
         Exit::Revert(range) => (Status::Revert, range),
         Exit::Halt(halt) => (Status::Halt(halt), 0..0),
-        Exit::Call { .. } => unreachable!("a call does not end its frame"),
+        Exit::Call { .. } | Exit::Jump => unreachable!("neither ends a frame"),
     };
     if status != Status::Success {
         m.host.revert(m.frame.checkpoint);

@@ -7,6 +7,7 @@
 
 #![allow(unsafe_code)]
 
+use crate::word::Word;
 use alloy_primitives::B256;
 
 const RATE: usize = 136;
@@ -56,6 +57,84 @@ pub fn keccak256(bytes: &[u8]) -> B256 {
         *out = lane.to_le_bytes();
     }
     B256::new(hash)
+}
+
+/// Entries of a memo; a power of two.
+const ENTRIES: usize = 1024;
+
+/// The hashes of 32 and 64 bytes that a message has computed: contracts hash the keys of their mappings
+/// and arrays again and again. Direct-mapped; a message starts with none.
+#[derive(Debug)]
+pub(crate) struct Memo {
+    entries: Box<[Remembered; ENTRIES]>,
+    /// Counts messages from 1 on: entries of others do not count.
+    message: u32,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Remembered {
+    input: [u64; 8],
+    words: u32,
+    message: u32,
+    hash: Word,
+}
+
+impl Default for Memo {
+    fn default() -> Memo {
+        let nothing = Remembered {
+            input: [0; 8],
+            words: 0,
+            message: 0,
+            hash: Word::ZERO,
+        };
+        Memo {
+            entries: Box::new([nothing; ENTRIES]),
+            message: 1,
+        }
+    }
+}
+
+impl Memo {
+    /// Forgets all of them.
+    pub fn forget(&mut self) {
+        match self.message.checked_add(1) {
+            Some(next) => self.message = next,
+            None => *self = Memo::default(),
+        }
+    }
+
+    /// keccak256.
+    #[inline]
+    pub fn hash(&mut self, bytes: &[u8]) -> Word {
+        match bytes.len() {
+            32 => self.look_up(bytes, 1),
+            64 => self.look_up(bytes, 2),
+            _ => keccak256(bytes).into(),
+        }
+    }
+
+    fn look_up(&mut self, bytes: &[u8], words: u32) -> Word {
+        let mut input = [0; 8];
+        for (limb, chunk) in input.iter_mut().zip(bytes.as_chunks::<8>().0) {
+            *limb = u64::from_le_bytes(*chunk);
+        }
+        // The last bytes of a word differ most; any mixing that spreads them will do.
+        let mixed = (input[3].rotate_left(32) ^ input[7] ^ input[2] ^ input[6])
+            .wrapping_add(input[0] ^ input[1].rotate_left(17) ^ input[4].rotate_left(29) ^ input[5])
+            .wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let entry = &mut self.entries[(mixed >> (64 - ENTRIES.trailing_zeros())) as usize];
+        if entry.message == self.message && entry.words == words && entry.input == input {
+            return entry.hash;
+        }
+        let hash = keccak256(bytes).into();
+        *entry = Remembered {
+            input,
+            words,
+            message: self.message,
+            hash,
+        };
+        hash
+    }
 }
 
 #[inline]

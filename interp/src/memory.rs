@@ -75,8 +75,7 @@ impl Memory {
 
     /// The 32 bytes at `offset`, if they are in use.
     #[inline(always)]
-    pub fn window(&mut self, offset: Word) -> Option<&mut [u8; 32]> {
-        let at = offset.saturating_u64();
+    pub fn window_at(&mut self, at: u64) -> Option<&mut [u8; 32]> {
         if at >= self.words_end as u64 {
             return None;
         }

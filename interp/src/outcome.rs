@@ -126,11 +126,12 @@ pub struct Outcome {
 pub struct Statistics {
     /// Frames run, the first one included; precompiles and refused calls are not frames.
     pub frames: u64,
-    /// Programs decoded, because the cache had none.
-    pub decoded: u64,
-    /// Frames that the advanced mode ran as the traditional one from their start, because decoding
-    /// refuses code that long (more than 1 MiB). Init code is never decoded, and not counted.
+    /// Entry points translated, because they had become hot.
+    pub translated: u64,
+    /// Frames that the advanced mode ran as the traditional one, because their code is too long to be
+    /// translated (64 KiB or more). Init code is never translated, and not counted.
     pub refused: u64,
-    /// Frames that the advanced mode handed to the traditional one before their end.
+    /// How often a trace handed its frame to the traditional mode: to call, to end, or to find out what
+    /// went wrong.
     pub resumed: u64,
 }

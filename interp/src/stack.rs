@@ -10,6 +10,9 @@ use crate::word::Word;
 /// Most items on a frame's stack (Yellow Paper, 9.1).
 pub const LIMIT: usize = 1024;
 
+/// Items beyond the limit that a frame's scratch slots may take.
+pub(crate) const SCRATCH: usize = 512;
+
 /// Stacks of all frames. A frame's stack begins where its caller's ends, so the deepest recursion
 /// fits, and frames that lie close in time lie close in memory.
 ///
@@ -19,15 +22,15 @@ pub(crate) struct Stack(Vec<[u64; 4]>);
 
 impl Stack {
     pub fn new() -> Stack {
-        Stack(vec![[0; 4]; LIMIT * (CALL_DEPTH as usize + 1)])
+        Stack(vec![[0; 4]; LIMIT * (CALL_DEPTH as usize + 1) + SCRATCH])
     }
 
-    /// A pointer to item 0 of the frame at `base`; [`LIMIT`] items from there are inside.
+    /// A pointer to item 0 of the frame at `base`; [`LIMIT`] and [`SCRATCH`] items from there are inside.
     ///
     /// # Panics
     /// Where the frames above hold more than their depth allows, which is a bug of the driver.
     pub fn frame(&mut self, base: usize) -> *mut Word {
-        self.0[base..base + LIMIT].as_mut_ptr().cast()
+        self.0[base..base + LIMIT + SCRATCH].as_mut_ptr().cast()
     }
 
     /// Writes the item at `index`.
@@ -111,17 +114,4 @@ pub(crate) unsafe fn swap(a: *mut Word, b: *mut Word) {
         store(a, second);
         store(b, first);
     }
-}
-
-/// `top` and the `N - 1` topmost items below `sp`.
-///
-/// # Safety
-/// At least `N - 1` items lie below `sp`.
-#[inline(always)]
-pub(crate) unsafe fn under<const N: usize>(top: Word, sp: *const Word) -> [Word; N] {
-    std::array::from_fn(|i| match i {
-        0 => top,
-        // SAFETY: `i <= N - 1` items below `sp` are inside the stack.
-        i => unsafe { load(sp.sub(i)) },
-    })
 }

@@ -3,7 +3,7 @@
 
 use crate::fork::Fork;
 use crate::host::Environment;
-use crate::interpreter::{Interpreter, Mode};
+use crate::interpreter::{Interpreter, Mode, Settings};
 use crate::keccak::keccak256;
 use crate::word::Word;
 use crate::world::transaction::{
@@ -122,7 +122,12 @@ impl Case<'_> {
             }
             Err(Unwritable::Field(name)) => Some(name),
             Ok(tx) => {
-                let result = world.transact(&mut Interpreter::new(mode, self.fork), &tx);
+                let result = {
+                    // Code that runs once would never be translated.
+                    let settings = Settings::eager();
+                    let mut interpreter = Interpreter::with_settings(mode, self.fork, settings);
+                    world.transact(&mut interpreter, &tx)
+                };
                 result.err().map(TransactionError::names)
             }
         };

@@ -52,9 +52,20 @@ pub trait Tracer {
 /// How a mode shows its steps, or not: a type of its own, so that an untraced loop has no test for it.
 pub(crate) trait Observer {
     const OBSERVES: bool;
+    /// Whether it is asked about jumps.
+    const COUNTS: bool = false;
     /// The step's refund counter is that of the frame alone.
-    fn step(&mut self, step: Step<'_>);
-    fn leave(&mut self, leave: &Leave);
+    fn step(&mut self, step: Step<'_>) {
+        let _ = step;
+    }
+    fn leave(&mut self, leave: &Leave) {
+        let _ = leave;
+    }
+    /// The frame jumps to `pc`: whether the loop is to be left there.
+    fn jumps(&mut self, pc: usize) -> bool {
+        let _ = pc;
+        false
+    }
 }
 
 /// Nobody watches.
@@ -62,8 +73,6 @@ pub(crate) struct NoTracer;
 
 impl Observer for NoTracer {
     const OBSERVES: bool = false;
-    fn step(&mut self, _: Step<'_>) {}
-    fn leave(&mut self, _: &Leave) {}
 }
 
 /// Somebody watches.

@@ -128,6 +128,10 @@ pub(crate) fn execute<O: Observer>(m: &mut Machine, observer: &mut O) -> Exit {
                 if let Err(halt) = r.jump(target) {
                     break Exit::Halt(halt);
                 }
+                if O::COUNTS && observer.jumps(r.pc()) {
+                    r.save(m);
+                    break Exit::Jump;
+                }
             }
         };
         ($inputs:literal jumpi) => {
@@ -138,6 +142,9 @@ pub(crate) fn execute<O: Observer>(m: &mut Machine, observer: &mut O) -> Exit {
                     r.advance(1);
                 } else if let Err(halt) = r.jump(target) {
                     break Exit::Halt(halt);
+                } else if O::COUNTS && observer.jumps(r.pc()) {
+                    r.save(m);
+                    break Exit::Jump;
                 }
             }
         };

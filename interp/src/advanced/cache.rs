@@ -1,116 +1,157 @@
-//! Programs by code hash. What a program is, and how it is made, is told elsewhere.
+//! Programs by code, and how one entry point of a program is translated. How a program is run is told
+//! elsewhere.
 
-use super::{Program, decode};
+use super::analysis::{Limits, Walker};
+use super::encode::Encoder;
+use super::program::{LONGEST, Program};
+use super::value::To;
 use crate::code::Code;
-use crate::gas::Rules;
+use crate::fork::Fork;
 use crate::outcome::Statistics;
-use alloy_primitives::B256;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// Bytes of programs kept, and what keeping them takes. Code that is not in use is decoded anew when it comes back: forgetting
-/// everything at once needs no bookkeeping on the way.
+/// Bytes of programs kept. Code that comes back is translated anew: forgetting everything at once needs
+/// no bookkeeping on the way.
 const LIMIT: usize = 64 << 20;
 
-/// What an entry takes besides its program's content, spare room of the table included.
-const ENTRY: usize = size_of::<Program>() + 2 * size_of::<(B256, Option<Arc<Program>>)>();
+/// What an entry takes besides its program's content, spare room of the tables included.
+const ENTRY: usize = 2 * (size_of::<Program>() + size_of::<(usize, Id)>());
+
+/// A program of a cache. Good for one message: the cache forgets between messages only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Id(u32);
 
 /// The programs of one interpreter, hence of one fork.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Cache {
-    programs: HashMap<B256, Option<Arc<Program>>, foldhash::fast::RandomState>,
+    programs: Vec<Program>,
+    /// By the address of the code, which its program keeps alive.
+    places: HashMap<usize, Id, foldhash::fast::FixedState>,
+    /// The program asked for last.
+    last: Option<Id>,
+    /// Bytes of programs that can be had without translating anything.
     bytes: usize,
+    translator: Translator,
+    heat: u8,
+    budget: f64,
 }
 
 impl Cache {
-    /// The program of code, decoded where it is not known; `None` where decoding refuses the code.
-    pub fn get(
-        &mut self,
-        code: &Code,
-        rules: &Rules,
-        statistics: &mut Statistics,
-    ) -> Option<Arc<Program>> {
-        let program = match self.programs.get(&code.hash()) {
-            Some(known) => known.clone(),
-            None => {
-                let program = decode::decode(code, rules.fork).map(Arc::new);
-                statistics.decoded += u64::from(program.is_some());
-                self.keep(code.hash(), program.clone());
-                program
-            }
-        };
-        statistics.refused += u64::from(program.is_none());
-        program
+    pub fn new(fork: Fork, heat: u8, budget: f64) -> Cache {
+        Cache {
+            programs: Vec::new(),
+            places: HashMap::default(),
+            last: None,
+            bytes: 0,
+            // A trace that soon hands over again costs more than it saves.
+            translator: Translator::new(fork, if heat == 0 { 1 } else { 6 }),
+            heat,
+            budget,
+        }
     }
 
-    fn keep(&mut self, hash: B256, program: Option<Arc<Program>>) {
-        let size = ENTRY + program.as_ref().map_or(0, |program| program.size());
-        if self.bytes + size > LIMIT {
-            self.programs = HashMap::default();
-            self.bytes = 0;
+    /// Between messages: forgets programs where they have become too many.
+    pub fn tidy(&mut self) {
+        if self.bytes > LIMIT {
+            self.forget();
         }
-        self.bytes += size;
-        self.programs.insert(hash, program);
+    }
+
+    fn forget(&mut self) {
+        self.programs = Vec::new();
+        self.places = HashMap::default();
+        self.last = None;
+        self.bytes = 0;
+    }
+
+    /// The program of code; `None` where it is too long, or too many are in use.
+    #[inline]
+    pub fn get(&mut self, code: &Arc<Code>, statistics: &mut Statistics) -> Option<Id> {
+        if let Some(id) = self.last
+            && Arc::ptr_eq(&self.programs[id.0 as usize].code, code)
+        {
+            return Some(id);
+        }
+        self.find(code, statistics)
+    }
+
+    fn find(&mut self, code: &Arc<Code>, statistics: &mut Statistics) -> Option<Id> {
+        let address = Arc::as_ptr(code).addr();
+        if let Some(id) = self.places.get(&address) {
+            self.last = Some(*id);
+            return self.last;
+        }
+        // What a program may grow to counts from the start.
+        let most = ENTRY + (code.len() as f64 * (self.budget + 0.25)) as usize;
+        if code.len() > LONGEST || self.bytes + most > 2 * LIMIT {
+            statistics.refused += 1;
+            return None;
+        }
+        self.bytes += most;
+        let id = Id(self.programs.len() as u32);
+        self.programs.push(Program::new(code, self.heat, self.budget));
+        self.places.insert(address, id);
+        self.last = Some(id);
+        self.last
+    }
+
+    /// A program and what translates it.
+    #[inline]
+    pub(super) fn program(&mut self, id: Id) -> (&mut Program, &mut Translator) {
+        (&mut self.programs[id.0 as usize], &mut self.translator)
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::fork::Fork;
-    use crate::opcode::Opcode;
+/// Translates entry points; keeps its buffers between them.
+#[derive(Debug)]
+pub(super) struct Translator {
+    fork: Fork,
+    /// Opcodes that a trace without jumps must have.
+    least: u32,
+    walker: Walker,
+    encoder: Encoder,
+}
 
-    fn get(cache: &mut Cache, code: &[u8]) -> Statistics {
-        let mut statistics = Statistics::default();
-        cache.get(&Code::new(code), &Rules::of(Fork::Osaka), &mut statistics);
-        statistics
-    }
+/// The longest traces while there is plenty of the budget, and what they shrink to.
+const LONG: Limits = Limits {
+    opcodes: 200,
+    visits: 2,
+    links: false,
+};
+const SHORT: Limits = Limits {
+    opcodes: 60,
+    visits: 1,
+    links: true,
+};
 
-    /// What the cache holds, counted anew.
-    fn held(cache: &Cache) -> usize {
-        let programs = cache.programs.values().flatten();
-        cache.programs.len() * ENTRY + programs.map(|program| program.size()).sum::<usize>()
-    }
-
-    #[test]
-    fn memory_is_bounded_whatever_is_decoded() {
-        let mut cache = Cache::default();
-        let mut forgot = false;
-        for n in 0..400_u16 {
-            let mut code = vec![Opcode::JUMPDEST.0; 24_576];
-            code[1..3].copy_from_slice(&n.to_be_bytes());
-            let before = cache.bytes;
-            get(&mut cache, &code);
-            assert_eq!(cache.bytes, held(&cache));
-            assert!(cache.bytes <= LIMIT);
-            forgot |= cache.bytes < before;
+impl Translator {
+    fn new(fork: Fork, least: u32) -> Translator {
+        Translator {
+            fork,
+            least,
+            walker: Walker::default(),
+            encoder: Encoder::default(),
         }
-        assert!(forgot, "the limit was never reached");
     }
 
-    #[test]
-    fn entries_without_a_program_count_too() {
-        let mut cache = Cache::default();
-        get(&mut cache, &vec![0; decode::LONGEST + 1]);
-        assert!(cache.bytes >= size_of::<(B256, Option<Arc<Program>>)>());
+    /// Adds the entry at `pc` to a program; `false` where that is not worth it, or not possible.
+    pub fn translate(&mut self, program: &mut Program, pc: usize) -> bool {
+        [LONG, SHORT].into_iter().any(|limits| {
+            self.trace(program, pc, limits)
+                && program.affords(self.encoder.cells.len(), self.encoder.accesses.len())
+                && {
+                    program.add(pc, &self.encoder);
+                    true
+                }
+        })
     }
 
-    #[test]
-    fn statistics_tell_what_was_decoded_and_refused() {
-        let mut cache = Cache::default();
-        let (longest, too_long) = (vec![0; decode::LONGEST], vec![0; decode::LONGEST + 1]);
-        for (code, decoded, refused) in [
-            (&longest, 1, 0),
-            (&longest, 0, 0),
-            (&too_long, 0, 1),
-            (&too_long, 0, 1),
-        ] {
-            let expected = Statistics {
-                decoded,
-                refused,
-                ..Statistics::default()
-            };
-            assert_eq!(get(&mut cache, code), expected);
-        }
+    /// Makes the trace from `pc` on; `false` where there is none.
+    fn trace(&mut self, program: &Program, pc: usize, limits: Limits) -> bool {
+        self.walker.walk(program, self.fork, pc, limits);
+        let trace = &self.walker.trace;
+        let leaves_at_once = trace.exits.len() == 1 && matches!(trace.exits[0].to, To::Resume(_));
+        !(leaves_at_once && trace.opcodes < self.least) && self.encoder.encode(trace)
     }
 }

@@ -1,120 +1,227 @@
-//! The decoded form of code: a stream of cells and the map from jumpdests into it. Immutable, shared
-//! between interpreters and threads.
-//!
-//! An instruction is a handler and the operands that follow it:
-//!
-//! | instruction | operands |
-//! | --- | --- |
-//! | block header | [`Header`], offset in the code |
-//! | `pure`, `read`, `dup`, `swap`, `pop`, dynamic jumps | none |
-//! | push of at most 8 bytes, PC | value |
-//! | longer push | four limbs |
-//! | `memory`, `machine` | [`Pending`] |
-//! | `exit` | index of the next header |
-//! | static jump | distance to the target's header, in cells |
+//! The decoded form of one code: the stream of cells, the entries into it, and what is kept to decide what
+//! is worth translating. It belongs to one interpreter, which patches it while it runs.
 
-use super::execute::Handler;
-use std::fmt;
+use super::encode::Encoder;
+use super::instruction::{self, Cell, Header};
+use crate::code::Code;
+use std::sync::Arc;
 
-/// One cell of the stream.
-#[derive(Clone, Copy)]
-#[repr(C)]
-pub(super) union Cell {
-    pub handler: Handler,
-    pub number: u64,
-}
+/// Longer code is not translated: offsets are kept in 16 bits. Deployed code has at most 24,576 bytes.
+pub(super) const LONGEST: usize = u16::MAX as usize;
 
-/// Cells of a block header: handler, [`Header`], offset in the code.
-pub(super) const HEADER_CELLS: usize = 3;
+/// Most cells of a stream: distances are kept in 16 signed bits.
+const MOST_CELLS: usize = i16::MAX as usize;
 
-/// What the first instruction of a basic block checks for all of it.
-#[derive(Clone, Copy)]
-pub(super) struct Header {
-    /// Static gas of the block.
-    pub gas: u32,
-    /// Least height of the stack, in bytes; more than a stack can hold where the block cannot run.
-    pub least: u16,
-    /// Greatest height, in bytes.
-    pub most: u16,
-}
+/// Bytes of code that share a counter.
+const COUNTED: usize = 8;
 
-impl Header {
-    pub fn pack(self) -> u64 {
-        u64::from(self.gas) | u64::from(self.least) << 32 | u64::from(self.most) << 48
-    }
+/// A counter with this value stays: its entry point was refused.
+const NEVER: u8 = u8::MAX;
 
-    #[inline(always)]
-    pub fn unpack(number: u64) -> Header {
-        Header {
-            gas: number as u32,
-            least: (number >> 32) as u16,
-            most: (number >> 48) as u16,
-        }
-    }
-}
-
-/// What an instruction that sees gas needs to know: the static gas of what follows in its block, which
-/// the header took already, and where in the code that is.
-#[derive(Clone, Copy)]
-pub(super) struct Pending {
-    pub gas: u32,
-    pub pc: u32,
-}
-
-impl Pending {
-    pub fn pack(self) -> u64 {
-        u64::from(self.gas) | u64::from(self.pc) << 32
-    }
-
-    #[inline(always)]
-    pub fn unpack(number: u64) -> Pending {
-        Pending {
-            gas: number as u32,
-            pc: (number >> 32) as u32,
-        }
-    }
-}
-
-/// Decoded code.
+/// The decoded form of one code.
 pub(crate) struct Program {
-    pub(super) stream: Box<[Cell]>,
-    /// For 64 bytes of code: which are jumpdests, and how many came before.
-    pub(super) entries: Box<[(u64, u32)]>,
-    /// The header of each jumpdest, in the order of the code.
-    pub(super) headers: Box<[u32]>,
+    pub(super) code: Arc<Code>,
+    pub(super) stream: Vec<Cell>,
+    /// Number of jumpdests before each 64 bytes of code.
+    before: Box<[u16]>,
+    /// The header of each jumpdest, in the order of the code; 0 where there is none.
+    jumpdests: Box<[u16]>,
+    /// Entries elsewhere: offset in the code and header, in order.
+    others: Vec<(u16, u16)>,
+    /// Memory accesses and the static gas that follows them in their trace, in the order of the stream.
+    pending: Vec<(u16, u16)>,
+    /// How often each entry point has yet to be reached.
+    counters: Box<[u8]>,
+    heat: u8,
+    /// Most bytes of the decoded form.
+    budget: usize,
 }
 
 impl Program {
-    /// The index of the header for a jump to `pc`.
+    /// A program without entries; `budget` is in bytes of decoded form a byte of code.
+    pub fn new(code: &Arc<Code>, heat: u8, budget: f64) -> Program {
+        let heat = heat.min(NEVER - 1);
+        Program {
+            code: Arc::clone(code),
+            stream: Vec::new(),
+            before: Box::default(),
+            jumpdests: Box::default(),
+            others: Vec::new(),
+            pending: Vec::new(),
+            counters: vec![heat; code.len() / COUNTED + 1].into(),
+            heat,
+            budget: (code.len() as f64 * budget) as usize,
+        }
+    }
+
+    /// Bytes it takes.
+    pub fn size(&self) -> usize {
+        self.stream.capacity() * size_of::<Cell>()
+            + size_of_val(&*self.before)
+            + size_of_val(&*self.jumpdests)
+            + self.others.capacity() * size_of::<(u16, u16)>()
+            + self.pending.capacity() * size_of::<(u16, u16)>()
+            + size_of_val(&*self.counters)
+    }
+
+    /// Bytes of the budget that are left.
+    pub fn spare(&self) -> usize {
+        self.budget.saturating_sub(self.size())
+    }
+
+    /// Counts that an entry point was reached; whether it is worth leaving the traditional mode for.
+    #[inline(always)]
+    pub fn count(&mut self, pc: usize) -> bool {
+        let counter = &mut self.counters[pc / COUNTED];
+        match *counter {
+            0 => true,
+            NEVER => false,
+            _ => {
+                *counter -= 1;
+                false
+            }
+        }
+    }
+
+    /// Whether an entry point was reached half as often as it takes to become hot.
+    pub fn is_warm(&self, pc: usize) -> bool {
+        self.counters[pc / COUNTED] <= self.heat / 2
+    }
+
+    /// Never translate this entry point.
+    pub fn refuse(&mut self, pc: usize) {
+        self.counters[pc / COUNTED] = NEVER;
+    }
+
+    /// The number of the jumpdest at `pc`, if there is one.
     #[inline]
-    pub(super) fn entry(&self, pc: u64) -> Option<usize> {
-        let (bits, before) = *self.entries.get((pc / 64) as usize)?;
+    fn rank(&self, pc: usize) -> Option<usize> {
+        let bits = *self.code.jumpdests().get(pc / 64)?;
         let bit = 1 << (pc % 64);
         if bits & bit == 0 {
             return None;
         }
-        let nth = before + (bits & (bit - 1)).count_ones();
-        Some(self.headers[nth as usize] as usize)
+        let before = self.before.get(pc / 64).copied()?;
+        Some(usize::from(before) + (bits & (bit - 1)).count_ones() as usize)
     }
 
-    /// Bytes it takes.
-    pub(super) fn size(&self) -> usize {
-        size_of_val(&*self.stream) + size_of_val(&*self.entries) + size_of_val(&*self.headers)
+    /// The header of the jumpdest at `pc`, 0 where it is not translated; `None` where there is no jumpdest.
+    #[inline]
+    pub fn jumpdest(&self, pc: usize) -> Option<u16> {
+        self.rank(pc).map(|rank| self.jumpdests[rank])
+    }
+
+    /// The header of the entry at `pc`.
+    #[inline]
+    pub fn entry(&self, pc: usize) -> Option<usize> {
+        let header = match self.rank(pc) {
+            Some(rank) => self.jumpdests[rank],
+            None => {
+                let found = self.others.binary_search_by_key(&(pc as u16), |entry| entry.0);
+                found.map_or(0, |at| self.others[at].1)
+            }
+        };
+        (header != 0).then_some(header.into())
+    }
+
+    /// Whether a trace of so many cells and memory accesses may be added.
+    pub fn affords(&self, cells: usize, accesses: usize) -> bool {
+        let maps = if self.stream.is_empty() { self.maps_size() } else { 0 };
+        let first = usize::from(self.stream.is_empty());
+        let grown = (cells + first) * size_of::<Cell>() + (accesses + 1) * size_of::<(u16, u16)>();
+        self.stream.len() + first + cells <= MOST_CELLS && grown + maps <= self.spare()
+    }
+
+    fn maps_size(&self) -> usize {
+        let jumpdests: u32 = self.code.jumpdests().iter().map(|bits| bits.count_ones()).sum();
+        2 * (self.code.jumpdests().len() + jumpdests as usize)
+    }
+
+    /// Adds the instructions of a trace, a header first, and where in them memory is accessed.
+    pub fn add(&mut self, pc: usize, encoder: &Encoder) {
+        let Encoder {
+            cells,
+            accesses,
+            leaves,
+            ..
+        } = encoder;
+        if self.stream.is_empty() {
+            // A header at 0 would read as none.
+            self.stream.reserve_exact(1);
+            self.stream.push(Cell::default());
+            self.count_jumpdests();
+        }
+        let header = self.stream.len() as u16;
+        if self.stream.capacity() - self.stream.len() < cells.len() {
+            // Some room ahead, of what the budget leaves: growing by each trace would copy too often.
+            let ahead = (self.stream.len() / 4).min(self.spare() / 2 / size_of::<Cell>());
+            self.stream.reserve_exact(cells.len().max(ahead));
+        }
+        self.stream.extend_from_slice(cells);
+        self.pending.reserve_exact(accesses.len());
+        self.pending.extend(accesses.iter().map(|(at, gas)| (header + at, *gas)));
+        match self.rank(pc) {
+            Some(rank) => self.jumpdests[rank] = header,
+            None => {
+                let at = self.others.partition_point(|entry| usize::from(entry.0) < pc);
+                self.others.reserve_exact(1);
+                self.others.insert(at, (pc as u16, header));
+            }
+        }
+        for at in leaves {
+            self.link_new(header.into(), usize::from(header + at));
+        }
+    }
+
+    /// Lets the instruction at `at`, which leaves for an entry, jump to it if it is there.
+    pub fn link(&mut self, at: usize) {
+        let [number, pc, shift, spared] = self.stream[at].0;
+        if number == instruction::LEAVE
+            && let Some(header) = self.entry(pc.into())
+        {
+            let distance = header as i64 - at as i64;
+            self.stream[at] = Cell([instruction::JUMP, distance as u16, shift, spared]);
+        }
+    }
+
+    /// Lets the jumps of the trace at `header` to itself go without a check of the stack, where one passed
+    /// implies the next.
+    fn link_new(&mut self, header: usize, at: usize) {
+        let own = self.header(header);
+        self.link(at);
+        let [number, distance, shift, spared] = self.stream[at].0;
+        let to_itself = at as i64 + i64::from(distance as i16) == header as i64;
+        if number == instruction::JUMP && to_itself && shift == 0 {
+            debug_assert!(own.least <= own.most);
+            self.stream[at] = Cell([instruction::JUMP_FITTING, distance, shift, spared]);
+        }
+    }
+
+    fn count_jumpdests(&mut self) {
+        let mut before = 0;
+        let ranks = self.code.jumpdests().iter().map(|bits| {
+            let rank = before;
+            before += bits.count_ones() as u16;
+            rank
+        });
+        self.before = ranks.collect();
+        self.jumpdests = vec![0; before.into()].into();
+    }
+
+    /// The static gas that follows a memory access in its trace.
+    pub fn pending(&self, at: usize) -> u16 {
+        let found = self.pending.binary_search_by_key(&(at as u16), |access| access.0);
+        found.map_or(0, |at| self.pending[at].1)
+    }
+
+    /// The header at an index.
+    pub fn header(&self, at: usize) -> Header {
+        Header::of(self.stream[at])
     }
 }
 
-impl fmt::Debug for Program {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "Program({} cells, {} entries)",
-            self.stream.len(),
-            self.headers.len()
-        )
+impl std::fmt::Debug for Program {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Program({} cells for {} bytes)", self.stream.len(), self.code.len())
     }
 }
-
-const _: () = {
-    const fn shared<T: Send + Sync>() {}
-    shared::<Program>();
-};

@@ -32,7 +32,11 @@ pub(crate) fn msize(m: &Machine, []: [Word; 0]) -> Word {
 /// Dynamic gas: by the word hashed, and memory.
 pub(crate) fn keccak256(m: &mut Machine, [offset, len]: [Word; 2]) -> Result<[Word; 1], Halt> {
     let range = m.expand_by_word(offset, len, gas::KECCAK_WORD)?;
-    Ok([keccak::keccak256(m.frame.memory.slice(range)).into()])
+    let bytes = m.frame.memory.slice(range);
+    Ok([match &mut m.memo {
+        Some(memo) => memo.hash(bytes),
+        None => keccak::keccak256(bytes).into(),
+    }])
 }
 
 pub(crate) fn calldatacopy(m: &mut Machine, [to, from, len]: [Word; 3]) -> Result<[Word; 0], Halt> {

@@ -3,7 +3,7 @@
 
 use super::generate::Plan;
 use super::{FORKS, Scene, Seen, reference};
-use evmscope_interp::{Interpreter, Mode, Step, Tracer};
+use evmscope_interp::{Fork, Interpreter, Mode, Settings, Step, Tracer};
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseResult;
 use std::cell::RefCell;
@@ -54,13 +54,11 @@ pub fn check_code(code: &[u8]) -> TestCaseResult {
 /// the gas used.
 pub fn agree(scene: &Scene) -> Result<u64, TestCaseError> {
     let gas = scene.message.gas;
-    let [traditional, advanced] = Mode::ALL.map(|mode| run(mode, scene));
-    prop_assert_eq!(
-        &advanced,
-        &traditional,
-        "advanced, traditional: gas {}",
-        gas
-    );
+    let traditional = run(Way::Traditional, scene);
+    for way in [Way::Eager, Way::Warm] {
+        let advanced = run(way, scene);
+        prop_assert_eq!(&advanced, &traditional, "{:?}, traditional: gas {}", way, gas);
+    }
     if reference::has(scene.fork) {
         let ours = traditional.clone().any_halt();
         prop_assert_eq!(
@@ -73,20 +71,41 @@ pub fn agree(scene: &Scene) -> Result<u64, TestCaseError> {
     Ok(gas - traditional.gas_left)
 }
 
+/// The ways to run a scene.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Way {
+    Traditional,
+    /// All code is translated before it runs.
+    Eager,
+    /// Code is translated once it has run a little, as far as the budget goes.
+    Warm,
+}
+
+impl Way {
+    fn interpreter(self, fork: Fork) -> Interpreter {
+        let (mode, settings) = match self {
+            Way::Traditional => (Mode::Traditional, Settings::default()),
+            Way::Eager => (Mode::Advanced, Settings::eager()),
+            Way::Warm => (Mode::Advanced, Settings { heat: 2, ..Settings::default() }),
+        };
+        Interpreter::with_settings(mode, fork, settings)
+    }
+}
+
 /// Runs the scene on an interpreter that has run all earlier ones: what it keeps must not show.
-fn run(mode: Mode, scene: &Scene) -> Seen {
+fn run(way: Way, scene: &Scene) -> Seen {
     thread_local! {
-        static KEPT: RefCell<Vec<Interpreter>> = const { RefCell::new(Vec::new()) };
+        static KEPT: RefCell<Vec<(Way, Interpreter)>> = const { RefCell::new(Vec::new()) };
     }
     KEPT.with_borrow_mut(|kept| {
         let known = kept
             .iter()
-            .position(|kept| (kept.mode(), kept.fork()) == (mode, scene.fork));
+            .position(|(kept, interpreter)| (*kept, interpreter.fork()) == (way, scene.fork));
         let place = known.unwrap_or_else(|| {
-            kept.push(Interpreter::new(mode, scene.fork));
+            kept.push((way, way.interpreter(scene.fork)));
             kept.len() - 1
         });
-        scene.run_on(&mut kept[place])
+        scene.run_on(&mut kept[place].1)
     })
 }
 

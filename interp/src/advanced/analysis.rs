@@ -1,0 +1,388 @@
+//! From code to a trace: walks the code from an entry point on with an abstract stack, so that what only
+//! moves items vanishes. It chooses the way: static jumps are followed, past conditional ones the likelier
+//! side. What opcodes become is told in `simplify`.
+
+use super::instruction::Test;
+use super::program::Program;
+use super::simplify;
+use super::value::{Exit, Node, OPERANDS, Operation, To, Trace, Value};
+use crate::fork::Fork;
+use crate::opcode::{Class, Info, Opcode};
+use crate::stack;
+use crate::word::Word;
+use std::collections::VecDeque;
+
+/// How far a trace may go.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits {
+    /// Opcodes.
+    pub opcodes: u32,
+    /// How often it may pass a jumpdest.
+    pub visits: usize,
+    /// Whether it ends where another trace begins.
+    pub links: bool,
+}
+
+/// Static gas of a trace: a field of the header.
+const MOST_GAS: u32 = u16::MAX as u32;
+
+/// Bytes looked at to see that code only fails.
+const FAILING: usize = 96;
+
+/// Makes traces; keeps its buffers between them.
+#[derive(Debug, Default)]
+pub(super) struct Walker {
+    pub trace: Trace,
+    stack: AbstractStack,
+    /// Jumpdests passed.
+    visited: Vec<u16>,
+    /// What memory is known to hold.
+    known: Vec<Known>,
+}
+
+/// A word in memory.
+#[derive(Clone, Copy, Debug)]
+struct Known {
+    base: Option<Value>,
+    offset: u64,
+    value: Value,
+}
+
+/// The items of the stack from the lowest one touched on.
+#[derive(Debug, Default)]
+struct AbstractStack {
+    items: VecDeque<Value>,
+    floor: i32,
+}
+
+impl AbstractStack {
+    fn height(&self) -> i32 {
+        self.floor + self.items.len() as i32
+    }
+
+    /// The index of the item at `depth`, 1 the top.
+    fn at(&mut self, depth: usize) -> usize {
+        while self.items.len() < depth {
+            self.floor -= 1;
+            self.items.push_front(Value::Entry(self.floor as i16));
+        }
+        self.items.len() - depth
+    }
+
+    fn peek(&mut self, depth: usize) -> Value {
+        let at = self.at(depth);
+        self.items[at]
+    }
+
+    fn pop(&mut self) -> Value {
+        let at = self.at(1);
+        let value = self.items[at];
+        self.items.truncate(at);
+        value
+    }
+
+    fn push(&mut self, value: Value) {
+        self.items.push_back(value);
+    }
+}
+
+impl Walker {
+    /// Walks from `pc` on; the trace is in `self.trace` afterwards.
+    pub fn walk(&mut self, program: &Program, fork: Fork, pc: usize, limits: Limits) {
+        self.trace.clear();
+        self.trace.pc = pc as u16;
+        self.stack.items.clear();
+        self.stack.floor = 0;
+        self.visited.clear();
+        self.known.clear();
+        let mut way = Some(pc);
+        while let Some(pc) = way {
+            way = self.step(program, fork, pc, limits);
+        }
+        self.trace.floor = self.stack.floor;
+    }
+
+    /// Takes the opcode at `pc` into the trace; tells where to go on, unless the trace has ended.
+    fn step(&mut self, program: &Program, fork: Fork, pc: usize, limits: Limits) -> Option<usize> {
+        let code = program.code.bytes();
+        let op = Opcode(code.get(pc).copied().unwrap_or_default());
+        let Some(info) = op.info_at(fork) else {
+            return self.end(To::Resume(pc as u16));
+        };
+        if info.class == Class::Exit {
+            return self.end(To::Resume(pc as u16));
+        }
+        let begins = self.trace.opcodes == 0;
+        if self.trace.opcodes >= limits.opcodes || self.trace.gas + u32::from(info.gas) > MOST_GAS {
+            return self.end(To::Entry(pc as u16));
+        }
+        if info.class == Class::Jumpdest {
+            let visits = self.visited.iter().filter(|at| **at as usize == pc).count();
+            let links = limits.links && program.entry(pc).is_some();
+            if !begins && (visits >= limits.visits || links || pc == usize::from(self.trace.pc)) {
+                return self.end(To::Entry(pc as u16));
+            }
+            self.visited.push(pc as u16);
+        }
+        let height = self.stack.height();
+        let least = self.trace.least.max(i32::from(info.inputs) - height);
+        let after = height + i32::from(info.outputs) - i32::from(info.inputs);
+        let most = self.trace.most.max(after);
+        let limit = stack::LIMIT as i32;
+        if least > limit || most + least > limit {
+            return self.end(To::Resume(pc as u16));
+        }
+        let next = pc + 1 + op.immediate();
+        match info.class {
+            Class::Jump => return self.jump(program, info, pc),
+            Class::Jumpi => return self.jumpi(program, info, pc),
+            _ => self.account(info),
+        }
+        match info.class {
+            Class::Push => {
+                let bytes = &program.code.padded()[pc + 1..next];
+                let value = self.trace.add_constant(Word::from_be_slice(bytes));
+                self.stack.push(value);
+            }
+            Class::Pc => {
+                let value = self.trace.add_constant(pc.into());
+                self.stack.push(value);
+            }
+            Class::Pop => {
+                self.stack.pop();
+            }
+            Class::Dup => {
+                let value = self.stack.peek(info.inputs.into());
+                self.stack.push(value);
+            }
+            Class::Swap => {
+                let (top, other) = (self.stack.at(1), self.stack.at(info.inputs.into()));
+                // Reaching for the other may have moved the top.
+                let top = top.max(self.stack.items.len() - 1);
+                self.stack.items.swap(top, other);
+            }
+            Class::Jumpdest => {}
+            _ => self.compute(program, op, info, pc),
+        }
+        Some(next)
+    }
+
+    fn account(&mut self, info: &Info) {
+        let height = self.stack.height();
+        let trace = &mut self.trace;
+        trace.opcodes += 1;
+        trace.gas += u32::from(info.gas);
+        trace.least = trace.least.max(i32::from(info.inputs) - height);
+        let after = height + i32::from(info.outputs) - i32::from(info.inputs);
+        trace.most = trace.most.max(after);
+    }
+
+    /// An opcode with operands and at most one result.
+    fn compute(&mut self, program: &Program, op: Opcode, info: &Info, pc: usize) {
+        let mut operands = [Value::Entry(0); OPERANDS];
+        let count = usize::from(info.inputs);
+        for operand in &mut operands[..count] {
+            *operand = self.stack.pop();
+        }
+        let mut node = Node {
+            operation: Operation::Opcode(op),
+            operands,
+            count: info.inputs,
+            result: info.outputs > 0,
+            effect: matches!(info.class, Class::Memory | Class::Machine),
+            bits: 256,
+            offset: 0,
+            gas: self.trace.gas,
+            pc: pc as u16,
+        };
+        let value = match info.class {
+            Class::Pure => simplify::pure(&mut self.trace, node),
+            Class::Memory => self.access(node),
+            _ => {
+                if op == Opcode::CODESIZE {
+                    Some(self.trace.add_constant(program.code.len().into()))
+                } else {
+                    node.bits = simplify::result_bits(op);
+                    if writes_memory(op) {
+                        self.known.clear();
+                    }
+                    self.add(node)
+                }
+            }
+        };
+        if info.outputs > 0
+            && let Some(value) = value
+        {
+            self.stack.push(value);
+        }
+    }
+
+    fn add(&mut self, node: Node) -> Option<Value> {
+        self.trace.nodes.push(node);
+        Some(Value::Node(self.trace.nodes.len() as u16 - 1))
+    }
+
+    /// MLOAD and MSTORE: splits a constant off the address, and remembers what lies there.
+    fn access(&mut self, mut node: Node) -> Option<Value> {
+        let (base, offset) = simplify::address(&self.trace, node.operands[0]);
+        if let (Some(base), Ok(short)) = (base, u16::try_from(offset)) {
+            node.operands[0] = base;
+            node.offset = short;
+        }
+        let there = |known: &Known| known.base == base && known.offset == offset;
+        if node.result {
+            if let Some(known) = self.known.iter().find(|known| there(known)) {
+                return Some(known.value);
+            }
+            let value = self.add(node)?;
+            self.known.push(Known { base, offset, value });
+            return Some(value);
+        }
+        let value = node.operands[1];
+        self.known.retain(|known| known.base == base && known.offset.abs_diff(offset) >= 32);
+        self.known.push(Known { base, offset, value });
+        self.add(node)
+    }
+
+    fn jump(&mut self, program: &Program, info: &Info, pc: usize) -> Option<usize> {
+        let target = self.stack.peek(1);
+        let Some(to) = self.trace.constant(target) else {
+            self.account(info);
+            self.stack.pop();
+            return self.end(To::Dynamic(target));
+        };
+        let Some(to) = jumpdest(program, to) else {
+            return self.end(To::Resume(pc as u16));
+        };
+        self.account(info);
+        self.stack.pop();
+        Some(to)
+    }
+
+    fn jumpi(&mut self, program: &Program, info: &Info, pc: usize) -> Option<usize> {
+        let (target, condition) = (self.stack.peek(1), self.stack.peek(2));
+        let to = match self.trace.constant(target).map(|to| jumpdest(program, to)) {
+            Some(Some(to)) => To::Entry(to as u16),
+            Some(None) => return self.end(To::Resume(pc as u16)),
+            None => To::Dynamic(target),
+        };
+        self.account(info);
+        self.stack.pop();
+        self.stack.pop();
+        let next = pc + 1;
+        let condition = simplify::condition(&self.trace, condition);
+        let fixed = match condition {
+            simplify::Condition::Fixed(taken) => Some(taken),
+            simplify::Condition::Test { .. } => None,
+        };
+        match (fixed, to) {
+            (Some(false), _) => return Some(next),
+            (Some(true), To::Entry(to)) => return Some(to.into()),
+            (Some(true), _) => return self.end(to),
+            (None, _) => {}
+        }
+        let (exit, follow, when) = match to {
+            To::Entry(to) if self.likely(program, to.into(), next) => {
+                (To::Entry(next as u16), to.into(), false)
+            }
+            _ => (to, next, true),
+        };
+        let simplify::Condition::Test {
+            test,
+            when: holds,
+            operands,
+        } = condition
+        else {
+            return None;
+        };
+        let layout = self.layout();
+        let index = self.trace.exits.len() as u16;
+        self.trace.nodes.push(Node {
+            operation: Operation::Branch {
+                test,
+                when: when == holds,
+                exit: index,
+            },
+            operands: [operands[0], operands[1], Value::Entry(0), Value::Entry(0), Value::Entry(0), Value::Entry(0)],
+            count: if test == Test::NonZero { 1 } else { 2 },
+            result: false,
+            effect: true,
+            bits: 256,
+            offset: 0,
+            gas: self.trace.gas,
+            pc: pc as u16,
+        });
+        self.leave(exit, layout);
+        Some(follow)
+    }
+
+    /// Whether a conditional jump to `to` rather goes there than on at `next`.
+    fn likely(&self, program: &Program, to: usize, next: usize) -> bool {
+        if fails(program.code.bytes(), next) {
+            return true;
+        }
+        !fails(program.code.bytes(), to) && program.is_warm(to)
+    }
+
+    fn layout(&mut self) -> (u32, u32) {
+        let start = self.trace.layouts.len() as u32;
+        let floor = self.stack.floor;
+        let items = self.stack.items.iter().zip(floor..);
+        let layout = items.map(|(value, position)| (position as i16, *value));
+        self.trace.layouts.extend(layout);
+        (start, self.trace.layouts.len() as u32)
+    }
+
+    fn leave(&mut self, to: To, layout: (u32, u32)) {
+        self.trace.exits.push(Exit {
+            to,
+            height: self.stack.height() as i16,
+            gas: self.trace.gas,
+            layout,
+            at: self.trace.nodes.len() as u16,
+        });
+    }
+
+    /// Ends the trace.
+    fn end<T>(&mut self, to: To) -> Option<T> {
+        let layout = self.layout();
+        self.leave(to, layout);
+        None
+    }
+}
+
+/// The offset that a word names, if it is a jumpdest.
+fn jumpdest(program: &Program, target: Word) -> Option<usize> {
+    let at = target.to_u64()?;
+    let bits = program.code.jumpdests().get((at / 64) as usize)?;
+    (bits >> (at % 64) & 1 == 1).then_some(at as usize)
+}
+
+/// Whether an opcode may write memory.
+fn writes_memory(op: Opcode) -> bool {
+    matches!(
+        op,
+        Opcode::MSTORE8
+            | Opcode::CALLDATACOPY
+            | Opcode::CODECOPY
+            | Opcode::EXTCODECOPY
+            | Opcode::RETURNDATACOPY
+            | Opcode::MCOPY
+    )
+}
+
+/// Whether code runs straight into a REVERT or INVALID.
+fn fails(code: &[u8], mut pc: usize) -> bool {
+    let end = pc + FAILING;
+    while pc < end {
+        match code.get(pc).copied().map(Opcode) {
+            Some(Opcode::REVERT | Opcode::INVALID) => return true,
+            Some(op) => match op.info().map(|info| info.class) {
+                None | Some(Class::Jump | Class::Jumpi | Class::Exit) => return false,
+                _ => pc += 1 + op.immediate(),
+            },
+            None => return false,
+        }
+    }
+    false
+}

@@ -1,0 +1,304 @@
+//! From a trace to instructions: dead nodes go, operands become slots or constants, side exits get their
+//! code behind the trace.
+
+use super::instruction::{self as ins, Access, Cell, Form, Header, Test};
+use super::slots::{Slots, Source};
+use super::value::{Exit, Node, Operation, To, Trace, Value};
+use crate::opcode::{Class, Opcode};
+use crate::stack::{self, SCRATCH};
+use crate::word::Word;
+
+/// Bytes of an item.
+const ITEM: i32 = size_of::<Word>() as i32;
+
+/// Makes the instructions of traces; keeps its buffers between them.
+#[derive(Debug, Default)]
+pub(super) struct Encoder {
+    /// The instructions, the header first.
+    pub cells: Vec<Cell>,
+    /// Which of them access memory, and the static gas that follows them.
+    pub accesses: Vec<(u16, u16)>,
+    /// Which of them leave for an entry.
+    pub leaves: Vec<u16>,
+    slots: Slots,
+    /// Branches to exits whose code is not there yet.
+    branches: Vec<(usize, u16)>,
+}
+
+/// An operand as an instruction wants it.
+#[derive(Clone, Copy)]
+enum Operand {
+    Slot(i16),
+    Short(u16),
+    Long(u64),
+}
+
+impl Encoder {
+    /// Encodes a trace; `false` where it is too large for the fields of instructions.
+    pub fn encode(&mut self, trace: &Trace) -> bool {
+        self.cells.clear();
+        self.accesses.clear();
+        self.leaves.clear();
+        self.branches.clear();
+        self.slots.prepare(trace);
+        let bytes = |items: i32| (items * ITEM) as u16;
+        let header = Header {
+            gas: trace.gas as u16,
+            least: bytes(trace.least),
+            most: bytes(stack::LIMIT as i32 - trace.most),
+            pc: trace.pc,
+        };
+        self.cells.push(header.cell());
+        for (at, node) in trace.nodes.iter().enumerate() {
+            if self.slots.is_live(trace, at) {
+                self.node(trace, at, node);
+            }
+        }
+        let Some((end, sides)) = trace.exits.split_last() else {
+            return false;
+        };
+        self.exit(trace, end, trace.nodes.len());
+        // An exit's branch knows its number, and exits are in the order of their branches.
+        for (number, exit) in sides.iter().enumerate() {
+            let (branch, of) = self.branches[number];
+            debug_assert_eq!(usize::from(of), number);
+            self.cells[branch].0[3] = (self.cells.len() - branch) as u16;
+            self.exit(trace, exit, usize::from(exit.at) - 1);
+        }
+        let limit = i32::from(i16::MAX) / ITEM;
+        self.cells.len() < i16::MAX as usize
+            && self.slots.highest() < limit
+            && self.slots.highest() - trace.most < SCRATCH as i32
+            && trace.floor > -limit
+    }
+
+    fn node(&mut self, trace: &Trace, at: usize, node: &Node) {
+        match node.operation {
+            Operation::Branch { test, when, exit } => {
+                let [a, b, ..] = node.operands;
+                let (form, a, b, long) = match test {
+                    Test::NonZero => (Form::SlotSlot, self.slot(trace, a, at), 0, None),
+                    _ => self.pair(trace, a, b, at),
+                };
+                self.branches.push((self.cells.len(), exit));
+                self.cells.push(Cell::new(ins::branch(test, when, form), [a, b, 0]));
+                self.cells.extend(long);
+            }
+            Operation::Mask(bits) => {
+                let a = self.slot(trace, node.operands[0], at);
+                let to = self.slots.place(at);
+                self.cells.push(Cell::new(ins::MASK, [a, bits, field(to)]));
+            }
+            Operation::Opcode(op) => match op.info().map(|info| info.class) {
+                Some(Class::Memory) => self.memory(trace, at, node, op),
+                Some(Class::Machine) => self.machine(trace, at, node, op),
+                _ => self.pure(trace, at, node, op),
+            },
+        }
+    }
+
+    /// Opcodes that only compute.
+    fn pure(&mut self, trace: &Trace, at: usize, node: &Node, mut op: Opcode) {
+        let [a, b, c, ..] = node.operands;
+        let (form, a, b, long) = match node.count {
+            0 => (Form::SlotSlot, 0, 0, None),
+            1 => match self.operand(trace, a) {
+                Operand::Short(short) if op.info().is_some_and(|info| info.class == Class::Read) => {
+                    (Form::ShortSlot, short, 0, None)
+                }
+                _ => (Form::SlotSlot, self.slot(trace, a, at), 0, None),
+            },
+            2 => {
+                // A small negative constant has no form; its negation has one.
+                if op == Opcode::ADD
+                    && let Some(word) = trace.constant(b)
+                    && word.is_negative()
+                    && let Some(number) = word.wrapping_neg().to_u64()
+                {
+                    op = Opcode::SUB;
+                    let a = self.slot(trace, a, at);
+                    match u16::try_from(number) {
+                        Ok(short) => (Form::SlotShort, a, short, None),
+                        Err(_) => (Form::SlotLong, a, 0, Some(Cell::long(number))),
+                    }
+                } else {
+                    self.pair(trace, a, b, at)
+                }
+            }
+            _ => {
+                let [a, b, c] = [a, b, c].map(|value| self.slot(trace, value, at));
+                let to = self.slots.place(at);
+                let number = ins::opcode(op, Form::SlotSlot);
+                self.cells.push(Cell::new(number, [a, b, c]));
+                self.cells.push(Cell([0, field(to), 0, 0]));
+                return;
+            }
+        };
+        let to = self.slots.place(at);
+        self.cells.push(Cell::new(ins::opcode(op, form), [a, b, field(to)]));
+        self.cells.extend(long);
+    }
+
+    fn memory(&mut self, trace: &Trace, at: usize, node: &Node, op: Opcode) {
+        let (access, base, offset) = match self.operand(trace, node.operands[0]) {
+            Operand::Short(short) => (Access::Short, 0, short),
+            _ => {
+                let base = self.slot(trace, node.operands[0], at);
+                match node.offset {
+                    0 => (Access::Slot, base, 0),
+                    offset => (Access::Sum, base, offset),
+                }
+            }
+        };
+        let (third, short) = if node.result {
+            (field(self.slots.place(at)), false)
+        } else {
+            match self.operand(trace, node.operands[1]) {
+                Operand::Short(short) => (short, true),
+                _ => (self.slot(trace, node.operands[1], at), false),
+            }
+        };
+        let pending = trace.gas - node.gas;
+        self.accesses.push((self.cells.len() as u16, pending as u16));
+        let number = ins::memory(op, access, short);
+        self.cells.push(Cell::new(number, [base, offset, third]));
+    }
+
+    /// Opcodes that see gas: two cells, or three where they have six operands.
+    fn machine(&mut self, trace: &Trace, at: usize, node: &Node, op: Opcode) {
+        let mut shorts = 0;
+        let mut fields = [0; 6];
+        for (i, value) in node.operands().iter().enumerate() {
+            fields[i] = match self.operand(trace, *value) {
+                Operand::Short(short) => {
+                    shorts |= 1 << i;
+                    short
+                }
+                _ => self.slot(trace, *value, at),
+            };
+        }
+        let [a, b, c, mut d, e, f] = fields;
+        if node.result {
+            d = field(self.slots.place(at));
+        }
+        let pending = (trace.gas - node.gas) as u16;
+        let number = ins::opcode(op, Form::SlotSlot);
+        self.cells.push(Cell::new(number, [a, b, c]));
+        self.cells.push(Cell([pending, shorts, d, e]));
+        if node.count == 6 {
+            self.cells.push(Cell([f, 0, 0, 0]));
+        }
+    }
+
+    /// Two operands in the form that holds them.
+    fn pair(&mut self, trace: &Trace, a: Value, b: Value, at: usize) -> (Form, u16, u16, Option<Cell>) {
+        match (self.operand(trace, a), self.operand(trace, b)) {
+            (_, Operand::Short(short)) => {
+                (Form::SlotShort, self.slot(trace, a, at), short, None)
+            }
+            (_, Operand::Long(long)) => {
+                let a = self.slot(trace, a, at);
+                (Form::SlotLong, a, 0, Some(Cell::long(long)))
+            }
+            (Operand::Short(short), _) => {
+                (Form::ShortSlot, short, self.slot(trace, b, at), None)
+            }
+            (Operand::Long(long), _) => {
+                let b = self.slot(trace, b, at);
+                (Form::LongSlot, 0, b, Some(Cell::long(long)))
+            }
+            _ => {
+                let a = self.slot(trace, a, at);
+                (Form::SlotSlot, a, self.slot(trace, b, at), None)
+            }
+        }
+    }
+
+    /// The operand as it is; a constant that no form holds counts as a slot.
+    fn operand(&self, trace: &Trace, value: Value) -> Operand {
+        match self.slots.source(value) {
+            Source::Slot(slot) => Operand::Slot(slot),
+            Source::Constant(_) => match trace.constant(value).and_then(Word::to_u64) {
+                Some(number) => match u16::try_from(number) {
+                    Ok(short) => Operand::Short(short),
+                    Err(_) => Operand::Long(number),
+                },
+                None => Operand::Slot(0),
+            },
+        }
+    }
+
+    /// The slot of a value; a constant is put into one.
+    fn slot(&mut self, trace: &Trace, value: Value, at: usize) -> u16 {
+        match self.slots.source(value) {
+            Source::Slot(slot) => field(slot),
+            Source::Constant(_) => {
+                let slot = self.slots.temporary(at);
+                self.set(trace, value, slot);
+                field(slot)
+            }
+        }
+    }
+
+    fn set(&mut self, trace: &Trace, value: Value, to: i16) {
+        let word = trace.constant(value).unwrap_or_default();
+        match word.to_u64() {
+            Some(number) => match u16::try_from(number) {
+                Ok(short) => self.cells.push(Cell::new(ins::SET, [short, 0, field(to)])),
+                Err(_) => {
+                    self.cells.push(Cell::new(ins::SET_LONG, [0, 0, field(to)]));
+                    self.cells.push(Cell::long(number));
+                }
+            },
+            None => {
+                self.cells.push(Cell::new(ins::SET_WORD, [0, 0, field(to)]));
+                self.cells.extend(word.0.map(Cell::long));
+            }
+        }
+    }
+
+    /// Lays out the stack as it is at `time`, and leaves.
+    fn exit(&mut self, trace: &Trace, exit: &Exit, time: usize) {
+        let target = self.slots.lay_out(trace, exit, time);
+        let mut single = None;
+        for i in 0..self.slots.moves.len() {
+            let step = self.slots.moves[i];
+            match step.from {
+                Source::Constant(at) => {
+                    self.set(trace, Value::Constant(at), step.to);
+                    single = None;
+                }
+                Source::Slot(from) => match single.take() {
+                    Some(first) => {
+                        let first: usize = first;
+                        self.cells[first].0[0] = ins::MOVE_TWO;
+                        self.cells.push(Cell([field(from), field(step.to), 0, 0]));
+                    }
+                    None => {
+                        single = Some(self.cells.len());
+                        self.cells.push(Cell::new(ins::MOVE, [field(from), field(step.to), 0]));
+                    }
+                },
+            }
+        }
+        let shift = field(exit.height);
+        let spared = (trace.gas - exit.gas) as u16;
+        let leave = |number, what| Cell::new(number, [what, shift, spared]);
+        match exit.to {
+            To::Entry(pc) => {
+                self.leaves.push(self.cells.len() as u16);
+                self.cells.push(leave(ins::LEAVE, pc));
+            }
+            To::Resume(pc) => self.cells.push(leave(ins::RESUME, pc)),
+            To::Dynamic(_) => {
+                self.cells.push(leave(ins::JUMP_DYNAMIC, field(target)));
+                self.cells.push(Cell::default());
+            }
+        }
+    }
+}
+
+/// A slot as a field.
+fn field(slot: i16) -> u16 {
+    (i32::from(slot) * ITEM) as u16
+}

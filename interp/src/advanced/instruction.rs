@@ -1,0 +1,141 @@
+//! The instructions of the slot IR: how one is numbered and laid out in cells. What an instruction does
+//! is in `handlers`, which of them a trace becomes in `encode`.
+//!
+//! A cell is four fields of 16 bits. The first field of an instruction is its number, which indexes the
+//! table of handlers; the others are operands:
+//!
+//! | field | holds |
+//! | --- | --- |
+//! | slot | distance of a stack slot from the stack pointer, bytes, signed |
+//! | short | a constant below 2^16 |
+//! | distance | cells from this instruction to another one, signed |
+//! | pc, gas | as they are |
+//!
+//! A long operand is a constant below 2^64 in a cell of its own behind the instruction.
+
+use crate::opcode::Opcode;
+
+/// Four fields.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C, align(8))]
+pub(super) struct Cell(pub [u16; 4]);
+
+impl Cell {
+    pub fn new(instruction: u16, fields: [u16; 3]) -> Cell {
+        let [a, b, c] = fields;
+        Cell([instruction, a, b, c])
+    }
+
+    pub fn long(number: u64) -> Cell {
+        Cell(std::array::from_fn(|i| (number >> (16 * i)) as u16))
+    }
+
+    #[inline(always)]
+    pub fn number(self) -> u64 {
+        let [a, b, c, d] = self.0.map(u64::from);
+        a | b << 16 | c << 32 | d << 48
+    }
+}
+
+/// What stands in front of the instructions that can be jumped to: what all of them need together.
+/// The jump checks and charges it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Header {
+    /// Static gas from here to the end of the trace. Side exits give back what they spare.
+    pub gas: u16,
+    /// Least height of the stack, bytes.
+    pub least: u16,
+    /// Greatest height, bytes.
+    pub most: u16,
+    /// Offset in the code, where the traditional mode goes on if the check fails.
+    pub pc: u16,
+}
+
+impl Header {
+    pub fn cell(self) -> Cell {
+        Cell([self.gas, self.least, self.most, self.pc])
+    }
+
+    #[inline(always)]
+    pub fn of(cell: Cell) -> Header {
+        let [gas, least, most, pc] = cell.0;
+        Header { gas, least, most, pc }
+    }
+}
+
+/// Where the first two operands of an instruction come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    SlotSlot,
+    ShortSlot,
+    SlotShort,
+    LongSlot,
+    SlotLong,
+}
+
+/// How a memory opcode says its address, and where the value of a store comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Access {
+    /// A slot.
+    Slot,
+    /// A constant.
+    Short,
+    /// A slot and a constant.
+    Sum,
+}
+
+/// Numbers an opcode has: one for each form.
+const FORMS: u16 = 8;
+
+/// The instruction of an opcode.
+pub(super) const fn opcode(op: Opcode, form: Form) -> u16 {
+    op.0 as u16 * FORMS + form as u16
+}
+
+/// The instruction of a memory opcode; `short` says that the value to store is a constant.
+pub(super) const fn memory(op: Opcode, access: Access, short: bool) -> u16 {
+    op.0 as u16 * FORMS + access as u16 + if short { 3 } else { 0 }
+}
+
+/// What a conditional branch tests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Test {
+    NonZero,
+    Lt,
+    Slt,
+    Eq,
+}
+
+/// Instructions that are no opcode.
+const OTHERS: u16 = 256 * FORMS;
+
+/// Copies a slot: source, target.
+pub(super) const MOVE: u16 = OTHERS;
+/// Copies two slots, one after the other: source, target, and in the next cell source, target.
+pub(super) const MOVE_TWO: u16 = OTHERS + 1;
+/// Sets a slot: short, target.
+pub(super) const SET: u16 = OTHERS + 2;
+/// Sets a slot: long, target in the third field.
+pub(super) const SET_LONG: u16 = OTHERS + 3;
+/// Sets a slot: target in the third field, four cells.
+pub(super) const SET_WORD: u16 = OTHERS + 4;
+/// Goes to an entry: distance, shift of the stack pointer in bytes, gas to give back.
+pub(super) const JUMP: u16 = OTHERS + 5;
+/// As [`JUMP`], where the stack cannot be but right.
+pub(super) const JUMP_FITTING: u16 = OTHERS + 6;
+/// Leaves for an entry that does not exist yet: pc, shift, gas to give back.
+pub(super) const LEAVE: u16 = OTHERS + 7;
+/// Leaves for good: the traditional mode is to go on. Fields as [`LEAVE`].
+pub(super) const RESUME: u16 = OTHERS + 8;
+/// Goes where a slot says: slot, shift, gas to give back; the next cell remembers the last target: pc, distance.
+pub(super) const JUMP_DYNAMIC: u16 = OTHERS + 9;
+/// Keeps the low bits: slot, number of bits, target.
+pub(super) const MASK: u16 = OTHERS + 10;
+const BRANCHES: u16 = OTHERS + 16;
+/// Number of instructions.
+pub(super) const COUNT: usize = (BRANCHES + 4 * 2 * FORMS) as usize;
+
+/// The conditional branch: two operands, distance. Taken where the test's result is `when`.
+pub(super) const fn branch(test: Test, when: bool, form: Form) -> u16 {
+    BRANCHES + (test as u16 * 2 + when as u16) * FORMS + form as u16
+}

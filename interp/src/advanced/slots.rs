@@ -1,0 +1,257 @@
+//! Which stack slot each value of a trace lives in, and the moves that lay the stack out at its exits.
+//!
+//! A slot is a position relative to the stack pointer at the entry. An item that was there stays in its
+//! place; the result of a node goes where it is wanted at the end of the trace if that place is free by
+//! then, else above everything the trace's stack can reach.
+
+use super::value::{Exit, Operation, To, Trace, Value};
+
+/// Before all nodes.
+const NEVER: i32 = -1;
+
+/// Where the exit's layout wants a value from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Source {
+    Slot(i16),
+    Constant(u16),
+}
+
+/// One step of laying out the stack.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Move {
+    pub from: Source,
+    pub to: i16,
+}
+
+/// Liveness and places. Times are indices of nodes; the end of the trace is one more.
+#[derive(Debug, Default)]
+pub(super) struct Slots {
+    /// The last use of each node's result.
+    last_use: Vec<i32>,
+    /// Where each node's result is wanted.
+    wanted: Vec<Option<i16>>,
+    /// Where it is.
+    places: Vec<i16>,
+    /// Until when each slot is taken, from the lowest position touched on.
+    until: Vec<i32>,
+    floor: i32,
+    /// The first position that no layout reaches.
+    scratch: i32,
+    /// Work space of [`Slots::moves`]: readers a slot has, and the move that writes it.
+    readers: Vec<u16>,
+    writer: Vec<u16>,
+    slot_moves: Vec<(i16, i16)>,
+    ready: Vec<u16>,
+    pub moves: Vec<Move>,
+}
+
+const NO_MOVE: u16 = u16::MAX;
+
+impl Slots {
+    /// Finds out until when each value of a trace is needed.
+    pub fn prepare(&mut self, trace: &Trace) {
+        let nodes = trace.nodes.len();
+        self.floor = trace.floor;
+        self.scratch = trace.most;
+        for (list, value) in [(&mut self.last_use, NEVER)] {
+            list.clear();
+            list.resize(nodes, value);
+        }
+        self.wanted.clear();
+        self.wanted.resize(nodes, None);
+        self.places.clear();
+        self.places.resize(nodes, 0);
+        self.until.clear();
+        self.until.resize((self.scratch - self.floor) as usize, NEVER);
+        let mut exits = trace.exits.iter().rev();
+        if let Some(end) = exits.next() {
+            self.use_layout(trace, end, nodes as i32);
+        }
+        for (time, node) in trace.nodes.iter().enumerate().rev() {
+            if let Operation::Branch { exit, .. } = node.operation {
+                self.use_layout(trace, &trace.exits[usize::from(exit)], time as i32);
+            }
+            if node.effect || self.last_use[time] != NEVER {
+                node.operands().iter().for_each(|value| self.use_value(*value, time as i32));
+            }
+        }
+    }
+
+    /// Whether a node has to run.
+    pub fn is_live(&self, trace: &Trace, node: usize) -> bool {
+        trace.nodes[node].effect || self.last_use[node] != NEVER
+    }
+
+    fn use_layout(&mut self, trace: &Trace, exit: &Exit, time: i32) {
+        let layout = trace.layout(exit);
+        // Items that were not touched before the exit stay in their places until then.
+        let touched = layout.first().map_or(i32::from(exit.height), |first| first.0.into());
+        for position in self.floor..touched {
+            self.use_value(Value::Entry(position as i16), time);
+        }
+        for (position, value) in layout {
+            self.use_value(*value, time);
+            if let Value::Node(node) = value {
+                self.wanted[usize::from(*node)].get_or_insert(*position);
+            }
+        }
+        if let To::Dynamic(target) = exit.to {
+            self.use_value(target, time);
+        }
+    }
+
+    fn use_value(&mut self, value: Value, time: i32) {
+        match value {
+            Value::Node(node) => {
+                let last = &mut self.last_use[usize::from(node)];
+                *last = (*last).max(time);
+            }
+            Value::Entry(position) => {
+                let until = &mut self.until[(i32::from(position) - self.floor) as usize];
+                *until = (*until).max(time);
+            }
+            Value::Constant(_) => {}
+        }
+    }
+
+    /// Where a value is.
+    pub fn source(&self, value: Value) -> Source {
+        match value {
+            Value::Entry(position) => Source::Slot(position),
+            Value::Node(node) => Source::Slot(self.places[usize::from(node)]),
+            Value::Constant(at) => Source::Constant(at),
+        }
+    }
+
+    /// Finds a place for the result of a node.
+    pub fn place(&mut self, node: usize) -> i16 {
+        let time = node as i32;
+        let last = self.last_use[node].max(time);
+        let place = match self.wanted[node] {
+            // The operands are read before the result is written, so a slot may change hands here.
+            Some(wanted) if self.until[(i32::from(wanted) - self.floor) as usize] <= time => wanted,
+            _ => self.free(|until| until <= time),
+        };
+        self.until[(i32::from(place) - self.floor) as usize] = last;
+        self.places[node] = place;
+        place
+    }
+
+    /// A slot for something that is read at `time` and not later, and written before anything else
+    /// is read then.
+    pub fn temporary(&mut self, time: usize) -> i16 {
+        let time = time as i32;
+        let place = self.free(|until| until < time);
+        self.until[(i32::from(place) - self.floor) as usize] = time;
+        place
+    }
+
+    fn free(&mut self, is_free: impl Fn(i32) -> bool) -> i16 {
+        let first = (self.scratch - self.floor) as usize;
+        let found = self.until[first..].iter().position(|until| is_free(*until));
+        let at = found.map_or(self.until.len(), |at| first + at);
+        if at == self.until.len() {
+            self.until.push(NEVER);
+        }
+        (at as i32 + self.floor) as i16
+    }
+
+    /// The greatest position in use.
+    pub fn highest(&self) -> i32 {
+        self.floor + self.until.len() as i32
+    }
+
+    /// Finds the moves that lay out the stack for an exit at `time`, in an order in which none overwrites
+    /// what another still reads. Tells where the target of a dynamic jump is afterwards.
+    pub fn lay_out(&mut self, trace: &Trace, exit: &Exit, time: usize) -> i16 {
+        self.moves.clear();
+        self.slot_moves.clear();
+        let mut target = 0;
+        if let To::Dynamic(value) = exit.to
+            && let Source::Slot(at) = self.source(value)
+        {
+            target = at;
+            let overwritten = |(position, value): &(i16, Value)| {
+                *position == at && self.source(*value) != Source::Slot(at)
+            };
+            if trace.layout(exit).iter().any(overwritten) {
+                target = self.temporary(time);
+                self.slot_moves.push((at, target));
+            }
+        }
+        for (position, value) in trace.layout(exit) {
+            match self.source(*value) {
+                Source::Slot(at) if at == *position => {}
+                Source::Slot(at) => self.slot_moves.push((at, *position)),
+                Source::Constant(_) => {}
+            }
+        }
+        self.order(time);
+        for (position, value) in trace.layout(exit) {
+            if let from @ Source::Constant(_) = self.source(*value) {
+                self.moves.push(Move { from, to: *position });
+            }
+        }
+        target
+    }
+
+    /// Orders `slot_moves`; the only cycles are permutations, which go through a temporary slot.
+    fn order(&mut self, time: usize) {
+        if self.slot_moves.is_empty() {
+            return;
+        }
+        let index = |floor: i32, position: i16| (i32::from(position) - floor) as usize;
+        let spare = self.temporary(time);
+        self.readers.clear();
+        self.readers.resize(self.until.len(), 0);
+        self.writer.clear();
+        self.writer.resize(self.until.len(), NO_MOVE);
+        for (number, (from, to)) in self.slot_moves.iter().enumerate() {
+            self.readers[index(self.floor, *from)] += 1;
+            self.writer[index(self.floor, *to)] = number as u16;
+        }
+        self.ready.clear();
+        for (number, (_, to)) in self.slot_moves.iter().enumerate() {
+            if self.readers[index(self.floor, *to)] == 0 {
+                self.ready.push(number as u16);
+            }
+        }
+        let mut first = 0;
+        loop {
+            while let Some(number) = self.ready.pop() {
+                let (from, to) = self.slot_moves[usize::from(number)];
+                self.writer[index(self.floor, to)] = NO_MOVE;
+                self.moves.push(Move {
+                    from: Source::Slot(from),
+                    to,
+                });
+                let readers = &mut self.readers[index(self.floor, from)];
+                *readers -= 1;
+                let writer = self.writer[index(self.floor, from)];
+                if *readers == 0 && writer != NO_MOVE {
+                    self.ready.push(writer);
+                }
+            }
+            // What is left are cycles: free one slot by moving its item out of the way.
+            let left = (first..self.slot_moves.len()).find(|number| {
+                let to = self.slot_moves[*number].1;
+                self.writer[index(self.floor, to)] == *number as u16
+            });
+            let Some(number) = left else { return };
+            first = number;
+            let (_, to) = self.slot_moves[number];
+            self.moves.push(Move {
+                from: Source::Slot(to),
+                to: spare,
+            });
+            for slot_move in &mut self.slot_moves {
+                if slot_move.0 == to && self.writer[index(self.floor, slot_move.1)] != NO_MOVE {
+                    slot_move.0 = spare;
+                    self.readers[index(self.floor, spare)] += 1;
+                }
+            }
+            self.readers[index(self.floor, to)] = 0;
+            self.ready.push(number as u16);
+        }
+    }
+}

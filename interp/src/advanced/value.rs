@@ -1,0 +1,155 @@
+//! What the abstract stack holds, and the nodes that compute it: the form of a trace between the walk over
+//! the code and the instructions. Each node is computed once (static single assignment).
+
+use super::instruction::Test;
+use crate::opcode::Opcode;
+use crate::word::Word;
+
+/// A value known by where it comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Value {
+    /// The item that was at this position when the trace was entered: -1 was on top.
+    Entry(i16),
+    /// A constant, by its index in the trace.
+    Constant(u16),
+    /// The result of a node, by its index.
+    Node(u16),
+}
+
+/// What a node does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Operation {
+    /// An opcode that is neither a jump nor an end.
+    Opcode(Opcode),
+    /// Keeps so many low bits.
+    Mask(u16),
+    /// Leaves through the side exit where the test's result is `when`.
+    Branch { test: Test, when: bool, exit: u16 },
+}
+
+/// Most operands of an opcode that is a node: LOG4.
+pub(super) const OPERANDS: usize = 6;
+
+/// One step of a trace.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Node {
+    pub operation: Operation,
+    pub operands: [Value; OPERANDS],
+    pub count: u8,
+    /// Whether it leaves a result.
+    pub result: bool,
+    /// Whether it must run even if nobody wants its result.
+    pub effect: bool,
+    /// The result is below 2^bits.
+    pub bits: u16,
+    /// A memory access: added to the address.
+    pub offset: u16,
+    /// Static gas of the trace up to and with this opcode.
+    pub gas: u32,
+    /// Offset in the code.
+    pub pc: u16,
+}
+
+impl Node {
+    pub fn operands(&self) -> &[Value] {
+        &self.operands[..self.count as usize]
+    }
+}
+
+/// Where a trace goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum To {
+    /// To an entry point.
+    Entry(u16),
+    /// To the jumpdest that the value names.
+    Dynamic(Value),
+    /// To the traditional mode: the opcode there ends the frame, calls, fails, or is not for traces.
+    Resume(u16),
+}
+
+/// A way out of a trace.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Exit {
+    pub to: To,
+    /// Height of the stack against that at the entry.
+    pub height: i16,
+    /// Static gas until here.
+    pub gas: u32,
+    /// The layout of the stack: this range of [`Trace::layouts`].
+    pub layout: (u32, u32),
+    /// Number of nodes before it.
+    pub at: u16,
+}
+
+/// A way through the code from an entry point on.
+#[derive(Debug, Default)]
+pub(super) struct Trace {
+    pub pc: u16,
+    pub nodes: Vec<Node>,
+    pub constants: Vec<Word>,
+    /// Side exits in order, the end last.
+    pub exits: Vec<Exit>,
+    /// Position and value of every item that the trace has touched, per exit.
+    pub layouts: Vec<(i16, Value)>,
+    /// Static gas until the end.
+    pub gas: u32,
+    /// Items needed at the entry.
+    pub least: i32,
+    /// Greatest height above that at the entry.
+    pub most: i32,
+    /// The lowest position touched.
+    pub floor: i32,
+    /// Opcodes on the way.
+    pub opcodes: u32,
+}
+
+impl Trace {
+    pub fn clear(&mut self) {
+        let Trace {
+            nodes,
+            constants,
+            exits,
+            layouts,
+            ..
+        } = self;
+        nodes.clear();
+        constants.clear();
+        exits.clear();
+        layouts.clear();
+        (self.gas, self.least, self.most, self.floor, self.opcodes) = (0, 0, 0, 0, 0);
+    }
+
+    pub fn layout(&self, exit: &Exit) -> &[(i16, Value)] {
+        &self.layouts[exit.layout.0 as usize..exit.layout.1 as usize]
+    }
+
+    /// The constant that a value is.
+    pub fn constant(&self, value: Value) -> Option<Word> {
+        match value {
+            Value::Constant(at) => Some(self.constants[usize::from(at)]),
+            _ => None,
+        }
+    }
+
+    /// The node that computes a value.
+    pub fn node(&self, value: Value) -> Option<&Node> {
+        match value {
+            Value::Node(at) => Some(&self.nodes[usize::from(at)]),
+            _ => None,
+        }
+    }
+
+    /// The value is below 2^bits.
+    pub fn bits(&self, value: Value) -> u16 {
+        match value {
+            Value::Entry(_) => 256,
+            Value::Constant(at) => self.constants[usize::from(at)].bit_len() as u16,
+            Value::Node(at) => self.nodes[usize::from(at)].bits,
+        }
+    }
+
+    pub fn add_constant(&mut self, word: Word) -> Value {
+        self.constants.push(word);
+        Value::Constant(self.constants.len() as u16 - 1)
+    }
+}
