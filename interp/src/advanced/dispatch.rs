@@ -51,8 +51,13 @@ impl Default for Registers {
     }
 }
 
-/// The next instruction, null to leave, and the stack pointer.
+/// What handlers return: the next instruction, null to leave, and the stack pointer.
+#[cfg(not(tail_calls))]
 pub(super) type Next = (*const Cell, *mut Word);
+/// What handlers return: nothing, as any value to return would have to be the next handler's, and the compiler
+/// does not always see that it is.
+#[cfg(tail_calls)]
+pub(super) type Next = ();
 
 /// Goes on at an instruction.
 ///
@@ -75,6 +80,13 @@ pub(super) unsafe fn next(ip: *const Cell, sp: *mut Word, gas: i64, m: &mut Mach
 /// Leaves the stream.
 pub(super) fn leave(m: &mut Machine, left: Left) -> Next {
     m.advanced.left = left;
+    stop()
+}
+
+/// Nothing comes next: it is already told why.
+#[inline(always)]
+pub(super) fn stop() -> Next {
+    #[cfg(not(tail_calls))]
     (std::ptr::null(), std::ptr::null_mut())
 }
 

@@ -28,7 +28,7 @@ pub(super) struct Encoder {
 /// An operand as an instruction wants it.
 #[derive(Clone, Copy)]
 enum Operand {
-    Slot(i16),
+    Slot,
     Short(u16),
     Long(u64),
 }
@@ -217,13 +217,13 @@ impl Encoder {
     /// The operand as it is; a constant that no form holds counts as a slot.
     fn operand(&self, trace: &Trace, value: Value) -> Operand {
         match self.slots.source(value) {
-            Source::Slot(slot) => Operand::Slot(slot),
+            Source::Slot(_) => Operand::Slot,
             Source::Constant(_) => match trace.constant(value).and_then(Word::to_u64) {
                 Some(number) => match u16::try_from(number) {
                     Ok(short) => Operand::Short(short),
                     Err(_) => Operand::Long(number),
                 },
-                None => Operand::Slot(0),
+                None => Operand::Slot,
             },
         }
     }

@@ -15,7 +15,7 @@
 
 #![allow(unsafe_code)]
 
-use super::dispatch::{Left, Next, leave, next};
+use super::dispatch::{Left, Next, leave, next, stop};
 use super::instruction::{self as ins, Cell, Form, Header, Test};
 use crate::frame::Machine;
 use crate::gas::Gas;
@@ -40,6 +40,16 @@ pub(super) type Handler = unsafe fn(*const Cell, *mut Word, i64, &mut Machine) -
 unsafe fn field(ip: *const Cell, n: usize) -> u16 {
     // SAFETY: the caller's; a cell is four fields.
     unsafe { ip.cast::<u16>().add(n).read() }
+}
+
+/// The number in the `n`th cell of the instruction at `ip`.
+///
+/// # Safety
+/// The instruction has that many cells and more.
+#[inline(always)]
+unsafe fn long(ip: *const Cell, n: usize) -> u64 {
+    // SAFETY: the caller's; a cell has the size and alignment of the number.
+    unsafe { ip.add(n).cast::<u64>().read() }
 }
 
 /// The slot that a field names.
@@ -101,7 +111,7 @@ impl Source for Long {
     #[inline(always)]
     unsafe fn get(ip: *const Cell, _: *mut Word, _: usize) -> Word {
         // SAFETY: the caller's; the constant is in the next cell.
-        unsafe { Word::from((*ip.add(1)).number()) }
+        unsafe { Word::from(long(ip, 1)) }
     }
 }
 
@@ -115,16 +125,21 @@ unsafe fn operands<const N: usize, A: Source, B: Source>(
     sp: *mut Word,
     plain: bool,
 ) -> [Word; N] {
+    // Written out: a closure over arrays is not always inlined, and the array then stays in memory.
+    let mut operands = [Word::ZERO; N];
     // SAFETY: the caller's.
-    std::array::from_fn(|i| unsafe {
-        match i {
-            0 if plain => A::get_plain(ip, sp, 1),
-            0 => A::get(ip, sp, 1),
-            1 if plain => B::get_plain(ip, sp, 2),
-            1 => B::get(ip, sp, 2),
-            _ => Slot::get(ip, sp, 3),
+    unsafe {
+        if N > 0 {
+            operands[0] = if plain { A::get_plain(ip, sp, 1) } else { A::get(ip, sp, 1) };
         }
-    })
+        if N > 1 {
+            operands[1] = if plain { B::get_plain(ip, sp, 2) } else { B::get(ip, sp, 2) };
+        }
+        if N > 2 {
+            operands[2] = Slot::get(ip, sp, 3);
+        }
+    }
+    operands
 }
 
 /// Opcodes that run along a carry chain: their operands may be read while they compute. Others
@@ -198,21 +213,32 @@ fn halt(m: &mut Machine, halt: Halt) -> Next {
     leave(m, Left::Halt(halt))
 }
 
-/// Leaves for the traditional mode, or for an entry that does not exist yet, at `pc`.
+/// Leaves for the traditional mode at `pc`, or from an instruction for an entry that does not exist yet.
+/// Takes numbers only: the address of something on the native stack would keep a handler from ending in a
+/// jump.
 ///
 /// # Safety
 /// `sp` is the stack pointer of the frame, laid out.
 #[cold]
 #[inline(never)]
-unsafe fn leave_at(pc: u16, sp: *mut Word, gas: i64, m: &mut Machine, left: Left) -> Next {
+unsafe fn leave_at(pc: u16, sp: *mut Word, gas: i64, m: &mut Machine, from: usize) -> Next {
     if gas < 0 {
         return halt(m, Halt::OutOfGas);
     }
     m.frame.gas = Gas::from_signed(gas);
     m.frame.position = pc.into();
     m.frame.height = (sp as usize - m.advanced.base as usize) / size_of::<Word>();
-    leave(m, left)
+    leave(
+        m,
+        match from {
+            FOR_GOOD => Left::Resume,
+            from => Left::Entry { from },
+        },
+    )
 }
+
+/// Not for an entry.
+const FOR_GOOD: usize = usize::MAX;
 
 /// Enters the trace whose header is at `header`, after checking stack and gas by one branch.
 ///
@@ -235,7 +261,7 @@ pub(super) unsafe fn enter<const CHECKS_STACK: bool>(
             short |= (height - i64::from(needs.least)) | (i64::from(needs.most) - height);
         }
         if short < 0 {
-            return leave_at(needs.pc, sp, gas, m, Left::Resume);
+            return leave_at(needs.pc, sp, gas, m, FOR_GOOD);
         }
         next(header.add(1), sp, left, m)
     }
@@ -265,7 +291,7 @@ unsafe fn leave_for_entry(ip: *const Cell, sp: *mut Word, gas: i64, m: &mut Mach
         let gas = gas + i64::from(field(ip, 3));
         // The program is that of the stream.
         let from = ip.offset_from_unsigned((*m.advanced.program).stream.as_ptr());
-        leave_at(field(ip, 1), slot(ip, sp, 2), gas, m, Left::Entry { from })
+        leave_at(field(ip, 1), slot(ip, sp, 2), gas, m, from)
     }
 }
 
@@ -273,7 +299,7 @@ unsafe fn resume(ip: *const Cell, sp: *mut Word, gas: i64, m: &mut Machine) -> N
     // SAFETY: the contract of `Handler`.
     unsafe {
         let gas = gas + i64::from(field(ip, 3));
-        leave_at(field(ip, 1), slot(ip, sp, 2), gas, m, Left::Resume)
+        leave_at(field(ip, 1), slot(ip, sp, 2), gas, m, FOR_GOOD)
     }
 }
 
@@ -303,7 +329,7 @@ unsafe fn find(ip: *const Cell, sp: *mut Word, gas: i64, m: &mut Machine) -> Nex
         };
         match program.jumpdest(pc.into()) {
             None => fail(gas, m),
-            Some(0) => leave_at(pc, slot(ip, sp, 2), gas, m, Left::Entry { from: 0 }),
+            Some(0) => leave_at(pc, slot(ip, sp, 2), gas, m, 0),
             Some(header) => {
                 let from = ip.offset_from_unsigned(program.stream.as_ptr());
                 let distance = header as i64 - from as i64;
@@ -376,7 +402,7 @@ unsafe fn set<A: Source>(ip: *const Cell, sp: *mut Word, gas: i64, m: &mut Machi
 unsafe fn set_word(ip: *const Cell, sp: *mut Word, gas: i64, m: &mut Machine) -> Next {
     // SAFETY: the contract of `Handler`; four cells follow.
     unsafe {
-        let word = Word(std::array::from_fn(|i| (*ip.add(1 + i)).number()));
+        let word = Word([long(ip, 1), long(ip, 2), long(ip, 3), long(ip, 4)]);
         stack::store(slot(ip, sp, 3), word);
         next(ip.add(5), sp, gas, m)
     }
@@ -385,15 +411,14 @@ unsafe fn set_word(ip: *const Cell, sp: *mut Word, gas: i64, m: &mut Machine) ->
 unsafe fn mask(ip: *const Cell, sp: *mut Word, gas: i64, m: &mut Machine) -> Next {
     // SAFETY: the contract of `Handler`; the number of bits is 1 to 255.
     unsafe {
-        let Word(limbs) = Slot::get(ip, sp, 1);
+        let Word([a, b, c, d]) = Slot::get(ip, sp, 1);
         let bits = u32::from(field(ip, 2));
-        let kept = Word(std::array::from_fn(|i| {
-            match bits.saturating_sub(64 * i as u32) {
-                0 => 0,
-                some @ 1..64 => limbs[i] & ((1 << some) - 1),
-                _ => limbs[i],
-            }
-        }));
+        let low = |limb: u64, below: u32| match bits.saturating_sub(below) {
+            0 => 0,
+            some @ 1..64 => limb & ((1 << some) - 1),
+            _ => limb,
+        };
+        let kept = Word([low(a, 0), low(b, 64), low(c, 128), low(d, 192)]);
         stack::store(slot(ip, sp, 3), kept);
         next(ip.add(1), sp, gas, m)
     }
@@ -403,23 +428,30 @@ unsafe fn undefined(_: *const Cell, _: *mut Word, _: i64, m: &mut Machine) -> Ne
     halt(m, Halt::UndefinedOpcode)
 }
 
+/// What the functions in `apart` return in the place of gas where the frame failed.
+const FAILED: i64 = i64::MIN;
+
+#[cold]
+fn failed(m: &mut Machine, reason: Halt) -> i64 {
+    halt(m, reason);
+    FAILED
+}
+
 /// Makes the memory of an access usable. Takes and returns the gas as it stands in a handler.
 ///
 /// # Safety
 /// The instruction accesses memory.
-#[inline(never)]
 unsafe fn grow(ip: *const Cell, gas: i64, at: Word, m: &mut Machine) -> Result<i64, Halt> {
-    // SAFETY: the program is that of the stream.
-    let pending = || unsafe {
-        let program = &*m.advanced.program;
-        i64::from(program.pending(ip.offset_from_unsigned(program.stream.as_ptr())))
-    };
     let mut left = Gas::from_signed(gas);
     if gas >= 0 && m.frame.memory.window_or_grow(&mut left, at).is_ok() {
         return Ok(left.signed());
     }
     // What follows in the trace need not be paid yet.
-    let pending = pending();
+    // SAFETY: the program is that of the stream.
+    let pending = unsafe {
+        let program = &*m.advanced.program;
+        i64::from(program.pending(ip.offset_from_unsigned(program.stream.as_ptr())))
+    };
     if gas + pending < 0 {
         return Err(Halt::OutOfGas);
     }
@@ -469,26 +501,83 @@ unsafe fn wide_operands<const N: usize>(ip: *const Cell, sp: *mut Word) -> [Word
     }
 }
 
+/// Opcodes whose computing takes a call, with operands on the native stack.
+const fn is_long(op: u8) -> bool {
+    matches!(
+        Opcode(op),
+        Opcode::DIV | Opcode::SDIV | Opcode::MOD | Opcode::SMOD | Opcode::ADDMOD | Opcode::MULMOD
+    )
+}
+
+/// Computes a pure opcode.
+///
+/// # Safety
+/// The instruction has `N` operands, the first two of kinds `A` and `B`.
+#[inline(always)]
+unsafe fn compute<const N: usize, A: Source, B: Source>(
+    ip: *const Cell,
+    sp: *mut Word,
+    op: u8,
+    function: impl FnOnce([Word; N]) -> Word,
+) {
+    // SAFETY: the caller's; with three operands the result's slot is in the second cell.
+    unsafe {
+        let result = function(operands::<N, A, B>(ip, sp, is_chain(op)));
+        stack::store(slot(ip, sp, if N == 3 { 5 } else { 3 }), result);
+    }
+}
+
 /// The bodies of handlers, by class. SAFETY of every arm: the contract of [`Handler`].
 macro_rules! body {
-    ($ip:ident $sp:ident $gas:ident $m:ident $byte:literal $inputs:literal pure($function:expr)) => {
+    ($ip:ident $sp:ident $gas:ident $m:ident $byte:literal $name:ident $inputs:literal pure($function:expr)) => {
         // SAFETY: the contract of `Handler`.
         unsafe {
-            let result = $function(operands::<$inputs, A, B>($ip, $sp, is_chain($byte)));
-            if $inputs == 3 {
-                stack::store(slot($ip, $sp, 5), result);
-                return next($ip.add(2), $sp, $gas, $m);
+            if is_long($byte) {
+                apart::$name::<A, B>($ip, $sp, $gas, $m);
+            } else {
+                compute::<$inputs, A, B>($ip, $sp, $byte, $function);
             }
-            stack::store(slot($ip, $sp, 3), result);
-            next($ip.add(1 + A::CELLS + B::CELLS), $sp, $gas, $m)
+            let cells = if $inputs == 3 { 2 } else { 1 + A::CELLS + B::CELLS };
+            next($ip.add(cells), $sp, $gas, $m)
         }
     };
+    ($ip:ident $sp:ident $gas:ident $m:ident $byte:literal $name:ident $inputs:literal read($function:expr)) => {
+        // SAFETY: the contract of `Handler`.
+        unsafe {
+            apart::$name::<A, B>($ip, $sp, $gas, $m);
+            next($ip.add(1), $sp, $gas, $m)
+        }
+    };
+    ($ip:ident $sp:ident $gas:ident $m:ident $byte:literal $name:ident $inputs:literal machine($function:expr)) => {
+        // SAFETY: the contract of `Handler`.
+        unsafe {
+            let gas = apart::$name::<A, B>($ip, $sp, $gas, $m);
+            if gas == FAILED {
+                return stop();
+            }
+            next($ip.add(if $inputs > 5 { 3 } else { 2 }), $sp, gas, $m)
+        }
+    };
+    ($ip:ident $sp:ident $gas:ident $m:ident $byte:literal $name:ident $inputs:literal $class:ident $(($arg:expr))?) => {
+        // SAFETY: the contract of `Handler`.
+        unsafe { undefined($ip, $sp, $gas, $m) }
+    };
+}
+
+/// What of a body is done apart, by class; the gas afterwards. SAFETY of every arm: the contract of
+/// [`Handler`].
+macro_rules! apart {
+    ($ip:ident $sp:ident $gas:ident $m:ident $byte:literal $inputs:literal pure($function:expr)) => {{
+        // SAFETY: the contract of `Handler`.
+        unsafe { compute::<$inputs, A, B>($ip, $sp, $byte, $function) }
+        $gas
+    }};
     ($ip:ident $sp:ident $gas:ident $m:ident $byte:literal $inputs:literal read($function:expr)) => {
         // SAFETY: the contract of `Handler`.
         unsafe {
             let result = $function($m, operands::<$inputs, A, B>($ip, $sp, false));
             stack::store(slot($ip, $sp, 3), result);
-            next($ip.add(1), $sp, $gas, $m)
+            $gas
         }
     };
     ($ip:ident $sp:ident $gas:ident $m:ident $byte:literal $inputs:literal machine($function:expr)) => {
@@ -500,25 +589,22 @@ macro_rules! body {
                     for result in results {
                         stack::store(slot($ip, $sp, 6), result);
                     }
-                    let cells = if $inputs > 5 { 3 } else { 2 };
-                    next($ip.add(cells), $sp, gas, $m)
+                    gas
                 }
-                Err(reason) => halt($m, reason),
+                Err(reason) => failed($m, reason),
             }
         }
     };
     ($ip:ident $sp:ident $gas:ident $m:ident $byte:literal $inputs:literal $class:ident $(($arg:expr))?) => {
-        // SAFETY: the contract of `Handler`.
-        unsafe { undefined($ip, $sp, $gas, $m) }
+        $gas
     };
 }
 
-/// The body of a memory opcode: what it does with the word at `$offset`, and what is done where there is
-/// none yet. SAFETY: the contract of [`Handler`].
+/// What a memory opcode does with the word at an offset; whether there is one. SAFETY: the contract of
+/// [`Handler`].
 macro_rules! access {
-    ($ip:ident $sp:ident $gas:ident $m:ident $inputs:literal $offset:expr, $missing:expr; memory($function:expr)) => {
-        // SAFETY: the contract of `Handler`.
-        unsafe {
+    ($ip:ident $sp:ident $m:ident $inputs:literal $offset:expr; memory($function:expr)) => {
+        {
             match $m.frame.memory.window_at($offset) {
                 Some(window) => {
                     let mut operands = [Word::ZERO; $inputs];
@@ -528,51 +614,87 @@ macro_rules! access {
                     for result in $function(window, operands) {
                         stack::store(slot($ip, $sp, 3), result);
                     }
-                    next($ip.add(1), $sp, $gas, $m)
+                    true
                 }
-                None => $missing,
+                None => false,
             }
         }
     };
-    ($ip:ident $sp:ident $gas:ident $m:ident $inputs:literal $offset:expr, $missing:expr; $class:ident $(($arg:expr))?) => {
-        // SAFETY: the contract of `Handler`.
-        unsafe { undefined($ip, $sp, $gas, $m) }
+    ($ip:ident $sp:ident $m:ident $inputs:literal $offset:expr; $class:ident $(($arg:expr))?) => {
+        false
     };
 }
 
 macro_rules! define {
     ($($byte:literal $name:ident $gas:literal $inputs:literal $outputs:literal $since:ident $class:ident $(($arg:expr))?;)*) => {
         /// Opcodes whose operands are in slots or constants, under their names, which is what profiles show.
-        #[allow(non_snake_case, unused_variables)]
+        #[allow(dead_code, non_snake_case, unused_variables, reason = "of each class, the rows of others are empty")]
         mod op {
             use super::*;
             $(pub(super) unsafe fn $name<A: Source, B: Source>(ip: *const Cell, sp: *mut Word, gas: i64, m: &mut Machine) -> Next {
-                body!(ip sp gas m $byte $inputs $class $(($arg))?)
+                body!(ip sp gas m $byte $name $inputs $class $(($arg))?)
+            })*
+        }
+
+        /// What of them needs room on the native stack: apart, so that the handler can end in a jump.
+        #[allow(dead_code, non_snake_case, unused_variables, reason = "of each class, the rows of others are empty")]
+        mod apart {
+            use super::*;
+            $(#[inline(never)]
+            pub(super) unsafe fn $name<A: Source, B: Source>(ip: *const Cell, sp: *mut Word, gas: i64, m: &mut Machine) -> i64 {
+                apart!(ip sp gas m $byte $inputs $class $(($arg))?)
             })*
         }
 
         /// Opcodes that access a word of memory.
-        #[allow(non_snake_case, unused_variables)]
+        #[allow(dead_code, non_snake_case, unused_variables, reason = "of each class, the rows of others are empty")]
         mod memory_op {
             use super::*;
             $(pub(super) unsafe fn $name<A: Address, B: Source>(ip: *const Cell, sp: *mut Word, gas: i64, m: &mut Machine) -> Next {
-                access!(ip sp gas m $inputs A::offset(ip, sp), grown::$name::<A, B>(ip, sp, gas, m); $class $(($arg))?)
+                // SAFETY: the contract of `Handler`.
+                unsafe {
+                    if access!(ip sp m $inputs A::offset(ip, sp); $class $(($arg))?) {
+                        next(ip.add(1), sp, gas, m)
+                    } else {
+                        grown::$name::<A, B>(ip, sp, gas, m)
+                    }
+                }
             })*
         }
 
         /// The same where memory has to grow first.
-        #[allow(non_snake_case, unused_variables)]
+        #[allow(dead_code, non_snake_case, unused_variables, reason = "of each class, the rows of others are empty")]
         mod grown {
             use super::*;
-            $(#[cold]
-            #[inline(never)]
+            $(#[inline(never)]
             pub(super) unsafe fn $name<A: Address, B: Source>(ip: *const Cell, sp: *mut Word, gas: i64, m: &mut Machine) -> Next {
                 // SAFETY: the contract of `Handler`.
-                let at = unsafe { A::whole(ip, sp) };
+                unsafe {
+                    let gas = grown_apart::$name::<A, B>(ip, sp, gas, m);
+                    if gas == FAILED {
+                        return stop();
+                    }
+                    next(ip.add(1), sp, gas, m)
+                }
+            })*
+        }
+
+        /// What of that needs room on the native stack.
+        #[allow(dead_code, non_snake_case, unused_variables, reason = "of each class, the rows of others are empty")]
+        mod grown_apart {
+            use super::*;
+            $(#[inline(never)]
+            pub(super) unsafe fn $name<A: Address, B: Source>(ip: *const Cell, sp: *mut Word, gas: i64, m: &mut Machine) -> i64 {
                 // SAFETY: the contract of `Handler`.
-                match unsafe { grow(ip, gas, at, m) } {
-                    Ok(gas) => access!(ip sp gas m $inputs at.saturating_u64(), halt(m, Halt::OutOfGas); $class $(($arg))?),
-                    Err(reason) => halt(m, reason),
+                unsafe {
+                    let at = A::whole(ip, sp);
+                    match grow(ip, gas, at, m) {
+                        Ok(gas) => {
+                            access!(ip sp m $inputs at.saturating_u64(); $class $(($arg))?);
+                            gas
+                        }
+                        Err(reason) => failed(m, reason),
+                    }
                 }
             })*
         }

@@ -26,14 +26,10 @@ impl Cell {
         Cell([instruction, a, b, c])
     }
 
+    /// A number as it lies in memory, so that it is read at once.
     pub fn long(number: u64) -> Cell {
-        Cell(std::array::from_fn(|i| (number >> (16 * i)) as u16))
-    }
-
-    #[inline(always)]
-    pub fn number(self) -> u64 {
-        let [a, b, c, d] = self.0.map(u64::from);
-        a | b << 16 | c << 32 | d << 48
+        let [a, b, c, d, e, f, g, h] = number.to_ne_bytes();
+        Cell([[a, b], [c, d], [e, f], [g, h]].map(u16::from_ne_bytes))
     }
 }
 

@@ -34,22 +34,22 @@ pub(crate) fn iszero([a]: [Word; 1]) -> Word {
 
 #[inline(always)]
 pub(crate) fn and([Word(a), Word(b)]: [Word; 2]) -> Word {
-    Word(std::array::from_fn(|i| a[i] & b[i]))
+    Word([a[0] & b[0], a[1] & b[1], a[2] & b[2], a[3] & b[3]])
 }
 
 #[inline(always)]
 pub(crate) fn or([Word(a), Word(b)]: [Word; 2]) -> Word {
-    Word(std::array::from_fn(|i| a[i] | b[i]))
+    Word([a[0] | b[0], a[1] | b[1], a[2] | b[2], a[3] | b[3]])
 }
 
 #[inline(always)]
 pub(crate) fn xor([Word(a), Word(b)]: [Word; 2]) -> Word {
-    Word(std::array::from_fn(|i| a[i] ^ b[i]))
+    Word([a[0] ^ b[0], a[1] ^ b[1], a[2] ^ b[2], a[3] ^ b[3]])
 }
 
 #[inline(always)]
 pub(crate) fn not([Word(a)]: [Word; 1]) -> Word {
-    Word(a.map(|limb| !limb))
+    Word([!a[0], !a[1], !a[2], !a[3]])
 }
 
 #[inline(always)]
