@@ -174,6 +174,11 @@ impl Interpreter {
         self.rules.fork
     }
 
+    /// What the advanced mode has made of code so far: the slot IR of each entry point beside its opcodes.
+    pub fn listing(&mut self, code: &Arc<Code>) -> String {
+        self.programs.listing(code)
+    }
+
     /// Runs a message and all that it calls. The host is left with the changes of a successful message
     /// and without those of any other. What belongs to the transaction around it (intrinsic gas, fees,
     /// refund cap, warming the sender, deleting accounts) is the caller's.

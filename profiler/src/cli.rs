@@ -188,6 +188,10 @@ pub struct Run {
     /// Write each step as a JSON line (EIP-3155), in place of the result or to FILE.
     #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true)]
     pub trace: Option<Option<PathBuf>>,
+
+    /// Print what the advanced mode makes of the code, entry by entry, beside its opcodes
+    #[arg(long, conflicts_with_all = ["trace", "format"])]
+    pub dump_ir: bool,
 }
 
 #[derive(Args)]

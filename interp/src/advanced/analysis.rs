@@ -33,6 +33,8 @@ const FAILING: usize = 96;
 #[derive(Debug, Default)]
 pub(super) struct Walker {
     pub trace: Trace,
+    /// Offsets of the opcodes on the way.
+    pub path: Vec<u16>,
     stack: AbstractStack,
     /// Jumpdests passed.
     visited: Vec<u16>,
@@ -95,6 +97,7 @@ impl Walker {
         self.stack.floor = 0;
         self.visited.clear();
         self.known.clear();
+        self.path.clear();
         let mut way = Some(pc);
         while let Some(pc) = way {
             way = self.step(program, fork, pc, limits);
@@ -132,6 +135,7 @@ impl Walker {
         if least > limit || most + least > limit {
             return self.end(To::Resume(pc as u16));
         }
+        self.path.push(pc as u16);
         let next = pc + 1 + op.immediate();
         match info.class {
             Class::Jump => return self.jump(program, info, pc),

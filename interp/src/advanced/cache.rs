@@ -3,6 +3,7 @@
 
 use super::analysis::{Limits, Walker};
 use super::encode::Encoder;
+use super::listing::listing;
 use super::program::{LONGEST, Program};
 use super::value::To;
 use crate::code::Code;
@@ -96,6 +97,17 @@ impl Cache {
         self.last
     }
 
+    /// The traces of code that were translated, as text.
+    pub fn listing(&mut self, code: &Arc<Code>) -> String {
+        let Some(id) = self.get(code, &mut Statistics::default()) else {
+            return String::new();
+        };
+        let (program, translator) = self.program(id);
+        let entries: Vec<usize> = (0..program.code.len()).filter(|pc| program.entry(*pc).is_some()).collect();
+        let listings = entries.iter().filter_map(|pc| translator.listing(program, *pc));
+        listings.collect::<Vec<_>>().join("\n")
+    }
+
     /// A program and what translates it.
     #[inline]
     pub(super) fn program(&mut self, id: Id) -> (&mut Program, &mut Translator) {
@@ -145,6 +157,12 @@ impl Translator {
                     true
                 }
         })
+    }
+
+    /// The trace from `pc` on as text; `None` where there is none.
+    pub fn listing(&mut self, program: &Program, pc: usize) -> Option<String> {
+        let some = self.trace(program, pc, LONG);
+        some.then(|| listing(&program.code, &self.walker, &self.encoder))
     }
 
     /// Makes the trace from `pc` on; `false` where there is none.

@@ -20,6 +20,8 @@ pub(super) struct Encoder {
     pub accesses: Vec<(u16, u16)>,
     /// Which of them leave for an entry.
     pub leaves: Vec<u16>,
+    /// The first cell of each node and the offset of its opcode, for listings.
+    pub marks: Vec<(u16, u16)>,
     slots: Slots,
     /// Branches to exits whose code is not there yet.
     branches: Vec<(usize, u16)>,
@@ -39,6 +41,7 @@ impl Encoder {
         self.cells.clear();
         self.accesses.clear();
         self.leaves.clear();
+        self.marks.clear();
         self.branches.clear();
         self.slots.prepare(trace);
         let bytes = |items: i32| (items * ITEM) as u16;
@@ -51,9 +54,11 @@ impl Encoder {
         self.cells.push(header.cell());
         for (at, node) in trace.nodes.iter().enumerate() {
             if self.slots.is_live(trace, at) {
+                self.marks.push((self.cells.len() as u16, node.pc));
                 self.node(trace, at, node);
             }
         }
+        self.marks.push((self.cells.len() as u16, u16::MAX));
         let Some((end, sides)) = trace.exits.split_last() else {
             return false;
         };

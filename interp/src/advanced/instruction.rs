@@ -131,6 +131,28 @@ const BRANCHES: u16 = OTHERS + 16;
 /// Number of instructions.
 pub(super) const COUNT: usize = (BRANCHES + 4 * 2 * FORMS) as usize;
 
+/// The first number that is a branch's.
+pub(super) const fn opcode_count() -> u16 {
+    BRANCHES
+}
+
+/// The opcode and the form or access of an opcode's instruction.
+pub(super) const fn opcode_parts(number: u16) -> (Opcode, u16) {
+    (Opcode((number / FORMS) as u8), number % FORMS)
+}
+
+/// Test, way and form of a branch.
+pub(super) const fn branch_parts(number: u16) -> (&'static str, bool, u16) {
+    let number = number - BRANCHES;
+    let test = match number / FORMS / 2 {
+        0 => "",
+        1 => "<",
+        2 => "< signed",
+        _ => "==",
+    };
+    (test, number / FORMS % 2 == 1, number % FORMS)
+}
+
 /// The conditional branch: two operands, distance. Taken where the test's result is `when`.
 pub(super) const fn branch(test: Test, when: bool, form: Form) -> u16 {
     BRANCHES + (test as u16 * 2 + when as u16) * FORMS + form as u16

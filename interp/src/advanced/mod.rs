@@ -16,6 +16,7 @@ mod dispatch;
 mod encode;
 mod handlers;
 mod instruction;
+mod listing;
 mod program;
 mod simplify;
 mod slots;
@@ -84,7 +85,7 @@ fn entry(
     statistics: &mut Statistics,
 ) -> Option<usize> {
     let known = program.entry(pc);
-    if known.is_some() {
+    if known.is_some() || program.refuses(pc) {
         return known;
     }
     if translator.translate(program, pc) {

@@ -15,9 +15,6 @@ const MOST_CELLS: usize = i16::MAX as usize;
 /// Bytes of code that share a counter.
 const COUNTED: usize = 8;
 
-/// A counter with this value stays: its entry point was refused.
-const NEVER: u8 = u8::MAX;
-
 /// The decoded form of one code.
 pub(crate) struct Program {
     pub(super) code: Arc<Code>,
@@ -30,6 +27,8 @@ pub(crate) struct Program {
     others: Vec<(u16, u16)>,
     /// Memory accesses and the static gas that follows them in their trace, in the order of the stream.
     pending: Vec<(u16, u16)>,
+    /// Entry points that are not worth translating, or not possible, in order.
+    refused: Vec<u16>,
     /// How often each entry point has yet to be reached.
     counters: Box<[u8]>,
     heat: u8,
@@ -40,7 +39,6 @@ pub(crate) struct Program {
 impl Program {
     /// A program without entries; `budget` is in bytes of decoded form a byte of code.
     pub fn new(code: &Arc<Code>, heat: u8, budget: f64) -> Program {
-        let heat = heat.min(NEVER - 1);
         Program {
             code: Arc::clone(code),
             stream: Vec::new(),
@@ -48,6 +46,7 @@ impl Program {
             jumpdests: Box::default(),
             others: Vec::new(),
             pending: Vec::new(),
+            refused: Vec::new(),
             counters: vec![heat; code.len() / COUNTED + 1].into(),
             heat,
             budget: (code.len() as f64 * budget) as usize,
@@ -61,6 +60,7 @@ impl Program {
             + size_of_val(&*self.jumpdests)
             + self.others.capacity() * size_of::<(u16, u16)>()
             + self.pending.capacity() * size_of::<(u16, u16)>()
+            + self.refused.capacity() * size_of::<u16>()
             + size_of_val(&*self.counters)
     }
 
@@ -75,7 +75,6 @@ impl Program {
         let counter = &mut self.counters[pc / COUNTED];
         match *counter {
             0 => true,
-            NEVER => false,
             _ => {
                 *counter -= 1;
                 false
@@ -88,9 +87,22 @@ impl Program {
         self.counters[pc / COUNTED] <= self.heat / 2
     }
 
+    /// Whether an entry point was refused. Its counter starts anew, so that it is not asked about at
+    /// each jump; others share it.
+    pub fn refuses(&mut self, pc: usize) -> bool {
+        let refused = self.refused.binary_search(&(pc as u16)).is_ok();
+        if refused {
+            self.counters[pc / COUNTED] = self.heat;
+        }
+        refused
+    }
+
     /// Never translate this entry point.
     pub fn refuse(&mut self, pc: usize) {
-        self.counters[pc / COUNTED] = NEVER;
+        if let Err(at) = self.refused.binary_search(&(pc as u16)) {
+            self.refused.reserve_exact(1);
+            self.refused.insert(at, pc as u16);
+        }
     }
 
     /// The number of the jumpdest at `pc`, if there is one.

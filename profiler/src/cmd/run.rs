@@ -8,7 +8,7 @@ use crate::eip3155::Lines;
 use crate::output;
 use alloy_primitives::Bytes;
 use anyhow::{Context, Result};
-use evmscope_interp::{Interpreter, Log, Mode, Outcome, Status, keccak256};
+use evmscope_interp::{Host, Interpreter, Log, Mode, Outcome, Settings, Status, keccak256};
 use evmscope_reports::format;
 use serde_json::json;
 use std::fmt::Write;
@@ -24,6 +24,13 @@ pub fn run(args: &Run) -> Result<String> {
         }
     };
     let mut scene = case.scene()?;
+    if args.dump_ir {
+        let mut interpreter =
+            Interpreter::with_settings(Mode::Advanced, case.fork, Settings::eager());
+        let code = scene.world.code(scene.message.code_address);
+        interpreter.execute(scene.message, &mut scene.world);
+        return Ok(interpreter.listing(&code));
+    }
     let mut interpreter = Interpreter::new(args.mode, case.fork);
     let outcome = match &args.trace {
         None => interpreter.execute(scene.message, &mut scene.world),

@@ -1,0 +1,182 @@
+//! The slot IR as text, beside the code it was made of: for people, and for golden files.
+
+use super::analysis::Walker;
+use super::encode::Encoder;
+use super::instruction::{self as ins, Cell, Header};
+use crate::code::Code;
+use crate::opcode::{Class, Opcode};
+use std::fmt::Write;
+
+/// Bytes of an item.
+const ITEM: i16 = 32;
+
+/// The trace that `walker` walked and `encoder` encoded, in two columns: the opcodes on the way, and the
+/// instructions where their opcodes are.
+pub(super) fn listing(code: &Code, walker: &Walker, encoder: &Encoder) -> String {
+    let header = Header::of(encoder.cells[0]);
+    let mut text = format!(
+        "entry {:#06x}: gas {}, {} to {} items, {} opcodes in {} bytes\n",
+        header.pc,
+        header.gas,
+        header.least / ITEM as u16,
+        header.most / ITEM as u16,
+        walker.trace.opcodes,
+        size_of_val(&*encoder.cells),
+    );
+    let mut instructions = instructions(&encoder.cells).into_iter().peekable();
+    let mut marks = encoder.marks.iter().peekable();
+    for &pc in &walker.path {
+        let op = Opcode(code.bytes().get(usize::from(pc)).copied().unwrap_or_default());
+        let at = usize::from(pc) + 1;
+        let immediate = &code.padded()[at..at + op.immediate()];
+        let mut left = format!("{pc:#06x} {op}");
+        if !immediate.is_empty() {
+            let _ = write!(left, " 0x{}", alloy_primitives::hex::encode(immediate));
+        }
+        if left.len() > 32 {
+            left.truncate(31);
+            left.push('…');
+        }
+        // What lies before the next mark belongs to this one.
+        let mut mine = Vec::new();
+        if marks.next_if(|mark| mark.1 == pc).is_some() {
+            let end = marks.peek().map_or(usize::MAX, |mark| mark.0.into());
+            while let Some((_, instruction)) = instructions.next_if(|(at, _)| *at < end) {
+                mine.push(instruction);
+            }
+        }
+        if mine.is_empty() {
+            let _ = writeln!(text, "  {left}");
+        }
+        for (line, instruction) in mine.iter().enumerate() {
+            let left = if line == 0 { &*left } else { "" };
+            let _ = writeln!(text, "  {left:32}  {instruction}");
+        }
+    }
+    for (_, instruction) in instructions {
+        let _ = writeln!(text, "  {:32}  {instruction}", "");
+    }
+    text
+}
+
+/// The instructions behind a header, with the index of their first cells.
+fn instructions(cells: &[Cell]) -> Vec<(usize, String)> {
+    let mut at = 1;
+    let mut lines = Vec::new();
+    while at < cells.len() {
+        let (length, text) = instruction(cells, at);
+        lines.push((at, text));
+        at += length;
+    }
+    lines
+}
+
+fn slot(field: u16) -> String {
+    format!("[{}]", field as i16 / ITEM)
+}
+
+fn long(cell: Cell) -> String {
+    let [a, b, c, d] = cell.0.map(u16::to_ne_bytes);
+    let bytes = [a[0], a[1], b[0], b[1], c[0], c[1], d[0], d[1]];
+    format!("{:#x}", u64::from_ne_bytes(bytes))
+}
+
+/// The two operands of a form, and whether a cell follows.
+fn pair(form: u16, cell: Cell, next: Option<&Cell>) -> (String, String, usize) {
+    let [_, a, b, _] = cell.0;
+    let constant = || next.copied().map(long).unwrap_or_default();
+    match form {
+        1 => (a.to_string(), slot(b), 0),
+        2 => (slot(a), b.to_string(), 0),
+        3 => (constant(), slot(b), 1),
+        4 => (slot(a), constant(), 1),
+        _ => (slot(a), slot(b), 0),
+    }
+}
+
+/// The length in cells and the text of the instruction at `at`.
+fn instruction(cells: &[Cell], at: usize) -> (usize, String) {
+    let cell = cells[at];
+    let [number, a, b, c] = cell.0;
+    let next = cells.get(at + 1);
+    let [d, e, f, g] = next.map_or([0; 4], |next| next.0);
+    let leave = |what: &str, to: String| {
+        let shift = b as i16 / ITEM;
+        (1, format!("{what} {to}, stack {shift:+}, gas {c:+}"))
+    };
+    match number {
+        ins::MOVE => (1, format!("MOVE {} -> {}", slot(a), slot(b))),
+        ins::MOVE_TWO => (
+            2,
+            format!("MOVE {} -> {}, {} -> {}", slot(a), slot(b), slot(d), slot(e)),
+        ),
+        ins::SET => (1, format!("SET {a} -> {}", slot(c))),
+        ins::SET_LONG => (2, format!("SET {} -> {}", next.copied().map(long).unwrap_or_default(), slot(c))),
+        ins::SET_WORD => {
+            let limbs = cells[at + 1..at + 5].iter().rev().map(|cell| long(*cell));
+            (5, format!("SET {} -> {}", limbs.collect::<Vec<_>>().join(":"), slot(c)))
+        }
+        ins::MASK => (1, format!("MASK {}, {b} bits -> {}", slot(a), slot(c))),
+        ins::JUMP | ins::JUMP_FITTING => leave("JUMP", format!("cell {:+}", a as i16)),
+        ins::LEAVE => leave("JUMP", format!("{a:#06x}")),
+        ins::RESUME => leave("TRADITIONAL", format!("{a:#06x}")),
+        ins::JUMP_DYNAMIC => (2, leave("JUMP", slot(a)).1),
+        number if number >= ins::opcode_count() => {
+            let (test, when, form) = ins::branch_parts(number);
+            let (a, b, more) = pair(form, cell, next);
+            let not = if when { "" } else { "not " };
+            let to = at + usize::from(c);
+            let test = match test {
+                "" => format!("{not}{a}"),
+                test => format!("{not}{a} {test} {b}"),
+            };
+            (1 + more, format!("BRANCH {test} -> cell {to}"))
+        }
+        number => {
+            let (op, form) = ins::opcode_parts(number);
+            let Some(info) = op.info() else {
+                return (1, "?".to_owned());
+            };
+            match info.class {
+                Class::Memory => {
+                    let (access, short) = (form % 3, form >= 3);
+                    let address = match access {
+                        0 => slot(a),
+                        1 => b.to_string(),
+                        _ => format!("{} + {b}", slot(a)),
+                    };
+                    let rest = match (info.outputs, short) {
+                        (0, true) => format!(", {c}"),
+                        (0, false) => format!(", {}", slot(c)),
+                        _ => format!(" -> {}", slot(c)),
+                    };
+                    (1, format!("{op} {address}{rest}"))
+                }
+                Class::Machine => {
+                    let last = cells.get(at + 2).map_or(0, |cell| cell.0[0]);
+                    let fields = [a, b, c, f, g, last];
+                    let operand = |i: usize| match e >> i & 1 {
+                        1 => fields[i].to_string(),
+                        _ => slot(fields[i]),
+                    };
+                    let operands: Vec<_> = (0..info.inputs.into()).map(operand).collect();
+                    let mut text = format!("{op} {}", operands.join(", "));
+                    if info.outputs > 0 {
+                        let _ = write!(text, " -> {}", slot(f));
+                    }
+                    let _ = write!(text, " (pending {d})");
+                    (if info.inputs > 5 { 3 } else { 2 }, text)
+                }
+                _ => match info.inputs {
+                    0 => (1, format!("{op} -> {}", slot(c))),
+                    1 => (1, format!("{op} {} -> {}", if form == 1 { a.to_string() } else { slot(a) }, slot(c))),
+                    2 => {
+                        let (a, b, more) = pair(form, cell, next);
+                        (1 + more, format!("{op} {a}, {b} -> {}", slot(c)))
+                    }
+                    _ => (2, format!("{op} {}, {}, {} -> {}", slot(a), slot(b), slot(c), slot(e))),
+                },
+            }
+        }
+    }
+}
