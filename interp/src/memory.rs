@@ -11,7 +11,7 @@ use crate::word::Word;
 use std::ops::Range;
 
 /// Zeroed bytes are laid in by steps of this size, so that most growth is arithmetic only.
-const STEP: usize = 4096;
+const STEP: usize = 1024;
 
 /// No memory beyond this, whatever the gas: it costs 3.5e13 gas to get there, 100,000 times a
 /// block's gas limit.
@@ -28,6 +28,8 @@ pub struct Memory {
     words_end: usize,
     size: usize,
     bytes: Vec<u8>,
+    /// What the size in use has cost.
+    paid: u64,
 }
 
 impl Memory {
@@ -48,6 +50,7 @@ impl Memory {
         self.bytes.clear();
         self.size = 0;
         self.words_end = 0;
+        self.paid = 0;
     }
 
     /// Makes `len` bytes at `offset` usable and takes the gas for it. No effect where `len` is 0,
@@ -91,10 +94,34 @@ impl Memory {
     pub fn window_or_grow(&mut self, gas: &mut Gas, offset: Word) -> Result<&mut [u8; 32], Halt> {
         let at = offset.saturating_u64();
         if at >= self.words_end as u64 {
-            *gas = self.grow(*gas, at.checked_add(32).ok_or(Halt::OutOfGas)?)?;
+            let left = self.grow_in_place(gas.signed(), at);
+            *gas = if left >= 0 {
+                Gas::from_signed(left)
+            } else {
+                self.grow(*gas, at.checked_add(32).ok_or(Halt::OutOfGas)?)?
+            };
         }
         // SAFETY: `at + 32 <= size <= bytes.len()`.
         Ok(unsafe { &mut *self.bytes.as_mut_ptr().add(at as usize).cast() })
+    }
+
+    /// Makes the word at `at` usable where that takes no more than arithmetic, as it mostly does: there
+    /// are zeroed bytes left, and enough gas. Returns the gas left; below zero, nothing was done.
+    #[inline(always)]
+    pub(crate) fn grow_in_place(&mut self, gas: i64, at: u64) -> i64 {
+        // Below `LIMIT`, so neither the sum nor the price overflows.
+        if at >= (self.bytes.len() as u64).saturating_sub(31) || at < self.words_end as u64 {
+            return -1;
+        }
+        let words = gas::words(at + 32);
+        let price = gas::memory(words);
+        let left = gas - (price - self.paid) as i64;
+        if left >= 0 {
+            self.paid = price;
+            self.size = words as usize * 32;
+            self.words_end = self.size - 31;
+        }
+        left
     }
 
     /// Grows to hold `end` bytes, more than now. Takes and returns the gas by value: a reference would
@@ -104,8 +131,9 @@ impl Memory {
         if end > LIMIT {
             return Err(Halt::OutOfGas);
         }
-        let (before, after) = (gas::words(self.size as u64), gas::words(end));
-        gas.charge(gas::memory(after) - gas::memory(before))?;
+        let after = gas::words(end);
+        let price = gas::memory(after);
+        gas.charge(price - self.paid)?;
         let size = after as usize * 32;
         if size > self.bytes.len() {
             // Reserving by hand keeps a failed allocation an ordinary out-of-gas instead of an abort.
@@ -114,6 +142,7 @@ impl Memory {
             self.bytes.try_reserve(more).map_err(|_| Halt::OutOfGas)?;
             self.bytes.resize(len, 0);
         }
+        self.paid = price;
         self.size = size;
         self.words_end = size - 31;
         Ok(gas)

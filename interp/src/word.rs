@@ -171,11 +171,7 @@ impl Word {
     /// The absolute value of the two's complement reading.
     #[inline(always)]
     pub fn unsigned_abs(self) -> Word {
-        if self.is_negative() {
-            self.wrapping_neg()
-        } else {
-            self
-        }
+        self.negate_if(self.sign())
     }
 
     /// `self * other`: the ten partial products that reach the low 256 bits.
@@ -232,12 +228,26 @@ impl Word {
     /// Signed division rounding towards zero; 0 where the divisor is 0, and -2^255 / -1 = -2^255.
     #[inline]
     pub fn signed_div(self, divisor: Word) -> Word {
+        let sign = self.sign() ^ divisor.sign();
         let quotient = self.unsigned_abs().unsigned_div(divisor.unsigned_abs());
-        if self.is_negative() != divisor.is_negative() {
-            quotient.wrapping_neg()
-        } else {
-            quotient
-        }
+        quotient.negate_if(sign)
+    }
+
+    /// All bits the sign.
+    #[inline(always)]
+    const fn sign(self) -> u64 {
+        (self.0[3] as i64 >> 63) as u64
+    }
+
+    /// `-self` where `sign` is all ones, `self` where it is 0; without a branch, as signs are hard to predict.
+    #[inline(always)]
+    fn negate_if(self, sign: u64) -> Word {
+        let [a, b, c, d] = self.0;
+        let (a, borrow) = (a ^ sign).borrowing_sub(sign, false);
+        let (b, borrow) = (b ^ sign).borrowing_sub(sign, borrow);
+        let (c, borrow) = (c ^ sign).borrowing_sub(sign, borrow);
+        let (d, _) = (d ^ sign).borrowing_sub(sign, borrow);
+        Word([a, b, c, d])
     }
 
     /// Signed remainder with the sign of `self`; 0 where the divisor is 0.

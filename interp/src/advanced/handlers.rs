@@ -670,6 +670,11 @@ macro_rules! define {
             pub(super) unsafe fn $name<A: Address, B: Source>(ip: *const Cell, sp: *mut Word, gas: i64, m: &mut Machine) -> Next {
                 // SAFETY: the contract of `Handler`.
                 unsafe {
+                    let left = m.frame.memory.grow_in_place(gas, A::offset(ip, sp));
+                    if left >= 0 {
+                        access!(ip sp m $inputs A::offset(ip, sp); $class $(($arg))?);
+                        return next(ip.add(1), sp, left, m);
+                    }
                     let gas = grown_apart::$name::<A, B>(ip, sp, gas, m);
                     if gas == FAILED {
                         return stop();

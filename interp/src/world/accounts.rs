@@ -10,6 +10,9 @@ use std::sync::Arc;
 /// instruction counts are reproducible. A host that keeps keys chosen by strangers wants a random one.
 pub(super) type Map<K, V> = IndexMap<K, V, foldhash::fast::FixedState>;
 
+/// Slots found lately that an account remembers.
+const RECENT: usize = 32;
+
 /// An account.
 #[derive(Clone, Debug)]
 pub struct Account {
@@ -20,6 +23,9 @@ pub struct Account {
     /// Code.
     pub code: Arc<Code>,
     pub(super) storage: Map<Word, Slot>,
+    /// Places in `storage` of slots found lately, by the low bits of their keys: most accesses are to a
+    /// few slots, and need no hash.
+    pub(super) recent: [u32; RECENT],
     /// Whether the state has the account; others were only looked at.
     pub(super) exists: bool,
     /// Whether the transaction under way had to do with it.
@@ -49,6 +55,7 @@ impl Default for Account {
             nonce: 0,
             code: Code::empty(),
             storage: Map::default(),
+            recent: [0; RECENT],
             exists: false,
             touched: false,
             accessed: 0,
@@ -125,8 +132,21 @@ impl Account {
     /// The slot's place, and its value.
     #[inline]
     pub(super) fn slot(&mut self, key: Word) -> (usize, &mut Slot) {
+        let recent = key.0[0] as usize % RECENT;
+        let place = self.recent[recent] as usize;
+        if !matches!(self.storage.get_index(place), Some((found, _)) if *found == key) {
+            self.recent[recent] = self.look_up(key);
+        }
+        let place = self.recent[recent] as usize;
+        (place, &mut self.storage[place])
+    }
+
+    #[inline(never)]
+    fn look_up(&mut self, key: Word) -> u32 {
         let entry = self.storage.entry(key);
-        (entry.index(), entry.or_default())
+        let place = entry.index();
+        entry.or_default();
+        place as u32
     }
 }
 
