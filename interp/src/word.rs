@@ -233,6 +233,30 @@ impl Word {
         quotient.negate_if(sign)
     }
 
+    /// [`Word::unsigned_div`], [`Word::unsigned_rem`], [`Word::signed_div`], [`Word::signed_rem`] where they
+    /// take few instructions and no call.
+    #[inline(always)]
+    pub(crate) fn narrow_div(self, divisor: Word) -> Option<Word> {
+        Some(division::narrow_div_rem(self, divisor)?.0)
+    }
+
+    #[inline(always)]
+    pub(crate) fn narrow_rem(self, divisor: Word) -> Option<Word> {
+        Some(division::narrow_div_rem(self, divisor)?.1)
+    }
+
+    #[inline(always)]
+    pub(crate) fn narrow_signed_div(self, divisor: Word) -> Option<Word> {
+        let quotient = self.unsigned_abs().narrow_div(divisor.unsigned_abs())?;
+        Some(quotient.negate_if(self.sign() ^ divisor.sign()))
+    }
+
+    #[inline(always)]
+    pub(crate) fn narrow_signed_rem(self, divisor: Word) -> Option<Word> {
+        let remainder = self.unsigned_abs().narrow_rem(divisor.unsigned_abs())?;
+        Some(remainder.negate_if(self.sign()))
+    }
+
     /// All bits the sign.
     #[inline(always)]
     const fn sign(self) -> u64 {

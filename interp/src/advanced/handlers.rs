@@ -509,6 +509,19 @@ const fn is_long(op: u8) -> bool {
     )
 }
 
+/// The result of such an opcode where it takes no call.
+#[inline(always)]
+fn narrow<const N: usize>(op: u8, operands: [Word; N]) -> Option<Word> {
+    let (a, b) = (*operands.first()?, *operands.get(1)?);
+    match Opcode(op) {
+        Opcode::DIV => a.narrow_div(b),
+        Opcode::SDIV => a.narrow_signed_div(b),
+        Opcode::MOD => a.narrow_rem(b),
+        Opcode::SMOD => a.narrow_signed_rem(b),
+        _ => None,
+    }
+}
+
 /// Computes a pure opcode.
 ///
 /// # Safety
@@ -533,7 +546,11 @@ macro_rules! body {
         // SAFETY: the contract of `Handler`.
         unsafe {
             if is_long($byte) {
-                apart::$name::<A, B>($ip, $sp, $gas, $m);
+                let operands = operands::<$inputs, A, B>($ip, $sp, false);
+                let Some(result) = narrow($byte, operands) else {
+                    return called::$name::<A, B>($ip, $sp, $gas, $m);
+                };
+                stack::store(slot($ip, $sp, 3), result);
             } else {
                 compute::<$inputs, A, B>($ip, $sp, $byte, $function);
             }
@@ -636,6 +653,21 @@ macro_rules! define {
             })*
         }
 
+        /// The same for pure opcodes where computing takes a call.
+        #[allow(dead_code, non_snake_case, unused_variables, reason = "of each class, the rows of others are empty")]
+        mod called {
+            use super::*;
+            $(#[inline(never)]
+            pub(super) unsafe fn $name<A: Source, B: Source>(ip: *const Cell, sp: *mut Word, gas: i64, m: &mut Machine) -> Next {
+                // SAFETY: the contract of `Handler`.
+                unsafe {
+                    apart::$name::<A, B>(ip, sp, gas, m);
+                    let cells = if $inputs == 3 { 2 } else { 1 + A::CELLS + B::CELLS };
+                    next(ip.add(cells), sp, gas, m)
+                }
+            })*
+        }
+
         /// What of them needs room on the native stack: apart, so that the handler can end in a jump.
         #[allow(dead_code, non_snake_case, unused_variables, reason = "of each class, the rows of others are empty")]
         mod apart {
@@ -670,9 +702,10 @@ macro_rules! define {
             pub(super) unsafe fn $name<A: Address, B: Source>(ip: *const Cell, sp: *mut Word, gas: i64, m: &mut Machine) -> Next {
                 // SAFETY: the contract of `Handler`.
                 unsafe {
-                    let left = m.frame.memory.grow_in_place(gas, A::offset(ip, sp));
+                    let at = A::offset(ip, sp);
+                    let left = m.frame.memory.grow_in_place(gas, at);
                     if left >= 0 {
-                        access!(ip sp m $inputs A::offset(ip, sp); $class $(($arg))?);
+                        access!(ip sp m $inputs at; $class $(($arg))?);
                         return next(ip.add(1), sp, left, m);
                     }
                     let gas = grown_apart::$name::<A, B>(ip, sp, gas, m);

@@ -10,13 +10,23 @@ use super::Word;
 /// Quotient and remainder; both 0 where the divisor is 0 (Yellow Paper, appendix H.2: DIV, MOD).
 #[inline(always)]
 pub(super) fn div_rem(numerator: Word, divisor: Word) -> (Word, Word) {
-    let ([n0, n1, n2, n3], [d0, d1, d2, d3]) = (numerator.0, divisor.0);
-    // Of the signed divisions in an integer path tracer 97 % are 128 by 64 bits or smaller.
-    if d1 | d2 | d3 | n2 | n3 == 0 && n1 < d0 {
-        let (quotient, remainder) = div_128_by_64(n1, n0, d0);
-        return (Word::from(quotient), Word::from(remainder));
+    match narrow_div_rem(numerator, divisor) {
+        Some(both) => both,
+        None => wide_div_rem(numerator, divisor),
     }
-    wide_div_rem(numerator, divisor)
+}
+
+/// Quotient and remainder where they take few instructions and no call: 128 by 64 bits. Of the signed
+/// divisions in an integer path tracer 97 % are that small.
+#[inline(always)]
+pub(super) fn narrow_div_rem(numerator: Word, divisor: Word) -> Option<(Word, Word)> {
+    let ([n0, n1, n2, n3], [d0, d1, d2, d3]) = (numerator.0, divisor.0);
+    if d1 | d2 | d3 | n2 | n3 != 0 || d0 == 0 {
+        return None;
+    }
+    let (q1, r1) = if n1 < d0 { (0, n1) } else { (n1 / d0, n1 % d0) };
+    let (q0, r0) = div_128_by_64(r1, n0, d0);
+    Some((Word([q0, q1, 0, 0]), Word::from(r0)))
 }
 
 /// As [`div_rem`], for all sizes.
@@ -42,6 +52,10 @@ fn wide_div_rem(numerator: Word, divisor: Word) -> (Word, Word) {
     }
     if numerator.lt(divisor) {
         return (Word::ZERO, numerator);
+    }
+    if n2 | n3 == 0 {
+        let [n, d] = [(n0, n1), (d0, d1)].map(|(low, high)| u128::from(high) << 64 | u128::from(low));
+        return (Word::from(n / d), Word::from(n % d));
     }
     let mut limbs = [n0, n1, n2, n3, 0];
     long_division(&mut limbs, divisor)
