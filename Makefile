@@ -2,6 +2,8 @@
 
 CASE  ?= snailtracer
 CARGO ?= cargo
+# Of `make fuzz`, without its builds: in halves for the two targets of cargo fuzz.
+FUZZ_SECONDS ?= 120
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 BIN   := $(TARGET)/release/evmscope
 
@@ -38,16 +40,16 @@ check: setup ## the quick part of it: format, lints, the tests of interp and rep
 	$(CARGO) test --locked -p evmscope-reports -p evmscope-interp --lib
 
 # A copy of the corpus: what the fuzzer adds is not for the commit, its findings are.
-fuzz: setup ## a minute of each fuzz target, or two of the same scenes as a plain test
+fuzz: setup ## two minutes of the fuzz targets, or of the same scenes as a plain test
 	cd interp/fuzz && $(CARGO) check --quiet --locked
 	@if $(CARGO) +nightly fuzz --version >/dev/null 2>&1; then \
 	  cd interp/fuzz && for target in decode three_way; do \
 	    mkdir -p target/corpus/$$target && cp corpus/$$target/* target/corpus/$$target/ && \
-	    $(CARGO) +nightly fuzz run $$target target/corpus/$$target -- -max_total_time=60 -max_len=4096 || exit 1; \
+	    $(CARGO) +nightly fuzz run $$target target/corpus/$$target -- -max_total_time=$$(($(FUZZ_SECONDS) / 2)) -max_len=4096 || exit 1; \
 	  done; \
 	else \
 	  echo "note: no cargo fuzz with a nightly toolchain here (rustup toolchain install nightly; cargo install cargo-fuzz): its corpus and the same generator run as a plain test"; \
-	  EVMSCOPE_FUZZ_SECONDS=120 $(CARGO) test --release --locked -p evmscope-interp --test differential; \
+	  EVMSCOPE_FUZZ_SECONDS=$(FUZZ_SECONDS) $(CARGO) test --release --locked -p evmscope-interp --test differential; \
 	fi
 
 memcheck: setup ## 1,000 messages under valgrind: no bad access, no leak (needs valgrind)

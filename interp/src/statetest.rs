@@ -1,16 +1,17 @@
 //! The official state tests (`GeneralStateTests` of ethereum/tests and execution-spec-tests): reading
 //! them and running one. Which files are run, and what is printed, is the caller's business.
 
+mod authorization;
+
 use crate::fork::Fork;
 use crate::host::Environment;
 use crate::interpreter::{Interpreter, Mode, Settings};
 use crate::keccak::keccak256;
 use crate::word::Word;
-use crate::world::transaction::{
-    Authorization, Fees, Kind, Transaction, TransactionError, checked_mul,
-};
+use crate::world::transaction::{Fees, Kind, Transaction, TransactionError, checked_mul};
 use crate::world::{Account, World};
 use alloy_primitives::{Address, B256, Bytes, hex};
+use authorization::Signed;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -262,10 +263,12 @@ impl Parts {
             max_priority_fee: field(&self.max_priority_fee_per_gas, &["PRIORITY_OVERFLOW"])?,
         };
         if let Some(authorizations) = &self.authorization_list {
-            let authorizations = authorizations.iter().map(Signed::authorization).collect();
+            let authorizations = authorizations.iter().map(Signed::authorization);
+            let authorizations = authorizations.collect::<Option<_>>();
             return Ok(Kind::SetCode {
                 fees,
-                authorizations,
+                authorizations: authorizations
+                    .ok_or(Unwritable::Field(&["TYPE_4_INVALID_AUTHORIZATION_FORMAT"]))?,
             });
         }
         if let Some(hashes) = &self.blob_versioned_hashes {
@@ -285,17 +288,6 @@ impl Parts {
         } else {
             Kind::Legacy { gas_price }
         })
-    }
-}
-
-impl Signed {
-    fn authorization(&self) -> Authorization {
-        Authorization {
-            chain_id: self.chain_id,
-            address: self.address,
-            nonce: self.nonce.saturating_u64(),
-            authority: self.signer,
-        }
     }
 }
 
@@ -430,15 +422,6 @@ struct Parts {
 struct Listed {
     address: Address,
     storage_keys: Vec<B256>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Signed {
-    chain_id: Word,
-    address: Address,
-    nonce: Word,
-    signer: Option<Address>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -19,7 +19,11 @@ const USAGE: u8 = 2;
 /// Reads the arguments of this process. Help and version end it, and so does a usage error: its line,
 /// then the usage of the verb.
 pub fn parse() -> Result<Cli, ExitCode> {
-    Cli::try_parse().map_err(|error| match error.kind() {
+    let parsed = Cli::try_parse().and_then(|cli| match cli.verb.contradiction() {
+        None => Ok(cli),
+        Some(text) => Err(Cli::command().error(ErrorKind::ValueValidation, text)),
+    });
+    parsed.map_err(|error| match error.kind() {
         // Without any argument, the help says more than an error.
         ErrorKind::DisplayHelp
         | ErrorKind::DisplayVersion
@@ -127,6 +131,22 @@ pub enum Verb {
     /// One call of a case, for the simulator to watch.
     #[command(name = crate::measure::CHILD, hide = true)]
     Simulated(Simulated),
+}
+
+impl Verb {
+    /// What is wrong with options that are each right by themselves.
+    fn contradiction(&self) -> Option<String> {
+        match self {
+            Verb::Bench(Bench { modes, .. }) => {
+                let twice = (1..modes.len()).find(|&i| modes[..i].contains(&modes[i]))?;
+                Some(format!("mode {} is named twice in --modes", modes[twice]))
+            }
+            Verb::Profile(Profile { base, head, .. }) if base == head => {
+                Some(format!("--base and --head are both {base}: name two modes"))
+            }
+            _ => None,
+        }
+    }
 }
 
 /// Where cases come from.

@@ -33,21 +33,26 @@ fn main() -> ExitCode {
     };
     let printed = dispatch(&cli).and_then(|answer| {
         output::print(&answer.text)?;
+        answer.errors.iter().for_each(complain);
         Ok(answer.code)
     });
     printed.unwrap_or_else(|error| {
-        output::complain(&format!("error: {error:#}\n"));
+        complain(&error);
         ExitCode::FAILURE
     })
+}
+
+fn complain(error: &anyhow::Error) {
+    output::complain(&format!("error: {error:#}\n"));
 }
 
 fn dispatch(cli: &Cli) -> Result<Answer> {
     let style = output::style(cli.color);
     let text = match &cli.verb {
-        Verb::List(args) => cmd::list::run(args, output::columns()),
-        Verb::Run(args) => cmd::run::run(args),
-        Verb::Bench(args) => cmd::bench::run(args, style),
-        Verb::Profile(args) => cmd::profile::run(args, style),
+        Verb::List(args) => return cmd::list::run(args, output::columns()),
+        Verb::Run(args) => return cmd::run::run(args),
+        Verb::Bench(args) => return cmd::bench::run(args, style),
+        Verb::Profile(args) => return cmd::profile::run(args, style),
         Verb::Statetest(args) => return cmd::statetest::run(args),
         Verb::Assemble(args) => cmd::assemble::assemble(args),
         Verb::Disassemble(args) => cmd::assemble::disassemble(args),

@@ -1,7 +1,8 @@
 //! How results reach people: standard output, colours, progress, and files that are whole or absent.
 
+use crate::case::Unreadable;
 use crate::cli::Color;
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Error, Result, anyhow, bail};
 use console::Term;
 use evmscope_reports::render::terminal::Style;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -37,9 +38,14 @@ pub fn columns() -> Option<u16> {
     terminal.then(|| size().map_or(WIDTH, |(_, columns)| columns))
 }
 
+/// Between the lines of one error: they stand below each other, behind the word that the first one gets.
+pub const NEXT_LINE: &str = "\n       ";
+
 /// What a verb has to say on standard output, and how the process ends after it.
 pub struct Answer {
     pub text: String,
+    /// What went wrong on the way, for standard error.
+    pub errors: Vec<Error>,
     pub code: ExitCode,
 }
 
@@ -47,6 +53,7 @@ impl Answer {
     pub fn success(text: String) -> Answer {
         Answer {
             text,
+            errors: Vec::new(),
             code: ExitCode::SUCCESS,
         }
     }
@@ -54,8 +61,19 @@ impl Answer {
     /// Something that was checked does not hold, as the text says.
     pub fn failure(text: String) -> Answer {
         Answer {
-            text,
             code: ExitCode::FAILURE,
+            ..Answer::success(text)
+        }
+    }
+
+    /// What could be done with the cases that could be read. The others make it a failure.
+    pub fn of_readable(text: String, unreadable: Vec<Unreadable>) -> Answer {
+        if unreadable.is_empty() {
+            return Answer::success(text);
+        }
+        Answer {
+            errors: unreadable.into_iter().map(|it| it.error).collect(),
+            ..Answer::failure(text)
         }
     }
 }

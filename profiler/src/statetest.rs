@@ -2,7 +2,7 @@
 //! and counts. Reading the format and judging a case is `evmscope_interp::statetest`'s; what is printed
 //! is `cmd::statetest`'s.
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Error, Result, anyhow};
 use evmscope_interp::statetest::{self, StateTest};
 use evmscope_interp::{Fork, Mode};
 use rayon::ThreadPoolBuilder;
@@ -110,7 +110,7 @@ pub fn find(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for path in paths {
         for entry in WalkDir::new(path).follow_links(true).sort_by_file_name() {
-            let entry = entry.with_context(|| format!("cannot read {}", path.display()))?;
+            let entry = entry.map_err(|error| unreadable(path, error))?;
             let is_json = entry.path().extension().is_some_and(|end| end == "json");
             if entry.file_type().is_file() && (is_json || entry.depth() == 0) {
                 files.push(entry.into_path());
@@ -118,6 +118,15 @@ pub fn find(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
         }
     }
     Ok(files)
+}
+
+/// Names the path once, the deepest that is known; the error's own text begins with it too.
+fn unreadable(path: &Path, error: walkdir::Error) -> Error {
+    let place = error.path().unwrap_or(path).display().to_string();
+    match error.io_error() {
+        Some(cause) => anyhow!("cannot read {place}: {cause}"),
+        None => anyhow!("cannot read {}: {error}", path.display()),
+    }
 }
 
 /// Runs the selected cases of files; calls `done` after each file.

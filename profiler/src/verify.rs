@@ -3,6 +3,7 @@
 
 use crate::case::{Case, Expected, Scene};
 use crate::engine::{CallOutcome, Engine, Which};
+use crate::output;
 use anyhow::{Result, bail};
 use evmscope_interp::{Interpreter, Mode, Step, Tracer};
 use evmscope_reports::run::CaseResult;
@@ -55,8 +56,7 @@ pub fn verify<'a>(case: &'a Case, engines: &[Which]) -> Result<Vec<Verified<'a>>
         compare(&case.expected, &runs[0].2, outcome, &mut mismatch);
     }
     if !wrong.is_empty() {
-        // Below each other, behind the word that the first line will get.
-        bail!("{}", wrong.join("\n       "));
+        bail!("{}", wrong.join(output::NEXT_LINE));
     }
 
     let asked = runs

@@ -3,7 +3,7 @@
 mod fixture;
 
 use evmscope_reports::Run;
-use evmscope_reports::counter::Counter::{CpuTime, SimBranchMisses};
+use evmscope_reports::counter::Counter::{CpuTime, PageFaults, SimBranchMisses};
 use evmscope_reports::render::html::{self, Flamegraph};
 use evmscope_reports::render::{headline, markdown, terminal, verdict};
 use evmscope_reports::run::{Measurement, Verdict};
@@ -39,6 +39,41 @@ fn terminal_bench() {
 }
 
 #[test]
+fn terminal_bench_puts_modes_below_each_other_where_there_is_no_room() {
+    let narrow = terminal::bench(&fixture::run(), terminal::Style { width: 60, ..PLAIN });
+    let table = narrow.split("\n\n").next().unwrap();
+    insta::assert_snapshot!(table, @r"
+    case                 CPU time   against traditional
+    ───────────────────────────────────────────────────
+    snailtracer
+      traditional  27.5 ms ±1.5 %                  base
+      advanced     19.4 ms ±1.5 %    1.42x [1.41, 1.42]
+      revm         42.6 ms ±1.6 %    0.64x [0.64, 0.65]
+    empty
+      traditional   112 ns ±1.7 %                  base
+      advanced      112 ns ±1.6 %  ≈ 1.00x [1.00, 1.00]
+      revm           112 ns ±10 %  ? 1.00x [0.95, 1.05]
+    ");
+}
+
+#[test]
+fn what_neither_side_needs_is_equal() {
+    let mut run = fixture::run();
+    run.measurements.retain(|m| m.counter != PageFaults);
+    // As measured: nearly always none.
+    let samples = |stray: f64| [vec![0.0; 9], vec![stray]].concat();
+    run.measurements.extend(
+        [("traditional", 2.0), ("advanced", 1.0)].map(|(mode, stray)| {
+            Measurement::new("snailtracer", mode, PageFaults, samples(stray)).unwrap()
+        }),
+    );
+    run.ratios = ratios(&run.measurements, "traditional", 0.02);
+    let table = markdown::counter_diff(&run, "traditional", "advanced");
+    let row = table.lines().find(|line| line.contains("page faults"));
+    insta::assert_snapshot!(row.unwrap(), @"| page faults | 0 | 0 | equal | — | software |");
+}
+
+#[test]
 fn markdown_counter_diff() {
     insta::assert_snapshot!(markdown::counter_diff(
         &fixture::run(),
@@ -63,12 +98,12 @@ fn html_body() {
 #[test]
 fn terminal_keeps_to_its_width() {
     for width in [60, 80, 120] {
-        for line in counter_diff(terminal::Style {
+        let style = terminal::Style {
             color: false,
             width,
-        })
-        .lines()
-        {
+        };
+        let bench = terminal::bench(&fixture::run(), style);
+        for line in counter_diff(style).lines().chain(bench.lines()) {
             assert!(
                 line.chars().count() <= usize::from(width),
                 "{width}: {line}"

@@ -105,6 +105,38 @@ fn refunds_stop_at_the_floor() {
     }
 }
 
+#[test]
+fn refunds_are_capped_by_what_was_spent_and_not_by_the_floor() {
+    // Clears two slots: of 9,600 gas a fifth of what was spent comes back (EIP-3529), whatever the floor.
+    let mut contract = Account::contract(&assemble("PUSH0 PUSH0 SSTORE PUSH0 PUSH1 1 SSTORE"));
+    for slot in [Word::ZERO, Word::ONE] {
+        contract.set_storage(slot, Word::ONE);
+    }
+    let spent = |others: u64| 21_000 + 16 * others + 10_009;
+    for (others, expected) in [
+        (0, 31_009 - 6_201),
+        (120, 32_929 - 6_585),
+        (140, 33_249 - 6_649),
+        (141, 26_640),
+        (1_000, 61_000),
+    ] {
+        let mut world = world();
+        world.insert(CONTRACT, contract.clone());
+        let mut tx = with_data(0, others);
+        tx.to = Some(CONTRACT);
+        for fork in [Fork::Prague, Fork::Osaka] {
+            let (receipt, after) = accept(&world, &tx, fork);
+            let left = tx.gas_limit - spent(others as u64);
+            assert_eq!(
+                (receipt.outcome.gas_left, receipt.outcome.refund),
+                (left, 9_600)
+            );
+            assert_eq!(receipt.gas_used, expected, "{others} bytes");
+            assert_eq!(paid(&after), expected * PRICE);
+        }
+    }
+}
+
 fn with_blobs(count: usize) -> Transaction {
     let mut hash = B256::repeat_byte(0xb1);
     hash[0] = 1;

@@ -193,6 +193,46 @@ fn the_zero_address_clears() {
 }
 
 #[test]
+fn delegations_can_be_replaced() {
+    for fork in FORKS {
+        // By another one, by the same, by one to itself.
+        for target in [CONTRACT, TARGET, AUTHORITY] {
+            let mut world = world_with(CONTRACT, "PUSH1 1 PUSH0 SSTORE");
+            let mut authority = Account::contract(&designator(TARGET));
+            authority.set_storage(Word::ONE, Word::ONE);
+            world.insert(AUTHORITY, authority);
+            let tx = set_code(CONTRACT, &[authorization(AUTHORITY, 1, target)]);
+            let (receipt, after) = accept(&world, &tx, fork);
+            let spent = TRANSACTION + AUTHORIZATION + 22_105;
+            assert_eq!(receipt.gas_used, spent - 12_500);
+            has(&after, AUTHORITY, 2, Some(target));
+            let storage: Vec<_> = after.get(&AUTHORITY).unwrap().storage().collect();
+            assert_eq!(storage, [(Word::ONE, Word::ONE)]);
+        }
+    }
+}
+
+#[test]
+fn a_delegation_to_an_empty_account_runs_nothing() {
+    for fork in FORKS {
+        let mut world = world_with(TARGET, "STOP");
+        // In the state and empty, which no chain has since EIP-161; and not there at all.
+        world.insert(EOA, Account::default());
+        for target in [EOA, NOBODY] {
+            let mut tx = set_code(AUTHORITY, &[authorization(AUTHORITY, 0, target)]);
+            tx.value = 3_u64.into();
+            let (receipt, after) = accept(&world, &tx, fork);
+            assert_eq!(receipt.outcome.status, Status::Success);
+            assert_eq!(receipt.gas_used, TRANSACTION + AUTHORIZATION);
+            assert_eq!(after.get(&AUTHORITY).unwrap().balance, Word::from(3_u64));
+            has(&after, AUTHORITY, 1, Some(target));
+            // Looking at a target is no touch.
+            assert_eq!(after.get(&target).is_some(), target == EOA);
+        }
+    }
+}
+
+#[test]
 fn delegations_stay_whatever_comes_of_the_message() {
     for fork in FORKS {
         for (source, status) in [

@@ -5,6 +5,7 @@ mod evm_bench;
 mod folder;
 mod published;
 
+use crate::output;
 use alloy_primitives::{Address, B256, Bytes, address, hex};
 use anyhow::{Context, Result, anyhow, bail};
 use evmscope_interp::world::{Account, World};
@@ -151,20 +152,56 @@ impl Case {
     }
 }
 
-/// Reads all cases below a folder, in whichever layout it has, sorted by name.
+/// The cases of a folder, and those that are not as their layout wants them.
+#[derive(Default)]
+pub struct Shelf {
+    /// Sorted by name, or in the order asked for.
+    pub cases: Vec<Case>,
+    pub unreadable: Vec<Unreadable>,
+}
+
+/// A case that could not be read.
+pub struct Unreadable {
+    /// Its name, as far as its place tells.
+    name: String,
+    pub error: anyhow::Error,
+}
+
+impl Shelf {
+    fn add(&mut self, name: &str, case: Result<Case>) {
+        match case {
+            Ok(case) => self.cases.push(case),
+            Err(error) => self.unreadable.push(Unreadable {
+                name: name.to_owned(),
+                error,
+            }),
+        }
+    }
+
+    /// All that is wrong, a line each.
+    fn complaint(&self) -> String {
+        let errors = self.unreadable.iter().map(|it| format!("{:#}", it.error));
+        errors.collect::<Vec<_>>().join(output::NEXT_LINE)
+    }
+}
+
+/// Reads all cases below a folder, in whichever layout it has, sorted by name. One that cannot be read does
+/// not keep the others away.
 ///
 /// # Errors
-/// A folder that cannot be read or holds no case, and any case that is not as its layout wants it.
-pub fn load_all(dir: &Path) -> Result<Vec<Case>> {
-    let mut cases = Vec::new();
-    collect(dir, 0, &mut cases)?;
-    if cases.is_empty() {
+/// A folder that cannot be read, or holds no case or two of one name.
+pub fn load_all(dir: &Path) -> Result<Shelf> {
+    let mut shelf = Shelf::default();
+    collect(dir, 0, &mut shelf)?;
+    let Shelf { cases, unreadable } = &mut shelf;
+    if cases.is_empty() && unreadable.is_empty() {
         bail!(
             "no case in {}: a case is a folder with case.toml, a NAME.runtime.hex, or a benchmark.evm-bench.json",
             dir.display()
         );
     }
     cases.sort_by(|a, b| a.name.cmp(&b.name));
+    unreadable.sort_by(|a, b| a.name.cmp(&b.name));
     if let Some(twice) = cases.windows(2).find(|pair| pair[0].name == pair[1].name) {
         let name = &twice[0].name;
         bail!(
@@ -172,15 +209,17 @@ pub fn load_all(dir: &Path) -> Result<Vec<Case>> {
             dir.display()
         );
     }
-    Ok(cases)
+    Ok(shelf)
 }
 
 /// Deep enough for every layout, and no endless walk where links make a circle.
 const DEEPEST: usize = 4;
 
-fn collect(dir: &Path, depth: usize, cases: &mut Vec<Case>) -> Result<()> {
+fn collect(dir: &Path, depth: usize, shelf: &mut Shelf) -> Result<()> {
     let entries =
         fs::read_dir(dir).with_context(|| format!("cannot read the cases in {}", dir.display()))?;
+    let folder = dir.file_name().and_then(|name| name.to_str());
+    let folder = folder.unwrap_or_default();
     for entry in entries {
         let path = entry
             .with_context(|| format!("cannot read the cases in {}", dir.display()))?
@@ -191,14 +230,14 @@ fn collect(dir: &Path, depth: usize, cases: &mut Vec<Case>) -> Result<()> {
             .unwrap_or_default();
         if path.is_dir() {
             if depth < DEEPEST && name != "node_modules" {
-                collect(&path, depth + 1, cases)?;
+                collect(&path, depth + 1, shelf)?;
             }
         } else if name == folder::FILE {
-            cases.push(folder::load(dir)?);
+            shelf.add(folder, folder::load(dir));
         } else if name == evm_bench::FILE {
-            cases.push(evm_bench::load(&path)?);
+            shelf.add(folder, evm_bench::load(&path));
         } else if let Some(stem) = name.strip_suffix(published::SUFFIX) {
-            cases.push(published::load(dir, stem)?);
+            shelf.add(stem, published::load(dir, stem));
         }
     }
     Ok(())
@@ -207,14 +246,19 @@ fn collect(dir: &Path, depth: usize, cases: &mut Vec<Case>) -> Result<()> {
 /// Picks cases by name, in the order asked for; all where none is named.
 ///
 /// # Errors
-/// A name that no case has, or that is asked for twice.
-pub fn pick(cases: Vec<Case>, names: &[String]) -> Result<Vec<Case>> {
+/// A name that no case has, or that is asked for twice; a case asked for that cannot be read, or no case
+/// that can.
+pub fn pick(mut shelf: Shelf, names: &[String]) -> Result<Shelf> {
     if names.is_empty() {
-        return Ok(cases);
+        return match shelf.cases.is_empty() {
+            true => Err(anyhow!(shelf.complaint())),
+            false => Ok(shelf),
+        };
     }
     if let Some(twice) = (1..names.len()).find(|&i| names[..i].contains(&names[i])) {
         bail!("case `{}` is named twice", names[twice]);
     }
+    let Shelf { cases, unreadable } = &mut shelf;
     let known = || {
         cases
             .iter()
@@ -222,13 +266,20 @@ pub fn pick(cases: Vec<Case>, names: &[String]) -> Result<Vec<Case>> {
             .collect::<Vec<_>>()
             .join(", ")
     };
-    names
-        .iter()
-        .map(|name| {
-            let found = cases.iter().find(|case| case.name == *name).cloned();
-            found.with_context(|| format!("unknown case `{name}`: choose from {}", known()))
-        })
-        .collect()
+    let mut picked = Vec::new();
+    for name in names {
+        let found = cases.iter().find(|case| case.name == *name);
+        let wrong = unreadable.iter().position(|it| it.name == *name);
+        match (found, wrong) {
+            (Some(case), _) => picked.push(case.clone()),
+            (None, Some(index)) => return Err(unreadable.swap_remove(index).error),
+            (None, None) => bail!("unknown case `{name}`: choose from {}", known()),
+        }
+    }
+    Ok(Shelf {
+        cases: picked,
+        ..shelf
+    })
 }
 
 /// The folder `cases` of the checkout this is run in, or of the one it was built in.

@@ -1,11 +1,12 @@
 //! `evmscope bench`: the times of cases in several modes.
 
 use super::{cases, listed};
+use crate::case::Shelf;
 use crate::cli::Bench;
-use crate::output::{self, Files};
+use crate::output::{self, Answer, Files};
 use crate::run::new_run;
 use crate::{measure, verify};
-use anyhow::{Result, bail};
+use anyhow::Result;
 use evmscope_reports::render::terminal::Style;
 use evmscope_reports::render::{json, markdown, terminal};
 use evmscope_reports::stats;
@@ -13,11 +14,8 @@ use evmscope_reports::stats;
 /// A change below this is none, at the number of pairs that is the default.
 pub const THRESHOLD: f64 = 0.02;
 
-pub fn run(args: &Bench, style: Style) -> Result<String> {
-    if let Some(twice) = (1..args.modes.len()).find(|&i| args.modes[..i].contains(&args.modes[i])) {
-        bail!("mode {} is named twice in --modes", args.modes[twice]);
-    }
-    let cases = cases(&args.from, &args.cases)?;
+pub fn run(args: &Bench, style: Style) -> Result<Answer> {
+    let Shelf { cases, unreadable } = cases(&args.from, &args.cases)?;
     let exports = [&args.export_json, &args.export_markdown].map(Option::as_ref);
     let [json_to, markdown_to] =
         exports.map(|path| path.map(|path| Files::beside(path).map(|files| (files, path))));
@@ -47,5 +45,6 @@ pub fn run(args: &Bench, style: Style) -> Result<String> {
     if let Some((files, path)) = markdown_to {
         paths.push(files.write(path, &markdown::bench(&run))?);
     }
-    Ok(terminal::bench(&run, style) + &listed(&paths))
+    let text = terminal::bench(&run, style) + &listed(&paths);
+    Ok(Answer::of_readable(text, unreadable))
 }

@@ -1,13 +1,15 @@
 //! `evmscope list`: the cases and what they are.
 
 use super::cases;
+use crate::case::Shelf;
 use crate::cli::{Format, List};
+use crate::output::Answer;
 use anyhow::Result;
 use evmscope_reports::render::terminal;
 use serde_json::json;
 
-pub fn run(args: &List, columns: Option<u16>) -> Result<String> {
-    let cases = cases(&args.from, &[])?;
+pub fn run(args: &List, columns: Option<u16>) -> Result<Answer> {
+    let Shelf { cases, unreadable } = cases(&args.from, &[])?;
     if args.format == Format::Json {
         let rows = cases.iter().map(|case| {
             json!({
@@ -15,10 +17,14 @@ pub fn run(args: &List, columns: Option<u16>) -> Result<String> {
                 "description": case.description, "expected": case.expected.source(),
             })
         });
-        return Ok(serde_json::to_string_pretty(&rows.collect::<Vec<_>>())? + "\n");
+        let text = serde_json::to_string_pretty(&rows.collect::<Vec<_>>())? + "\n";
+        return Ok(Answer::of_readable(text, unreadable));
     }
     let rows = cases
         .iter()
         .map(|case| [&case.name, case.fork.name(), &case.description]);
-    Ok(terminal::rows(rows, columns))
+    Ok(Answer::of_readable(
+        terminal::rows(rows, columns),
+        unreadable,
+    ))
 }

@@ -9,7 +9,7 @@ pub mod run;
 pub mod simulated;
 pub mod statetest;
 
-use crate::case::{self, Case};
+use crate::case::{self, Case, Shelf, Unreadable};
 use crate::cli::CaseDir;
 use anyhow::Result;
 use std::path::PathBuf;
@@ -20,7 +20,7 @@ fn dir(from: &CaseDir) -> PathBuf {
 }
 
 /// The cases asked for, all of the folder where none is named.
-fn cases(from: &CaseDir, names: &[String]) -> Result<Vec<Case>> {
+fn cases(from: &CaseDir, names: &[String]) -> Result<Shelf> {
     case::pick(case::load_all(&dir(from))?, names)
 }
 
@@ -35,7 +35,8 @@ fn listed(paths: &[PathBuf]) -> String {
     }
 }
 
-/// One case.
-fn one_case(from: &CaseDir, name: &str) -> Result<Case> {
-    Ok(cases(from, &[name.to_owned()])?.swap_remove(0))
+/// One case, and what else in its folder could not be read.
+fn one_case(from: &CaseDir, name: &str) -> Result<(Case, Vec<Unreadable>)> {
+    let mut shelf = cases(from, &[name.to_owned()])?;
+    Ok((shelf.cases.swap_remove(0), shelf.unreadable))
 }

@@ -6,7 +6,7 @@ use crate::cli::Profile;
 use crate::counters::{Linux, Plan, Probe};
 use crate::flamegraph::{self, Widths};
 use crate::measure::{self, Sampling};
-use crate::output::{self, Files};
+use crate::output::{self, Answer, Files};
 use crate::run::new_run;
 use crate::symbols::Symbols;
 use crate::verify;
@@ -22,11 +22,8 @@ use std::time::Duration;
 /// Passes of counting: enough for a spread.
 const COUNTING_PASSES: usize = 6;
 
-pub fn run(args: &Profile, style: Style) -> Result<String> {
-    if args.base == args.head {
-        bail!("--base and --head are both {}: name two modes", args.base);
-    }
-    let case = one_case(&args.from, &args.case)?;
+pub fn run(args: &Profile, style: Style) -> Result<Answer> {
+    let (case, unreadable) = one_case(&args.from, &args.case)?;
     let out = args
         .out
         .clone()
@@ -37,7 +34,10 @@ pub fn run(args: &Profile, style: Style) -> Result<String> {
     let run = measure_all(args, &mut verified)?;
     let flames = draw(&run)?;
     let paths = write(&files, &run, &flames, args)?;
-    Ok(summary(&run, args, style, &paths))
+    Ok(Answer::of_readable(
+        summary(&run, args, style, &paths),
+        unreadable,
+    ))
 }
 
 fn measure_all(args: &Profile, verified: &mut [verify::Verified]) -> Result<Run> {

@@ -5,7 +5,7 @@ use super::one_case;
 use crate::case::{Case, Scene, parse_hex};
 use crate::cli::{Format, Run};
 use crate::eip3155::Lines;
-use crate::output;
+use crate::output::{self, Answer};
 use alloy_primitives::Bytes;
 use anyhow::{Context, Result};
 use evmscope_interp::{Host, Interpreter, Log, Mode, Outcome, Settings, Status, keccak256};
@@ -15,14 +15,20 @@ use std::fmt::Write;
 use std::fs::{self, File};
 use std::io::{self, BufWriter};
 
-pub fn run(args: &Run) -> Result<String> {
-    let case = match (&args.case, &args.code) {
+pub fn run(args: &Run) -> Result<Answer> {
+    let (case, unreadable) = match (&args.case, &args.code) {
         (Some(name), _) => one_case(&args.from, name)?,
         (None, code) => {
             let code = bytes(code.as_deref().unwrap_or_default(), "--code")?;
-            Case::ad_hoc(code, bytes(&args.input, "--input")?, args.gas, args.fork)
+            let case = Case::ad_hoc(code, bytes(&args.input, "--input")?, args.gas, args.fork);
+            (case, Vec::new())
         }
     };
+    Ok(Answer::of_readable(execute(args, &case)?, unreadable))
+}
+
+/// Runs the case; what is printed of it.
+fn execute(args: &Run, case: &Case) -> Result<String> {
     let mut scene = case.scene()?;
     if args.dump_ir {
         let mut interpreter =
@@ -61,8 +67,8 @@ pub fn run(args: &Run) -> Result<String> {
         args.mode
     };
     match args.format {
-        Format::Text => Ok(text(&case, mode, &outcome, logs)),
-        Format::Json => Ok(json(&case, mode, &outcome, logs)?),
+        Format::Text => Ok(text(case, mode, &outcome, logs)),
+        Format::Json => Ok(json(case, mode, &outcome, logs)?),
     }
 }
 

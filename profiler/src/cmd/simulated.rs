@@ -7,7 +7,7 @@ use crate::measure;
 use anyhow::Result;
 
 pub fn run(args: &Simulated) -> Result<String> {
-    let case = one_case(&args.from, &args.case)?;
+    let (case, _) = one_case(&args.from, &args.case)?;
     let mut engine = args.mode.start(&case.scene()?, case.fork)?;
     measure::simulated_call(engine.as_mut());
     Ok(String::new())

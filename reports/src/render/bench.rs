@@ -1,4 +1,5 @@
-//! The bench table: a row a case, a column a mode, each against the first mode.
+//! The bench table: a row a case, a column a mode, each against the first mode; and a narrow one, where
+//! modes stand below each other.
 
 use super::table::{Bar, Cell, NOTHING, Reading, Section, Table, Tone};
 use crate::counter::Counter::CpuTime;
@@ -20,6 +21,39 @@ pub(super) fn table(run: &Run) -> Table {
         header: header.collect(),
         section_header: None,
         sections: vec![Section { title: None, rows }],
+    }
+}
+
+/// The same without gas per second, which follows from the time: a row a mode below each case.
+pub(super) fn narrow_table(run: &Run) -> Table {
+    let modes = run.modes();
+    let base = modes.first().copied().unwrap_or_default();
+    let rows = run.cases().into_iter().flat_map(|case| {
+        let title = vec![Cell::new(case), Cell::default(), Cell::default()];
+        let rows = modes.iter().map(move |mode| {
+            let measured = run.measurement(case, mode, CpuTime);
+            let [time, speed] = match measured {
+                Some(measured) => {
+                    let (text, tone) = speed(run, measured, base).unwrap_or_default();
+                    [Cell::figure(measured), Cell::new(text).tone(tone)]
+                }
+                None => [Cell::faint(NOTHING), Cell::default()],
+            };
+            vec![Cell::new(format!("  {mode}")), time, speed]
+        });
+        std::iter::once(title).chain(rows)
+    });
+    Table {
+        header: vec![
+            "case".to_owned(),
+            CpuTime.title().to_owned(),
+            format!("against {base}"),
+        ],
+        section_header: None,
+        sections: vec![Section {
+            title: None,
+            rows: rows.collect(),
+        }],
     }
 }
 
@@ -52,13 +86,21 @@ fn cell(run: &Run, measured: &Measurement, base: &str) -> Cell {
             result.gas_used as f64 / median * 1e3,
         ));
     }
+    match speed(run, measured, base) {
+        Some((text, tone)) => cell.line(text).tone(tone),
+        None => cell,
+    }
+}
+
+/// How many times as fast as the base; nothing where they were not compared.
+fn speed(run: &Run, measured: &Measurement, base: &str) -> Option<(String, Tone)> {
+    let Measurement { case, mode, .. } = measured;
     match run.ratio(case, base, mode, CpuTime) {
         Some(ratio) => {
             let (times, interval) = Reading::Times.of(ratio);
-            cell.line(format!("{times} {interval}"))
-                .tone(Tone::from(ratio.verdict))
+            Some((format!("{times} {interval}"), Tone::from(ratio.verdict)))
         }
-        None if mode == base && !run.ratios.is_empty() => cell.line("base"),
-        None => cell,
+        None if mode == base && !run.ratios.is_empty() => Some(("base".to_owned(), Tone::Plain)),
+        None => None,
     }
 }

@@ -109,12 +109,8 @@ impl<'a> Comparison<'a> {
             Delta::OnlyHead(head) => Delta::OnlyHead(Cell::figure(head)),
         };
         let ratio = self.ratio(entry.case, entry.counter);
-        row(
-            entry.counter.title().to_owned(),
-            figures,
-            ratio,
-            Reading::Change,
-        )
+        let compared = self.compare(entry.case, entry.counter, ratio, Reading::Change);
+        row(entry.counter.title().to_owned(), figures, compared)
     }
 
     fn rate_row(self, case: &str, counter: Counter, rate: Rate) -> Option<Vec<Cell>> {
@@ -139,7 +135,33 @@ impl<'a> Comparison<'a> {
             Rate::PerGas => (format!("{} / gas", counter.title()), Reading::Change),
             Rate::PerOpcode => (format!("{} / opcode", counter.title()), Reading::Change),
         };
-        Some(row(name, figures, ratio, reading))
+        let compared = self.compare(case, counter, ratio, reading);
+        Some(row(name, figures, compared))
+    }
+
+    /// Change and interval of a counter that both sides have. What neither needs is equal: the interval of
+    /// a few stray samples beside a median of 0 says nothing.
+    fn compare(
+        self,
+        case: &str,
+        counter: Counter,
+        ratio: Option<&Ratio>,
+        reading: Reading,
+    ) -> (Cell, Cell) {
+        let none = |mode| {
+            let measured = self.run.measurement(case, mode, counter);
+            measured.is_some_and(|measured| measured.median == 0.0)
+        };
+        let Some(ratio) = ratio.filter(|_| !none(self.base) || !none(self.head)) else {
+            let equal = none(self.base) && none(self.head);
+            let change = if equal { "equal" } else { NOTHING };
+            return (Cell::faint(change), Cell::faint(NOTHING));
+        };
+        let (change, interval) = reading.of(ratio);
+        let change = Cell::new(change)
+            .tone(Tone::from(ratio.verdict))
+            .bar(Bar::Change(ratio.median));
+        (change, Cell::faint(&interval))
     }
 
     fn work(self, case: &str, mode: &str, rate: Rate) -> Option<u64> {
@@ -150,11 +172,11 @@ impl<'a> Comparison<'a> {
     }
 }
 
-fn row(name: String, figures: Delta<Cell>, ratio: Option<&Ratio>, reading: Reading) -> Vec<Cell> {
+fn row(name: String, figures: Delta<Cell>, compared: (Cell, Cell)) -> Vec<Cell> {
     let absent = || Cell::faint("absent");
     let (base, head, change, interval) = match figures {
         Delta::Both { base, head } => {
-            let (change, interval) = comparison(ratio, reading);
+            let (change, interval) = compared;
             (base, head, change, interval)
         }
         Delta::OnlyBase(base) => (
@@ -171,15 +193,4 @@ fn row(name: String, figures: Delta<Cell>, ratio: Option<&Ratio>, reading: Readi
         ),
     };
     vec![Cell::new(name), base, head, change, interval]
-}
-
-fn comparison(ratio: Option<&Ratio>, reading: Reading) -> (Cell, Cell) {
-    let Some(ratio) = ratio else {
-        return (Cell::faint(NOTHING), Cell::faint(NOTHING));
-    };
-    let (change, interval) = reading.of(ratio);
-    let change = Cell::new(change)
-        .tone(Tone::from(ratio.verdict))
-        .bar(Bar::Change(ratio.median));
-    (change, Cell::faint(&interval))
 }

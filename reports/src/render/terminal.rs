@@ -52,9 +52,15 @@ pub fn counter_diff(run: &Run, base: &str, head: &str, style: Style) -> String {
     )
 }
 
-/// The bench table: a row a case, a column a mode, each mode against the first.
+/// The bench table: a row a case, a column a mode, each mode against the first. Where that is too wide for
+/// the terminal, modes stand below each other.
 pub fn bench(run: &Run, style: Style) -> String {
-    let bench = table(&bench::table(run), style);
+    let wide = bench::table(run);
+    let bench = if width(&wide) <= usize::from(style.width) {
+        table(&wide, style)
+    } else {
+        table(&bench::narrow_table(run), style)
+    };
     blocks(std::iter::once(bench).chain(notes(&Notes::new(run, &[]), style)))
 }
 
@@ -138,6 +144,18 @@ fn table(table: &Table, style: Style) -> String {
     }
     columns.for_each(|column| column.set_cell_alignment(CellAlignment::Right));
     finish(layout)
+}
+
+/// Columns that a table takes where no cell is wrapped.
+fn width(table: &Table) -> usize {
+    let rows = || table.sections.iter().flat_map(|section| &section.rows);
+    let chars = |text: &String| text.chars().count();
+    let columns = table.header.iter().enumerate().map(|(i, title)| {
+        let cells = rows().filter_map(|row| row.get(i));
+        let lines = cells.flat_map(|cell| cell.lines.iter().map(chars));
+        lines.max().unwrap_or(0).max(chars(title))
+    });
+    columns.sum::<usize>() + usize::from(GAP) * table.header.len().saturating_sub(1)
 }
 
 /// Names keep to one line if they are no longer than most; figures are short anyway.

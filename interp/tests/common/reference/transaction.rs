@@ -1,12 +1,12 @@
 //! Whole transactions on the crate `revm`: validation, execution, settlement, one after the other on one
 //! state.
 
-use super::{Database, Evm, database, has, log, number, seen, spec, word};
+use super::{Database, database, has, log, number, seen, spec, word};
 use crate::common::SeenAccount;
 use alloy_primitives::{Address, Bytes, TxKind};
 use evmscope_interp::world::World;
 use evmscope_interp::world::transaction::{Authorization, Fees, Kind, Transaction};
-use evmscope_interp::{Environment, Fork, Log};
+use evmscope_interp::{Environment, Fork, Log, Opcode};
 use revm::context::either::Either;
 use revm::context::result::{
     EVMError, ExecutionResult, HaltReason, InvalidTransaction, Output, ResultAndState,
@@ -17,9 +17,16 @@ use revm::context::transaction::{
 };
 use revm::context::{BlockEnv, CfgEnv, Context, ContextTr, TxEnv};
 use revm::context_interface::block::BlobExcessGasAndPrice;
+use revm::interpreter::interpreter_types::{Jumps, LoopControl};
+use revm::interpreter::{InstructionResult, Interpreter};
 use revm::state::EvmState;
-use revm::{DatabaseCommit, ExecuteEvm, MainBuilder};
+use revm::{DatabaseCommit, InspectEvm, Inspector, MainBuilder, MainnetEvm};
 use std::collections::BTreeMap;
+
+type Evm = MainnetEvm<Context<BlockEnv, TxEnv, CfgEnv, Database>, Unpaid>;
+
+/// The account whose touches stay, whatever is undone.
+pub const RIPEMD160: Address = Address::with_last_byte(3);
 
 /// What can be seen of a transaction that is part of the block.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,6 +74,30 @@ pub struct Chain {
     pub state: State,
 }
 
+/// Watches for what the reference gets wrong: it touches the beneficiary of a SELFDESTRUCT before it asks
+/// for the gas, so that one which cannot be paid leaves [`RIPEMD160`] touched, and cleared if it was empty.
+/// An opcode that is not paid for does nothing (Yellow Paper, 9.4.2).
+#[derive(Debug, Default)]
+struct Unpaid {
+    /// The opcode under way is one towards that account.
+    under_way: bool,
+    /// There was one that was not paid.
+    seen: bool,
+}
+
+impl<C> Inspector<C> for Unpaid {
+    fn step(&mut self, interpreter: &mut Interpreter, _: &mut C) {
+        let beneficiary = || interpreter.stack.peek(0).map(|top| word(top).to_address());
+        self.under_way = interpreter.bytecode.opcode() == Opcode::SELFDESTRUCT.0
+            && beneficiary() == Ok(RIPEMD160);
+    }
+
+    fn step_end(&mut self, interpreter: &mut Interpreter, _: &mut C) {
+        let result = interpreter.bytecode.instruction_result();
+        self.seen |= self.under_way && result == Some(InstructionResult::OutOfGas);
+    }
+}
+
 impl Chain {
     /// Begins on the accounts of a world; `fork` is one that the reference [`has`].
     pub fn new(environment: &Environment, world: &World, fork: Fork) -> Chain {
@@ -94,7 +125,7 @@ impl Chain {
         let evm = Context::<BlockEnv, TxEnv, CfgEnv, Database>::new(database(world, fork), spec)
             .with_cfg(config)
             .with_block(block)
-            .build_mainnet();
+            .build_mainnet_with_inspector(Unpaid::default());
         Chain {
             evm,
             fork,
@@ -104,7 +135,7 @@ impl Chain {
 
     /// Runs a transaction; an error is the name of a variant of `TransactionError`.
     pub fn transact(&mut self, tx: &Transaction) -> Result<Settled, String> {
-        match self.evm.transact(transaction(tx)) {
+        match self.evm.inspect_tx(transaction(tx)) {
             Ok(ResultAndState { result, state }) => {
                 self.commit(&state);
                 self.evm.ctx.db_mut().commit(state);
@@ -113,6 +144,11 @@ impl Chain {
             Err(EVMError::Transaction(reason)) => Err(name(&reason).to_owned()),
             Err(other) => panic!("{other}"),
         }
+    }
+
+    /// Whether an account that is empty may have been cleared by mistake.
+    pub fn may_lack(&self, address: Address) -> bool {
+        address == RIPEMD160 && self.evm.inspector.seen
     }
 
     fn commit(&mut self, changes: &EvmState) {
