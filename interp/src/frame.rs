@@ -10,6 +10,7 @@ use crate::memory::Memory;
 use crate::message::Message;
 use crate::outcome::Halt;
 use crate::stack::Stack;
+use crate::traditional;
 use alloy_primitives::{Address, Bytes};
 use std::ops::Range;
 use std::sync::Arc;
@@ -76,6 +77,7 @@ pub(crate) struct Machine<'a> {
     pub rules: &'a Rules,
     pub stack: &'a mut Stack,
     pub advanced: advanced::Registers,
+    pub traditional: traditional::Registers,
     /// Hashes of this message, where the mode remembers them.
     pub memo: Option<&'a mut Memo>,
 }

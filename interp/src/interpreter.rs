@@ -229,6 +229,7 @@ impl Interpreter {
                     rules: &self.rules,
                     stack: &mut self.stack,
                     advanced: advanced::Registers::default(),
+                    traditional: traditional::Registers::default(),
                     memo: self.memo.as_deref_mut(),
                 };
                 driver.run(machine, observer)

@@ -28,6 +28,7 @@
 mod advanced;
 pub mod asm;
 mod code;
+mod dispatch;
 mod fork;
 mod frame;
 mod gas;

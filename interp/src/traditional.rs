@@ -1,12 +1,14 @@
 //! The traditional mode: fetch, check, charge, execute, byte by byte. The reference for every other.
 //!
-//! One `match` over the rows of the opcode table. It owns operand fetch, static checks and jumps;
-//! what opcodes mean is in `ops`.
+//! One handler an opcode, derived from the opcode table; each ends by fetching the next opcode. It owns
+//! operand fetch, static checks and jumps; what opcodes mean is in `ops`, how handlers follow each other
+//! in `dispatch`.
 //!
-//! Unsafe: code and stack are read and written through pointers that the loop has just checked.
+//! Unsafe: code and stack are read and written through pointers that the handlers have just checked.
 
 #![allow(unsafe_code)]
 
+use crate::dispatch::{FAILED, Next, is_chain, is_long, narrow, stop};
 use crate::fork::Fork;
 use crate::frame::{Exit, Machine};
 use crate::gas::Gas;
@@ -16,289 +18,458 @@ use crate::outcome::Halt;
 use crate::stack::{self, LIMIT};
 use crate::trace::{Observer, Step};
 use crate::word::Word;
-use std::sync::Arc;
+
+/// What the handlers share of a running frame, besides the machine's.
+#[derive(Debug)]
+pub(crate) struct Registers {
+    /// Item 0 of the frame's stack.
+    base: *mut Word,
+    /// The first byte of the code.
+    start: *const u8,
+    /// Where jumps may land, a bit a byte.
+    jumpdests: *const [u64],
+    fork: Fork,
+    /// Who watches, whose type the handlers know.
+    observer: *mut (),
+    exit: Option<Exit>,
+    #[cfg(not(tail_calls))]
+    gas: i64,
+}
+
+impl Default for Registers {
+    fn default() -> Registers {
+        Registers {
+            base: std::ptr::null_mut(),
+            start: std::ptr::null(),
+            jumpdests: &[],
+            fork: Fork::default(),
+            observer: std::ptr::null_mut(),
+            exit: None,
+            #[cfg(not(tail_calls))]
+            gas: 0,
+        }
+    }
+}
+
+/// What runs an opcode.
+///
+/// # Safety
+/// The opcode is at the instruction pointer, inside the padded code; the stack pointer and the registers
+/// are those of the running frame, the observer is of the type that the handler was made for.
+type Handler = unsafe fn(*const u8, *mut Word, i64, &mut Machine) -> Next<u8>;
 
 /// Runs the machine's frame from its position on, until it ends or calls.
 pub(crate) fn execute<O: Observer>(m: &mut Machine, observer: &mut O) -> Exit {
-    let code = Arc::clone(&m.frame.code);
     let base = m.stack.frame(m.frame.base);
-    let mut r = Registers {
-        // SAFETY: a position is inside the code or right behind it, and the padding follows.
-        ip: unsafe { code.padded().as_ptr().add(m.frame.position) },
-        // SAFETY: a frame has at most `LIMIT` items, and `Stack::frame` gives room for as many.
-        sp: unsafe { base.add(m.frame.height) },
-        gas: m.frame.gas,
+    let code = m.frame.code.padded().as_ptr();
+    m.traditional = Registers {
         base,
-        start: code.padded().as_ptr(),
-        jumpdests: code.jumpdests(),
+        start: code,
+        jumpdests: m.frame.code.jumpdests(),
+        fork: m.rules.fork,
+        observer: (&raw mut *observer).cast(),
+        ..Registers::default()
     };
-
-    // What follows the checks, by class. SAFETY of every arm: `check` saw the operands on the stack
-    // and room for the results, and `ip` points at the opcode of the arm.
-    macro_rules! step {
-        ($inputs:literal pure($function:expr)) => {
-            // SAFETY: the contract of the arms, above.
-            unsafe {
-                let operands = r.pop::<$inputs>();
-                r.push([$function(operands)]);
-                r.advance(1);
-            }
-        };
-        ($inputs:literal read($function:expr)) => {
-            // SAFETY: the contract of the arms, above.
-            unsafe {
-                let operands = r.pop::<$inputs>();
-                r.push([$function(m, operands)]);
-                r.advance(1);
-            }
-        };
-        ($inputs:literal memory($function:expr)) => {
-            // SAFETY: the contract of the arms, above.
-            unsafe {
-                let operands = r.pop::<$inputs>();
-                match m.frame.memory.window_or_grow(&mut r.gas, operands[0]) {
-                    Ok(window) => r.push($function(window, operands)),
-                    Err(halt) => break Exit::Halt(halt),
-                }
-                r.advance(1);
-            }
-        };
-        ($inputs:literal machine($function:expr)) => {
-            // SAFETY: the contract of the arms, above.
-            unsafe {
-                let operands = r.pop::<$inputs>();
-                m.frame.gas = r.gas;
-                match $function(m, operands) {
-                    Ok(results) => r.push(results),
-                    Err(halt) => break Exit::Halt(halt),
-                }
-                r.gas = m.frame.gas;
-                r.advance(1);
-            }
-        };
-        ($inputs:literal exit($function:expr)) => {
-            // SAFETY: the contract of the arms, above.
-            unsafe {
-                let operands = r.pop::<$inputs>();
-                r.advance(1);
-                r.save(m);
-                break $function(m, operands);
-            }
-        };
-        ($inputs:literal push($n:literal)) => {
-            // SAFETY: the contract of the arms, above.
-            unsafe { r.push_immediate::<$n>() }
-        };
-        ($inputs:literal dup($n:literal)) => {
-            // SAFETY: the contract of the arms, above.
-            unsafe {
-                r.push([stack::load(r.sp.sub($n))]);
-                r.advance(1);
-            }
-        };
-        ($inputs:literal swap($n:literal)) => {
-            // SAFETY: the contract of the arms, above.
-            unsafe {
-                stack::swap(r.sp.sub(1), r.sp.sub(1 + $n));
-                r.advance(1);
-            }
-        };
-        ($inputs:literal pop) => {
-            // SAFETY: the contract of the arms, above.
-            unsafe {
-                r.sp = r.sp.sub(1);
-                r.advance(1);
-            }
-        };
-        ($inputs:literal pc) => {
-            // SAFETY: the contract of the arms, above.
-            unsafe {
-                r.push([r.pc().into()]);
-                r.advance(1);
-            }
-        };
-        ($inputs:literal jumpdest) => {
-            // SAFETY: the contract of the arms, above.
-            unsafe { r.advance(1) }
-        };
-        ($inputs:literal jump) => {
-            // SAFETY: the contract of the arms, above.
-            unsafe {
-                let [target] = r.pop();
-                if let Err(halt) = r.jump(target) {
-                    break Exit::Halt(halt);
-                }
-                if O::COUNTS && observer.jumps(r.pc()) {
-                    r.save(m);
-                    break Exit::Jump;
-                }
-            }
-        };
-        ($inputs:literal jumpi) => {
-            // SAFETY: the contract of the arms, above.
-            unsafe {
-                let [target, condition] = r.pop();
-                if condition.is_zero() {
-                    r.advance(1);
-                } else if let Err(halt) = r.jump(target) {
-                    break Exit::Halt(halt);
-                } else if O::COUNTS && observer.jumps(r.pc()) {
-                    r.save(m);
-                    break Exit::Jump;
-                }
-            }
-        };
+    let gas = m.frame.gas.signed();
+    // SAFETY: a position is inside the code or right behind it, and the padding follows; a frame has at
+    // most `LIMIT` items, and `Stack::frame` gives room for as many. The frame keeps its code.
+    unsafe {
+        let (ip, sp) = (code.add(m.frame.position), base.add(m.frame.height));
+        drive::<O>(next::<O>(ip, sp, gas, m), m);
     }
-
-    macro_rules! dispatch {
-        ($($byte:literal $name:ident $gas:literal $inputs:literal $outputs:literal $since:ident $class:ident $(($arg:expr))?;)*) => {
-            loop {
-                // SAFETY: `ip` is inside the padded code: jumps go to checked positions, a PUSH moves
-                // over at most the padding, and the padding is STOP.
-                let byte = unsafe { *r.ip };
-                if O::OBSERVES {
-                    r.show(m, byte, observer);
-                }
-                match byte {
-                    $($byte => {
-                        if Fork::$since > Fork::Frontier && m.rules.fork < Fork::$since {
-                            break Exit::Halt(Halt::UndefinedOpcode);
-                        }
-                        if let Err(halt) = r.check::<$inputs, $outputs>($gas) {
-                            break Exit::Halt(halt);
-                        }
-                        step!($inputs $class $(($arg))?);
-                    })*
-                    _ => break Exit::Halt(Halt::UndefinedOpcode),
-                }
-            }
-        };
-    }
-    opcodes! { dispatch }
+    let exit = m.traditional.exit.take();
+    exit.unwrap_or(Exit::Halt(Halt::OutOfGas))
 }
 
-/// What the loop keeps in machine registers.
-struct Registers<'a> {
+/// Goes on at the opcode at `ip`.
+///
+/// # Safety
+/// As for its handler.
+#[inline(always)]
+unsafe fn next<O: Observer>(
     ip: *const u8,
     sp: *mut Word,
-    gas: Gas,
-    base: *mut Word,
-    start: *const u8,
-    jumpdests: &'a [u64],
+    gas: i64,
+    m: &mut Machine,
+) -> Next<u8> {
+    #[cfg(tail_calls)]
+    // SAFETY: the caller's.
+    unsafe {
+        handler::<O>(ip)(ip, sp, gas, m)
+    }
+    #[cfg(not(tail_calls))]
+    {
+        m.traditional.gas = gas;
+        (ip, sp)
+    }
 }
 
-impl Registers<'_> {
-    /// Stack underflow, stack overflow, gas: in this order, which the status shows.
-    #[inline(always)]
-    fn check<const INPUTS: usize, const OUTPUTS: usize>(&mut self, gas: u64) -> Result<(), Halt> {
-        let height = self.sp as usize - self.base as usize;
-        if height < INPUTS * size_of::<Word>() {
-            return Err(Halt::StackUnderflow);
-        }
-        if OUTPUTS > INPUTS && height > (LIMIT + INPUTS - OUTPUTS) * size_of::<Word>() {
-            return Err(Halt::StackOverflow);
-        }
-        self.gas.charge(gas)
-    }
+/// # Safety
+/// `ip` is inside the padded code: jumps go to checked positions, a PUSH moves over at most the padding,
+/// and the padding is STOP.
+#[inline(always)]
+unsafe fn handler<O: Observer>(ip: *const u8) -> Handler {
+    // SAFETY: the caller's.
+    Table::<O>::HANDLERS[usize::from(unsafe { *ip })]
+}
 
-    /// # Safety
-    /// `N` items are on the stack.
-    #[inline(always)]
-    unsafe fn pop<const N: usize>(&mut self) -> [Word; N] {
-        // SAFETY: the caller's.
-        unsafe {
-            let words = stack::top(self.sp);
-            self.sp = self.sp.sub(N);
-            words
-        }
+/// The loop to which handlers return.
+#[cfg(not(tail_calls))]
+fn drive<O: Observer>((mut ip, mut sp): Next<u8>, m: &mut Machine) {
+    while !ip.is_null() {
+        let gas = m.traditional.gas;
+        // SAFETY: every handler returns the position of an opcode whose contract it has kept.
+        (ip, sp) = unsafe { handler::<O>(ip)(ip, sp, gas, m) };
     }
+}
 
-    /// # Safety
-    /// There is room for `N` items.
-    #[inline(always)]
-    unsafe fn push<const N: usize>(&mut self, words: [Word; N]) {
-        // SAFETY: the caller's.
-        unsafe {
-            stack::put(self.sp, words);
-            self.sp = self.sp.add(N);
-        }
+#[cfg(tail_calls)]
+fn drive<O: Observer>(_: Next<u8>, _: &mut Machine) {}
+
+#[cold]
+fn halt(m: &mut Machine, halt: Halt) -> Next<u8> {
+    m.traditional.exit = Some(Exit::Halt(halt));
+    stop()
+}
+
+/// Back into the frame, where opcodes and the driver see it.
+///
+/// # Safety
+/// The pointers are the frame's.
+#[inline(always)]
+unsafe fn save(ip: *const u8, sp: *mut Word, gas: i64, m: &mut Machine) {
+    m.frame.gas = Gas::from_signed(gas);
+    m.frame.position = ip as usize - m.traditional.start as usize;
+    m.frame.height = (sp as usize - m.traditional.base as usize) / size_of::<Word>();
+}
+
+/// Shows the observer the opcode at `ip`, where it wants to see opcodes.
+///
+/// # Safety
+/// The contract of [`Handler`].
+#[inline(never)]
+unsafe fn show<O: Observer>(ip: *const u8, sp: *mut Word, gas: i64, m: &mut Machine) {
+    // SAFETY: the caller's; `height` items from the base on are on the stack.
+    let (stack, byte, observer) = unsafe {
+        save(ip, sp, gas, m);
+        (
+            std::slice::from_raw_parts(m.traditional.base, m.frame.height),
+            *ip,
+            &mut *m.traditional.observer.cast::<O>(),
+        )
+    };
+    observer.step(Step {
+        pc: m.frame.position,
+        opcode: Opcode(byte),
+        gas: m.frame.gas.left(),
+        depth: m.frame.message.depth,
+        address: m.frame.message.recipient,
+        stack,
+        memory: m.frame.memory.as_slice(),
+        return_data: &m.frame.return_data,
+        refund: m.frame.refund,
+    });
+}
+
+/// Stack underflow, stack overflow, gas: in this order, which the status shows. The gas left, or why not.
+///
+/// # Safety
+/// The contract of [`Handler`].
+#[inline(always)]
+unsafe fn check<const INPUTS: usize, const OUTPUTS: usize>(
+    sp: *mut Word,
+    gas: i64,
+    price: i64,
+    m: &Machine,
+) -> Result<i64, Halt> {
+    let height = sp as usize - m.traditional.base as usize;
+    if height < INPUTS * size_of::<Word>() {
+        return Err(Halt::StackUnderflow);
     }
+    if OUTPUTS > INPUTS && height > (LIMIT + INPUTS - OUTPUTS) * size_of::<Word>() {
+        return Err(Halt::StackOverflow);
+    }
+    let gas = gas - price;
+    if gas < 0 {
+        return Err(Halt::OutOfGas);
+    }
+    Ok(gas)
+}
 
-    /// Pushes the `N` bytes behind the opcode and moves behind them.
-    ///
-    /// # Safety
-    /// `ip` points at an opcode of the code, and there is room for an item.
-    #[inline(always)]
-    unsafe fn push_immediate<const N: usize>(&mut self) {
-        // SAFETY: 8 bytes from any byte of the immediate on are inside the padded code.
-        let eight =
-            |at: usize| u64::from_be(unsafe { self.ip.add(1 + at).cast::<u64>().read_unaligned() });
-        // Limb by limb from 8-byte loads: from single bytes the compiler makes single loads.
-        let limb = |i: usize| match N.saturating_sub(8 * i) {
-            0 => 0,
-            short @ 1..8 => eight(0) >> (64 - 8 * short),
-            _ => eight(N - 8 * (i + 1)),
+/// The operands of an opcode.
+///
+/// # Safety
+/// `N` items are on the stack.
+#[inline(always)]
+unsafe fn operands<const N: usize>(sp: *mut Word, plain: bool) -> [Word; N] {
+    // SAFETY: the caller's.
+    unsafe {
+        if plain {
+            let mut operands = [Word::ZERO; N];
+            if N > 0 {
+                operands[0] = *sp.sub(1);
+            }
+            if N > 1 {
+                operands[1] = *sp.sub(2);
+            }
+            return operands;
+        }
+        stack::top(sp)
+    }
+}
+
+/// The `N` bytes behind the opcode at `ip`.
+///
+/// # Safety
+/// It is a PUSH of the padded code.
+#[inline(always)]
+unsafe fn immediate<const N: usize>(ip: *const u8) -> Word {
+    // SAFETY: 8 bytes from any byte of the immediate on are inside the padded code.
+    let eight = |at: usize| u64::from_be(unsafe { ip.add(1 + at).cast::<u64>().read_unaligned() });
+    // Limb by limb from 8-byte loads: from single bytes the compiler makes single loads.
+    let limb = |i: usize| match N.saturating_sub(8 * i) {
+        0 => 0,
+        short @ 1..8 => eight(0) >> (64 - 8 * short),
+        _ => eight(N - 8 * (i + 1)),
+    };
+    Word([limb(0), limb(1), limb(2), limb(3)])
+}
+
+/// Jumps to `target`, if it is a jumpdest.
+///
+/// # Safety
+/// The contract of [`Handler`].
+#[inline(always)]
+unsafe fn jump<O: Observer>(target: Word, sp: *mut Word, gas: i64, m: &mut Machine) -> Next<u8> {
+    let target = target.saturating_u64();
+    // SAFETY: the frame keeps its code; a jumpdest is inside it; the observer is an `O`.
+    unsafe {
+        let jumpdests = &*m.traditional.jumpdests;
+        let limb = jumpdests.get((target / 64) as usize);
+        if limb.is_none_or(|bits| bits >> (target % 64) & 1 == 0) {
+            return halt(m, Halt::InvalidJump);
+        }
+        let ip = m.traditional.start.add(target as usize);
+        if O::COUNTS && (*m.traditional.observer.cast::<O>()).jumps(target as usize) {
+            return arrive(ip, sp, gas, m);
+        }
+        next::<O>(ip, sp, gas, m)
+    }
+}
+
+/// Leaves at a jumpdest that the observer wants.
+///
+/// # Safety
+/// The contract of [`Handler`].
+#[inline(never)]
+unsafe fn arrive(ip: *const u8, sp: *mut Word, gas: i64, m: &mut Machine) -> Next<u8> {
+    // SAFETY: the caller's.
+    unsafe { save(ip, sp, gas, m) };
+    m.traditional.exit = Some(Exit::Jump);
+    stop()
+}
+
+/// What follows the checks, by class. SAFETY of every arm: the contract of [`Handler`]; `check` saw the
+/// operands on the stack and room for the results.
+macro_rules! step {
+    ($ip:ident $sp:ident $gas:ident $m:ident $byte:literal $name:ident $inputs:literal pure($function:expr)) => {{
+        if is_long($byte) {
+            let Some(result) = narrow($byte, operands::<$inputs>($sp, false)) else {
+                return called::$name::<O>($ip, $sp, $gas, $m);
+            };
+            stack::store($sp.sub($inputs), result);
+        } else {
+            stack::store($sp.sub($inputs), $function(operands::<$inputs>($sp, is_chain($byte))));
+        }
+        next::<O>($ip.add(1), $sp.sub($inputs).add(1), $gas, $m)
+    }};
+    ($ip:ident $sp:ident $gas:ident $m:ident $byte:literal $name:ident $inputs:literal read($function:expr)) => {{
+        apart::$name($ip, $sp, $gas, $m);
+        next::<O>($ip.add(1), $sp.sub($inputs).add(1), $gas, $m)
+    }};
+    ($ip:ident $sp:ident $gas:ident $m:ident $byte:literal $name:ident $inputs:literal memory($function:expr)) => {{
+        let operands = operands::<$inputs>($sp, false);
+        let at = operands[0].saturating_u64();
+        let mut gas = $gas;
+        if $m.frame.memory.window_at(at).is_none() {
+            gas = $m.frame.memory.grow_in_place($gas, at);
+            if gas < 0 {
+                return called::$name::<O>($ip, $sp, $gas, $m);
+            }
+        }
+        let Some(window) = $m.frame.memory.window_at(at) else {
+            return called::$name::<O>($ip, $sp, $gas, $m);
         };
-        let word = Word([limb(0), limb(1), limb(2), limb(3)]);
-        // SAFETY: the caller's.
-        unsafe {
-            self.push([word]);
-            self.advance(1 + N);
+        let results = $function(window, operands);
+        let sp = $sp.sub($inputs);
+        stack::put(sp, results);
+        next::<O>($ip.add(1), sp.add(results.len()), gas, $m)
+    }};
+    ($ip:ident $sp:ident $gas:ident $m:ident $byte:literal $name:ident $inputs:literal machine($function:expr)) => {
+        called::$name::<O>($ip, $sp, $gas, $m)
+    };
+    ($ip:ident $sp:ident $gas:ident $m:ident $byte:literal $name:ident $inputs:literal exit($function:expr)) => {{
+        apart::$name($ip, $sp, $gas, $m);
+        stop()
+    }};
+    ($ip:ident $sp:ident $gas:ident $m:ident $byte:literal $name:ident $inputs:literal push($n:literal)) => {{
+        stack::store($sp, immediate::<$n>($ip));
+        next::<O>($ip.add(1 + $n), $sp.add(1), $gas, $m)
+    }};
+    ($ip:ident $sp:ident $gas:ident $m:ident $byte:literal $name:ident $inputs:literal dup($n:literal)) => {{
+        stack::store($sp, stack::load($sp.sub($n)));
+        next::<O>($ip.add(1), $sp.add(1), $gas, $m)
+    }};
+    ($ip:ident $sp:ident $gas:ident $m:ident $byte:literal $name:ident $inputs:literal swap($n:literal)) => {{
+        stack::swap($sp.sub(1), $sp.sub(1 + $n));
+        next::<O>($ip.add(1), $sp, $gas, $m)
+    }};
+    ($ip:ident $sp:ident $gas:ident $m:ident $byte:literal $name:ident $inputs:literal pop) => {
+        next::<O>($ip.add(1), $sp.sub(1), $gas, $m)
+    };
+    ($ip:ident $sp:ident $gas:ident $m:ident $byte:literal $name:ident $inputs:literal pc) => {{
+        let pc = $ip as usize - $m.traditional.start as usize;
+        stack::store($sp, Word::from(pc));
+        next::<O>($ip.add(1), $sp.add(1), $gas, $m)
+    }};
+    ($ip:ident $sp:ident $gas:ident $m:ident $byte:literal $name:ident $inputs:literal jumpdest) => {
+        next::<O>($ip.add(1), $sp, $gas, $m)
+    };
+    ($ip:ident $sp:ident $gas:ident $m:ident $byte:literal $name:ident $inputs:literal jump) => {{
+        let [target] = operands::<1>($sp, false);
+        jump::<O>(target, $sp.sub(1), $gas, $m)
+    }};
+    ($ip:ident $sp:ident $gas:ident $m:ident $byte:literal $name:ident $inputs:literal jumpi) => {{
+        let [target, condition] = operands::<2>($sp, false);
+        if condition.is_zero() {
+            return next::<O>($ip.add(1), $sp.sub(2), $gas, $m);
         }
-    }
+        jump::<O>(target, $sp.sub(2), $gas, $m)
+    }};
+}
 
-    /// # Safety
-    /// The code goes on for as many bytes.
-    #[inline(always)]
-    unsafe fn advance(&mut self, bytes: usize) {
-        // SAFETY: the caller's.
-        self.ip = unsafe { self.ip.add(bytes) };
-    }
-
-    #[inline(always)]
-    fn pc(&self) -> usize {
-        self.ip as usize - self.start as usize
-    }
-
-    #[inline(always)]
-    fn jump(&mut self, target: Word) -> Result<(), Halt> {
-        let target = target.saturating_u64();
-        let bits = self
-            .jumpdests
-            .get((target / 64) as usize)
-            .copied()
-            .unwrap_or(0);
-        if bits >> (target % 64) & 1 == 0 {
-            return Err(Halt::InvalidJump);
+/// What is done apart, by class; the gas afterwards. SAFETY of every arm: as for `step`.
+macro_rules! apart {
+    ($ip:ident $sp:ident $gas:ident $m:ident $inputs:literal pure($function:expr)) => {{
+        stack::store($sp.sub($inputs), $function(operands::<$inputs>($sp, false)));
+        $gas
+    }};
+    ($ip:ident $sp:ident $gas:ident $m:ident $inputs:literal read($function:expr)) => {{
+        stack::store($sp.sub($inputs), $function($m, operands::<$inputs>($sp, false)));
+        $gas
+    }};
+    ($ip:ident $sp:ident $gas:ident $m:ident $inputs:literal memory($function:expr)) => {{
+        let operands = operands::<$inputs>($sp, false);
+        let mut gas = Gas::from_signed($gas);
+        match $m.frame.memory.window_or_grow(&mut gas, operands[0]) {
+            Ok(window) => {
+                stack::put($sp.sub($inputs), $function(window, operands));
+                gas.signed()
+            }
+            Err(reason) => failed($m, reason),
         }
-        // SAFETY: a jumpdest is inside the code.
-        self.ip = unsafe { self.start.add(target as usize) };
-        Ok(())
-    }
+    }};
+    ($ip:ident $sp:ident $gas:ident $m:ident $inputs:literal machine($function:expr)) => {{
+        $m.frame.gas = Gas::from_signed($gas);
+        match $function($m, operands::<$inputs>($sp, false)) {
+            Ok(results) => {
+                stack::put($sp.sub($inputs), results);
+                $m.frame.gas.signed()
+            }
+            Err(reason) => failed($m, reason),
+        }
+    }};
+    ($ip:ident $sp:ident $gas:ident $m:ident $inputs:literal exit($function:expr)) => {{
+        save($ip.add(1), $sp.sub($inputs), $gas, $m);
+        let exit = $function($m, operands::<$inputs>($sp, false));
+        $m.traditional.exit = Some(exit);
+        $gas
+    }};
+    ($ip:ident $sp:ident $gas:ident $m:ident $inputs:literal $class:ident $(($arg:expr))?) => {
+        $gas
+    };
+}
 
-    /// Back into the frame, where opcodes and the driver see it. Always inlined, as all methods: a
-    /// reference to the registers would put them into memory.
-    #[inline(always)]
-    fn save(&self, m: &mut Machine) {
-        m.frame.gas = self.gas;
-        m.frame.position = self.pc();
-        m.frame.height = (self.sp as usize - self.base as usize) / size_of::<Word>();
-    }
+#[cold]
+fn failed(m: &mut Machine, reason: Halt) -> i64 {
+    halt(m, reason);
+    FAILED
+}
 
-    #[inline(always)]
-    fn show<O: Observer>(&self, m: &mut Machine, byte: u8, observer: &mut O) {
-        self.save(m);
-        observer.step(Step {
-            pc: self.pc(),
-            opcode: Opcode(byte),
-            gas: self.gas.left(),
-            depth: m.frame.message.depth,
-            address: m.frame.message.recipient,
-            // SAFETY: `height` items from `base` on are on the stack.
-            stack: unsafe { std::slice::from_raw_parts(self.base, m.frame.height) },
-            memory: m.frame.memory.as_slice(),
-            return_data: &m.frame.return_data,
-            refund: m.frame.refund,
-        });
+macro_rules! define {
+    ($($byte:literal $name:ident $gas:literal $inputs:literal $outputs:literal $since:ident $class:ident $(($arg:expr))?;)*) => {
+        /// One handler an opcode, under its name, which is what profiles show.
+        #[allow(non_snake_case)]
+        mod op {
+            use super::*;
+            $(pub(super) unsafe fn $name<O: Observer>(ip: *const u8, sp: *mut Word, gas: i64, m: &mut Machine) -> Next<u8> {
+                // SAFETY: the contract of `Handler`.
+                unsafe {
+                    if O::OBSERVES {
+                        show::<O>(ip, sp, gas, m);
+                    }
+                    if Fork::$since > Fork::Frontier && m.traditional.fork < Fork::$since {
+                        return halt(m, Halt::UndefinedOpcode);
+                    }
+                    let gas = match check::<$inputs, $outputs>(sp, gas, $gas, m) {
+                        Ok(gas) => gas,
+                        Err(reason) => return halt(m, reason),
+                    };
+                    step!(ip sp gas m $byte $name $inputs $class $(($arg))?)
+                }
+            })*
+        }
+
+        /// What of them needs room on the native stack.
+        #[allow(dead_code, non_snake_case, unused_variables, reason = "of most classes, there is nothing")]
+        mod apart {
+            use super::*;
+            $(#[inline(never)]
+            pub(super) unsafe fn $name(ip: *const u8, sp: *mut Word, gas: i64, m: &mut Machine) -> i64 {
+                // SAFETY: the contract of `Handler`, and what `check` saw.
+                #[allow(unused_unsafe, reason = "of most classes, there is nothing")]
+                unsafe {
+                    apart!(ip sp gas m $inputs $class $(($arg))?)
+                }
+            })*
+        }
+
+        /// Handlers that do that and go on.
+        #[allow(dead_code, non_snake_case, reason = "of most classes, there is nothing")]
+        mod called {
+            use super::*;
+            $(#[inline(always)]
+            pub(super) unsafe fn $name<O: Observer>(ip: *const u8, sp: *mut Word, gas: i64, m: &mut Machine) -> Next<u8> {
+                // SAFETY: the contract of `Handler`, and what `check` saw.
+                unsafe {
+                    let gas = apart::$name(ip, sp, gas, m);
+                    if gas == FAILED {
+                        return stop();
+                    }
+                    next::<O>(ip.add(1), sp.sub($inputs).add($outputs), gas, m)
+                }
+            })*
+        }
+
+        /// The handlers for a type of observer.
+        struct Table<O>(std::marker::PhantomData<O>);
+
+        impl<O: Observer> Table<O> {
+            const HANDLERS: &'static [Handler; 256] = &{
+                let mut table = [undefined::<O> as Handler; 256];
+                $(table[$byte] = op::$name::<O>;)*
+                table
+            };
+        }
+    };
+}
+opcodes! { define }
+
+/// A byte that is no opcode.
+unsafe fn undefined<O: Observer>(ip: *const u8, sp: *mut Word, gas: i64, m: &mut Machine) -> Next<u8> {
+    if O::OBSERVES {
+        // SAFETY: the contract of `Handler`.
+        unsafe { show::<O>(ip, sp, gas, m) };
     }
+    halt(m, Halt::UndefinedOpcode)
 }

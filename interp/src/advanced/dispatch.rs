@@ -1,9 +1,5 @@
-//! From one handler to the next, into the stream and out of it.
-//!
-//! Two forms of one set of handlers. Where the build makes a call in tail position a jump (optimised,
-//! without debug assertions: `tail_calls`, set by the build script and held true by a test on a
-//! small stack), a handler calls the next one. Elsewhere it returns to a loop, which is right in every
-//! build, and costs up to a fifth.
+//! Into the stream of a program and out of it. How one handler follows another is told in the crate's
+//! `dispatch`.
 //!
 //! Unsafe: the pointers that handlers work on.
 
@@ -12,6 +8,7 @@
 use super::handlers::{self, HANDLERS};
 use super::instruction::Cell;
 use super::program::Program;
+use crate::dispatch::{Next, stop};
 use crate::frame::Machine;
 use crate::outcome::Halt;
 use crate::word::Word;
@@ -51,20 +48,12 @@ impl Default for Registers {
     }
 }
 
-/// What handlers return: the next instruction, null to leave, and the stack pointer.
-#[cfg(not(tail_calls))]
-pub(super) type Next = (*const Cell, *mut Word);
-/// What handlers return: nothing, as any value to return would have to be the next handler's, and the compiler
-/// does not always see that it is.
-#[cfg(tail_calls)]
-pub(super) type Next = ();
-
 /// Goes on at an instruction.
 ///
 /// # Safety
 /// As for its handler.
 #[inline(always)]
-pub(super) unsafe fn next(ip: *const Cell, sp: *mut Word, gas: i64, m: &mut Machine) -> Next {
+pub(super) unsafe fn next(ip: *const Cell, sp: *mut Word, gas: i64, m: &mut Machine) -> Next<Cell> {
     #[cfg(tail_calls)]
     // SAFETY: the caller's; the first field is a number below the table's length.
     unsafe {
@@ -78,16 +67,9 @@ pub(super) unsafe fn next(ip: *const Cell, sp: *mut Word, gas: i64, m: &mut Mach
 }
 
 /// Leaves the stream.
-pub(super) fn leave(m: &mut Machine, left: Left) -> Next {
+pub(super) fn leave(m: &mut Machine, left: Left) -> Next<Cell> {
     m.advanced.left = left;
     stop()
-}
-
-/// Nothing comes next: it is already told why.
-#[inline(always)]
-pub(super) fn stop() -> Next {
-    #[cfg(not(tail_calls))]
-    (std::ptr::null(), std::ptr::null_mut())
 }
 
 /// # Safety
@@ -120,7 +102,7 @@ pub(super) fn run(program: &mut Program, header: usize, m: &mut Machine) -> Left
 
 /// The loop to which handlers return.
 #[cfg(not(tail_calls))]
-fn drive((mut ip, mut sp): Next, m: &mut Machine) {
+fn drive((mut ip, mut sp): Next<Cell>, m: &mut Machine) {
     while !ip.is_null() {
         let gas = m.advanced.gas;
         // SAFETY: every handler returns the cell of an instruction whose contract it has kept.
@@ -129,4 +111,4 @@ fn drive((mut ip, mut sp): Next, m: &mut Machine) {
 }
 
 #[cfg(tail_calls)]
-fn drive(_: Next, _: &mut Machine) {}
+fn drive(_: Next<Cell>, _: &mut Machine) {}

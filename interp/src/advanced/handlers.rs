@@ -15,8 +15,9 @@
 
 #![allow(unsafe_code)]
 
-use super::dispatch::{Left, Next, leave, next, stop};
+use super::dispatch::{Left, leave, next};
 use super::instruction::{self as ins, Cell, Form, Header, Test};
+use crate::dispatch::{FAILED, Next, is_chain, is_long, narrow, stop};
 use crate::frame::Machine;
 use crate::gas::Gas;
 use crate::opcode::{Opcode, opcodes};
@@ -30,7 +31,7 @@ use crate::word::Word;
 /// # Safety
 /// The cell is the first of an instruction that the handler is for; the stack pointer is that of the
 /// trace's entry, whose header has checked the stack; the gas is what the header left.
-pub(super) type Handler = unsafe fn(*const Cell, *mut Word, i64, &mut Machine) -> Next;
+pub(super) type Handler = unsafe fn(*const Cell, *mut Word, i64, &mut Machine) -> Next<Cell>;
 
 /// A field of the instruction at `ip`; from 4 on those of the next cell.
 ///
@@ -142,15 +143,6 @@ unsafe fn operands<const N: usize, A: Source, B: Source>(
     operands
 }
 
-/// Opcodes that run along a carry chain: their operands may be read while they compute. Others
-/// would be read in 16-byte pieces, and wait for slots that were just written.
-const fn is_chain(op: u8) -> bool {
-    matches!(
-        Opcode(op),
-        Opcode::ADD | Opcode::SUB | Opcode::LT | Opcode::GT | Opcode::SLT | Opcode::SGT
-    )
-}
-
 /// How a memory access says where.
 trait Address {
     /// The offset, or `u64::MAX` where it is beyond 64 bits.
@@ -209,7 +201,7 @@ impl Address for AtSum {
 }
 
 #[cold]
-fn halt(m: &mut Machine, halt: Halt) -> Next {
+fn halt(m: &mut Machine, halt: Halt) -> Next<Cell> {
     leave(m, Left::Halt(halt))
 }
 
@@ -221,7 +213,7 @@ fn halt(m: &mut Machine, halt: Halt) -> Next {
 /// `sp` is the stack pointer of the frame, laid out.
 #[cold]
 #[inline(never)]
-unsafe fn leave_at(pc: u16, sp: *mut Word, gas: i64, m: &mut Machine, from: usize) -> Next {
+unsafe fn leave_at(pc: u16, sp: *mut Word, gas: i64, m: &mut Machine, from: usize) -> Next<Cell> {
     if gas < 0 {
         return halt(m, Halt::OutOfGas);
     }
@@ -250,7 +242,7 @@ pub(super) unsafe fn enter<const CHECKS_STACK: bool>(
     sp: *mut Word,
     gas: i64,
     m: &mut Machine,
-) -> Next {
+) -> Next<Cell> {
     // SAFETY: the caller's; an instruction follows a header.
     unsafe {
         let needs = Header::of(*header);
@@ -277,7 +269,7 @@ unsafe fn far(ip: *const Cell, n: usize) -> *const Cell {
     unsafe { ip.offset(field(ip, n) as i16 as isize) }
 }
 
-unsafe fn jump<const CHECKS_STACK: bool>(ip: *const Cell, sp: *mut Word, gas: i64, m: &mut Machine) -> Next {
+unsafe fn jump<const CHECKS_STACK: bool>(ip: *const Cell, sp: *mut Word, gas: i64, m: &mut Machine) -> Next<Cell> {
     // SAFETY: the contract of `Handler`.
     unsafe {
         let gas = gas + i64::from(field(ip, 3));
@@ -285,7 +277,7 @@ unsafe fn jump<const CHECKS_STACK: bool>(ip: *const Cell, sp: *mut Word, gas: i6
     }
 }
 
-unsafe fn leave_for_entry(ip: *const Cell, sp: *mut Word, gas: i64, m: &mut Machine) -> Next {
+unsafe fn leave_for_entry(ip: *const Cell, sp: *mut Word, gas: i64, m: &mut Machine) -> Next<Cell> {
     // SAFETY: the contract of `Handler`.
     unsafe {
         let gas = gas + i64::from(field(ip, 3));
@@ -295,7 +287,7 @@ unsafe fn leave_for_entry(ip: *const Cell, sp: *mut Word, gas: i64, m: &mut Mach
     }
 }
 
-unsafe fn resume(ip: *const Cell, sp: *mut Word, gas: i64, m: &mut Machine) -> Next {
+unsafe fn resume(ip: *const Cell, sp: *mut Word, gas: i64, m: &mut Machine) -> Next<Cell> {
     // SAFETY: the contract of `Handler`.
     unsafe {
         let gas = gas + i64::from(field(ip, 3));
@@ -303,7 +295,7 @@ unsafe fn resume(ip: *const Cell, sp: *mut Word, gas: i64, m: &mut Machine) -> N
     }
 }
 
-unsafe fn jump_dynamic(ip: *const Cell, sp: *mut Word, gas: i64, m: &mut Machine) -> Next {
+unsafe fn jump_dynamic(ip: *const Cell, sp: *mut Word, gas: i64, m: &mut Machine) -> Next<Cell> {
     // SAFETY: the contract of `Handler`; the next cell holds the last target and its distance, 0 for none.
     unsafe {
         let target = Slot::get(ip, sp, 1).saturating_u64();
@@ -318,7 +310,7 @@ unsafe fn jump_dynamic(ip: *const Cell, sp: *mut Word, gas: i64, m: &mut Machine
 
 /// A dynamic jump to another target than the last time.
 #[inline(never)]
-unsafe fn find(ip: *const Cell, sp: *mut Word, gas: i64, m: &mut Machine) -> Next {
+unsafe fn find(ip: *const Cell, sp: *mut Word, gas: i64, m: &mut Machine) -> Next<Cell> {
     // SAFETY: the contract of `Handler`; the program is that of the stream.
     unsafe {
         let target = Slot::get(ip, sp, 1).saturating_u64();
@@ -344,7 +336,7 @@ unsafe fn find(ip: *const Cell, sp: *mut Word, gas: i64, m: &mut Machine) -> Nex
 
 /// A jump to no jumpdest, if it could be paid.
 #[cold]
-fn fail(gas: i64, m: &mut Machine) -> Next {
+fn fail(gas: i64, m: &mut Machine) -> Next<Cell> {
     halt(m, if gas < 0 { Halt::OutOfGas } else { Halt::InvalidJump })
 }
 
@@ -354,7 +346,7 @@ unsafe fn branch<const T: u8, const WHEN: bool, A: Source, B: Source>(
     sp: *mut Word,
     gas: i64,
     m: &mut Machine,
-) -> Next {
+) -> Next<Cell> {
     const LT: u8 = Test::Lt as u8;
     const SLT: u8 = Test::Slt as u8;
     const EQ: u8 = Test::Eq as u8;
@@ -374,7 +366,7 @@ unsafe fn branch<const T: u8, const WHEN: bool, A: Source, B: Source>(
     }
 }
 
-unsafe fn copy(ip: *const Cell, sp: *mut Word, gas: i64, m: &mut Machine) -> Next {
+unsafe fn copy(ip: *const Cell, sp: *mut Word, gas: i64, m: &mut Machine) -> Next<Cell> {
     // SAFETY: the contract of `Handler`.
     unsafe {
         stack::store(slot(ip, sp, 2), Slot::get(ip, sp, 1));
@@ -382,7 +374,7 @@ unsafe fn copy(ip: *const Cell, sp: *mut Word, gas: i64, m: &mut Machine) -> Nex
     }
 }
 
-unsafe fn copy_two(ip: *const Cell, sp: *mut Word, gas: i64, m: &mut Machine) -> Next {
+unsafe fn copy_two(ip: *const Cell, sp: *mut Word, gas: i64, m: &mut Machine) -> Next<Cell> {
     // SAFETY: the contract of `Handler`.
     unsafe {
         stack::store(slot(ip, sp, 2), Slot::get(ip, sp, 1));
@@ -391,7 +383,7 @@ unsafe fn copy_two(ip: *const Cell, sp: *mut Word, gas: i64, m: &mut Machine) ->
     }
 }
 
-unsafe fn set<A: Source>(ip: *const Cell, sp: *mut Word, gas: i64, m: &mut Machine) -> Next {
+unsafe fn set<A: Source>(ip: *const Cell, sp: *mut Word, gas: i64, m: &mut Machine) -> Next<Cell> {
     // SAFETY: the contract of `Handler`.
     unsafe {
         stack::store(slot(ip, sp, 3), A::get(ip, sp, 1));
@@ -399,7 +391,7 @@ unsafe fn set<A: Source>(ip: *const Cell, sp: *mut Word, gas: i64, m: &mut Machi
     }
 }
 
-unsafe fn set_word(ip: *const Cell, sp: *mut Word, gas: i64, m: &mut Machine) -> Next {
+unsafe fn set_word(ip: *const Cell, sp: *mut Word, gas: i64, m: &mut Machine) -> Next<Cell> {
     // SAFETY: the contract of `Handler`; four cells follow.
     unsafe {
         let word = Word([long(ip, 1), long(ip, 2), long(ip, 3), long(ip, 4)]);
@@ -408,7 +400,7 @@ unsafe fn set_word(ip: *const Cell, sp: *mut Word, gas: i64, m: &mut Machine) ->
     }
 }
 
-unsafe fn mask(ip: *const Cell, sp: *mut Word, gas: i64, m: &mut Machine) -> Next {
+unsafe fn mask(ip: *const Cell, sp: *mut Word, gas: i64, m: &mut Machine) -> Next<Cell> {
     // SAFETY: the contract of `Handler`; the number of bits is 1 to 255.
     unsafe {
         let Word([a, b, c, d]) = Slot::get(ip, sp, 1);
@@ -424,12 +416,9 @@ unsafe fn mask(ip: *const Cell, sp: *mut Word, gas: i64, m: &mut Machine) -> Nex
     }
 }
 
-unsafe fn undefined(_: *const Cell, _: *mut Word, _: i64, m: &mut Machine) -> Next {
+unsafe fn undefined(_: *const Cell, _: *mut Word, _: i64, m: &mut Machine) -> Next<Cell> {
     halt(m, Halt::UndefinedOpcode)
 }
-
-/// What the functions in `apart` return in the place of gas where the frame failed.
-const FAILED: i64 = i64::MIN;
 
 #[cold]
 fn failed(m: &mut Machine, reason: Halt) -> i64 {
@@ -498,27 +487,6 @@ unsafe fn wide_operands<const N: usize>(ip: *const Cell, sp: *mut Word) -> [Word
                 Slot::get(ip, sp, FIELDS[i])
             }
         })
-    }
-}
-
-/// Opcodes whose computing takes a call, with operands on the native stack.
-const fn is_long(op: u8) -> bool {
-    matches!(
-        Opcode(op),
-        Opcode::DIV | Opcode::SDIV | Opcode::MOD | Opcode::SMOD | Opcode::ADDMOD | Opcode::MULMOD
-    )
-}
-
-/// The result of such an opcode where it takes no call.
-#[inline(always)]
-fn narrow<const N: usize>(op: u8, operands: [Word; N]) -> Option<Word> {
-    let (a, b) = (*operands.first()?, *operands.get(1)?);
-    match Opcode(op) {
-        Opcode::DIV => a.narrow_div(b),
-        Opcode::SDIV => a.narrow_signed_div(b),
-        Opcode::MOD => a.narrow_rem(b),
-        Opcode::SMOD => a.narrow_signed_rem(b),
-        _ => None,
     }
 }
 
@@ -648,7 +616,7 @@ macro_rules! define {
         #[allow(dead_code, non_snake_case, unused_variables, reason = "of each class, the rows of others are empty")]
         mod op {
             use super::*;
-            $(pub(super) unsafe fn $name<A: Source, B: Source>(ip: *const Cell, sp: *mut Word, gas: i64, m: &mut Machine) -> Next {
+            $(pub(super) unsafe fn $name<A: Source, B: Source>(ip: *const Cell, sp: *mut Word, gas: i64, m: &mut Machine) -> Next<Cell> {
                 body!(ip sp gas m $byte $name $inputs $class $(($arg))?)
             })*
         }
@@ -658,7 +626,7 @@ macro_rules! define {
         mod called {
             use super::*;
             $(#[inline(never)]
-            pub(super) unsafe fn $name<A: Source, B: Source>(ip: *const Cell, sp: *mut Word, gas: i64, m: &mut Machine) -> Next {
+            pub(super) unsafe fn $name<A: Source, B: Source>(ip: *const Cell, sp: *mut Word, gas: i64, m: &mut Machine) -> Next<Cell> {
                 // SAFETY: the contract of `Handler`.
                 unsafe {
                     apart::$name::<A, B>(ip, sp, gas, m);
@@ -682,7 +650,7 @@ macro_rules! define {
         #[allow(dead_code, non_snake_case, unused_variables, reason = "of each class, the rows of others are empty")]
         mod memory_op {
             use super::*;
-            $(pub(super) unsafe fn $name<A: Address, B: Source>(ip: *const Cell, sp: *mut Word, gas: i64, m: &mut Machine) -> Next {
+            $(pub(super) unsafe fn $name<A: Address, B: Source>(ip: *const Cell, sp: *mut Word, gas: i64, m: &mut Machine) -> Next<Cell> {
                 // SAFETY: the contract of `Handler`.
                 unsafe {
                     if access!(ip sp m $inputs A::offset(ip, sp); $class $(($arg))?) {
@@ -699,7 +667,7 @@ macro_rules! define {
         mod grown {
             use super::*;
             $(#[inline(never)]
-            pub(super) unsafe fn $name<A: Address, B: Source>(ip: *const Cell, sp: *mut Word, gas: i64, m: &mut Machine) -> Next {
+            pub(super) unsafe fn $name<A: Address, B: Source>(ip: *const Cell, sp: *mut Word, gas: i64, m: &mut Machine) -> Next<Cell> {
                 // SAFETY: the contract of `Handler`.
                 unsafe {
                     let at = A::offset(ip, sp);

@@ -1,0 +1,57 @@
+//! How one handler follows another, for both modes.
+//!
+//! Two forms of one set of handlers. Where the build makes a call in tail position a jump (optimised,
+//! without debug assertions: `tail_calls`, set by the build script and held true by a test on a
+//! small stack), a handler calls the next one. Elsewhere it returns to a loop, which is right in every
+//! build, and costs up to a fifth.
+//!
+//! A call is in tail position only where nothing of the handler's lives on the native stack: what takes
+//! the address of a local is done apart, in a function that is not inlined.
+
+use crate::word::Word;
+
+/// What handlers return: the next instruction, null to leave, and the stack pointer.
+#[cfg(not(tail_calls))]
+pub(crate) type Next<I> = (*const I, *mut Word);
+/// What handlers return: nothing, as any value to return would have to be the next handler's, and the compiler
+/// does not always see that it is.
+#[cfg(tail_calls)]
+pub(crate) type Next<I> = std::marker::PhantomData<I>;
+
+/// Nothing comes next: it is already told why.
+#[inline(always)]
+pub(crate) fn stop<I>() -> Next<I> {
+    #[cfg(not(tail_calls))]
+    return (std::ptr::null(), std::ptr::null_mut());
+    #[cfg(tail_calls)]
+    std::marker::PhantomData
+}
+
+/// What a function apart returns in the place of gas where the frame failed.
+pub(crate) const FAILED: i64 = i64::MIN;
+
+/// Opcodes that run along a carry chain: their operands may be read while they compute. Others
+/// would be read in 16-byte pieces, and wait for slots that were just written.
+pub(crate) const fn is_chain(op: u8) -> bool {
+    // ADD, SUB, LT, GT, SLT, SGT
+    matches!(op, 0x01 | 0x03 | 0x10..=0x13)
+}
+
+/// Opcodes whose computing takes a call, with operands on the native stack.
+pub(crate) const fn is_long(op: u8) -> bool {
+    // DIV, SDIV, MOD, SMOD, ADDMOD, MULMOD
+    matches!(op, 0x04..=0x09)
+}
+
+/// The result of such an opcode where it takes no call.
+#[inline(always)]
+pub(crate) fn narrow<const N: usize>(op: u8, operands: [Word; N]) -> Option<Word> {
+    let (a, b) = (*operands.first()?, *operands.get(1)?);
+    match op {
+        0x04 => a.narrow_div(b),
+        0x05 => a.narrow_signed_div(b),
+        0x06 => a.narrow_rem(b),
+        0x07 => a.narrow_signed_rem(b),
+        _ => None,
+    }
+}
