@@ -6,9 +6,13 @@ fn main() {
     let variable = |name| std::env::var(name).unwrap_or_default();
     let optimised = matches!(variable("OPT_LEVEL").as_str(), "2" | "3");
     let checked = std::env::var_os("CARGO_CFG_DEBUG_ASSERTIONS").is_some();
-    let known = matches!(variable("CARGO_CFG_TARGET_ARCH").as_str(), "x86_64" | "aarch64");
+    let known = matches!(
+        variable("CARGO_CFG_TARGET_ARCH").as_str(),
+        "x86_64" | "aarch64"
+    );
     // Sanitizers and interpreters of Rust add their own work at returns.
-    let plain = std::env::var_os("CARGO_CFG_SANITIZE").is_none() && std::env::var_os("CARGO_CFG_MIRI").is_none();
+    let plain = std::env::var_os("CARGO_CFG_SANITIZE").is_none()
+        && std::env::var_os("CARGO_CFG_MIRI").is_none();
     if optimised && !checked && known && plain {
         println!("cargo::rustc-cfg=tail_calls");
     }

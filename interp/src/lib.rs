@@ -54,7 +54,7 @@ pub use host::{AccountInfo, Checkpoint, Environment, Host, Load, Log, Precompile
 pub use interpreter::{Interpreter, KeccakMemo, Mode, Settings, UnknownMode};
 pub use keccak::keccak256;
 pub use message::{Kind, Message};
-pub use opcode::{Info, Opcode};
+pub use opcode::{Class, Info, Opcode};
 pub use outcome::{Halt, Outcome, Statistics, Status};
 pub use trace::{Leave, Step, Tracer};
 pub use word::{ParseWordError, Word};

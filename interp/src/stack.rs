@@ -86,8 +86,25 @@ pub(crate) unsafe fn store(slot: *mut Word, word: Word) {
 /// At least `N` items lie below `sp`.
 #[inline(always)]
 pub(crate) unsafe fn top<const N: usize>(sp: *const Word) -> [Word; N] {
+    // Written out: a closure over arrays is not always inlined, and the array then stays in memory, which
+    // keeps a handler from ending in a jump.
+    let mut words = [Word::ZERO; N];
     // SAFETY: `i + 1 <= N` items below `sp` are inside the stack.
-    std::array::from_fn(|i| unsafe { load(sp.sub(i + 1)) })
+    unsafe {
+        if N > 0 {
+            words[0] = load(sp.sub(1));
+        }
+        if N > 1 {
+            words[1] = load(sp.sub(2));
+        }
+        if N > 2 {
+            words[2] = load(sp.sub(3));
+        }
+        for i in 3..N {
+            words[i] = load(sp.sub(i + 1));
+        }
+    }
+    words
 }
 
 /// Writes `N` items from `sp` on, the first one on top.
@@ -96,9 +113,10 @@ pub(crate) unsafe fn top<const N: usize>(sp: *const Word) -> [Word; N] {
 /// There is room for `N` items from `sp` on.
 #[inline(always)]
 pub(crate) unsafe fn put<const N: usize>(sp: *mut Word, words: [Word; N]) {
-    for (i, word) in words.into_iter().rev().enumerate() {
-        // SAFETY: `i < N` items from `sp` on are inside the stack.
-        unsafe { store(sp.add(i), word) };
+    const { assert!(N <= 1, "no opcode leaves more") };
+    if N > 0 {
+        // SAFETY: the caller's.
+        unsafe { store(sp, words[0]) };
     }
 }
 

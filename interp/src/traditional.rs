@@ -86,12 +86,7 @@ pub(crate) fn execute<O: Observer>(m: &mut Machine, observer: &mut O) -> Exit {
 /// # Safety
 /// As for its handler.
 #[inline(always)]
-unsafe fn next<O: Observer>(
-    ip: *const u8,
-    sp: *mut Word,
-    gas: i64,
-    m: &mut Machine,
-) -> Next<u8> {
+unsafe fn next<O: Observer>(ip: *const u8, sp: *mut Word, gas: i64, m: &mut Machine) -> Next<u8> {
     #[cfg(tail_calls)]
     // SAFETY: the caller's.
     unsafe {
@@ -245,16 +240,26 @@ unsafe fn jump<O: Observer>(target: Word, sp: *mut Word, gas: i64, m: &mut Machi
     // SAFETY: the frame keeps its code; a jumpdest is inside it; the observer is an `O`.
     unsafe {
         let jumpdests = &*m.traditional.jumpdests;
-        let limb = jumpdests.get((target / 64) as usize);
-        if limb.is_none_or(|bits| bits >> (target % 64) & 1 == 0) {
+        let limb = (target / 64) as usize;
+        if limb >= jumpdests.len() || jumpdests[limb] >> (target % 64) & 1 == 0 {
             return halt(m, Halt::InvalidJump);
         }
         let ip = m.traditional.start.add(target as usize);
-        if O::COUNTS && (*m.traditional.observer.cast::<O>()).jumps(target as usize) {
+        if O::COUNTS && is_wanted::<O>(target as usize, m) {
             return arrive(ip, sp, gas, m);
         }
         next::<O>(ip, sp, gas, m)
     }
+}
+
+/// Whether the observer wants to go on at a jumpdest.
+///
+/// # Safety
+/// The observer is an `O`.
+#[inline(never)]
+unsafe fn is_wanted<O: Observer>(pc: usize, m: &mut Machine) -> bool {
+    // SAFETY: the caller's.
+    unsafe { (*m.traditional.observer.cast::<O>()).jumps(pc) }
 }
 
 /// Leaves at a jumpdest that the observer wants.
@@ -279,7 +284,10 @@ macro_rules! step {
             };
             stack::store($sp.sub($inputs), result);
         } else {
-            stack::store($sp.sub($inputs), $function(operands::<$inputs>($sp, is_chain($byte))));
+            stack::store(
+                $sp.sub($inputs),
+                $function(operands::<$inputs>($sp, is_chain($byte))),
+            );
         }
         next::<O>($ip.add(1), $sp.sub($inputs).add(1), $gas, $m)
     }};
@@ -355,7 +363,10 @@ macro_rules! apart {
         $gas
     }};
     ($ip:ident $sp:ident $gas:ident $m:ident $inputs:literal read($function:expr)) => {{
-        stack::store($sp.sub($inputs), $function($m, operands::<$inputs>($sp, false)));
+        stack::store(
+            $sp.sub($inputs),
+            $function($m, operands::<$inputs>($sp, false)),
+        );
         $gas
     }};
     ($ip:ident $sp:ident $gas:ident $m:ident $inputs:literal memory($function:expr)) => {{
@@ -466,7 +477,12 @@ macro_rules! define {
 opcodes! { define }
 
 /// A byte that is no opcode.
-unsafe fn undefined<O: Observer>(ip: *const u8, sp: *mut Word, gas: i64, m: &mut Machine) -> Next<u8> {
+unsafe fn undefined<O: Observer>(
+    ip: *const u8,
+    sp: *mut Word,
+    gas: i64,
+    m: &mut Machine,
+) -> Next<u8> {
     if O::OBSERVES {
         // SAFETY: the contract of `Handler`.
         unsafe { show::<O>(ip, sp, gas, m) };

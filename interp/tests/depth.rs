@@ -4,16 +4,19 @@
 mod common;
 
 use common::{CONTRACT, Scene, Seen, assemble, reference};
-use evmscope_interp::{Fork, Interpreter, Mode, Opcode, Status, Word, keccak256};
+use evmscope_interp::{Class, Fork, Interpreter, Mode, Opcode, Settings, Status, Word, keccak256};
 use std::sync::Barrier;
 use std::thread;
 
 /// Runs on a thread with little native stack, an eighth of what a spawned one has by default. Without
 /// any optimisation, one dispatch loop alone takes more than half of it.
 fn on_a_small_stack<T: Send>(run: impl FnOnce() -> T + Send) -> T {
-    const NATIVE_STACK: usize = 256 << 10;
+    on_a_stack_of(256 << 10, run)
+}
+
+fn on_a_stack_of<T: Send>(bytes: usize, run: impl FnOnce() -> T + Send) -> T {
     thread::scope(|scope| {
-        let small = thread::Builder::new().stack_size(NATIVE_STACK);
+        let small = thread::Builder::new().stack_size(bytes);
         small.spawn_scoped(scope, run).unwrap().join().unwrap()
     })
 }
@@ -116,6 +119,62 @@ fn threads_analyse_the_same_code_at_once() {
                 });
             }
         });
+    }
+}
+
+/// Where handlers call each other, each has to end in a jump: one that returns would take native stack each time
+/// it runs.
+#[test]
+fn no_handler_keeps_native_stack() {
+    const TIMES: u64 = 20_000;
+    let runs = |op: &Opcode| {
+        let info = op.info().unwrap();
+        let leaves = matches!(info.class, Class::Exit | Class::Jump | Class::Jumpi);
+        let pushes = "PUSH1 1 ".repeat(info.inputs.into());
+        let immediate = match info.immediate {
+            0 => String::new(),
+            bytes => format!(" 0x{}", "01".repeat(bytes.into())),
+        };
+        let pops = if leaves {
+            String::new()
+        } else {
+            "POP ".repeat(info.outputs.into())
+        };
+        let body = match info.class {
+            Class::Exit => return None,
+            Class::Jump => "PUSH1 @on CALLDATASIZE ADD JUMP on: JUMPDEST ".to_owned(),
+            Class::Jumpi => "CALLER PUSH1 @on JUMPI on: JUMPDEST ".to_owned(),
+            _ => format!("{pushes}{op}{immediate} {pops}"),
+        };
+        // Operands from slots the next time: what is constant may be folded.
+        let slots = "DUP1 ".repeat(info.inputs.into());
+        let again = match info.class {
+            Class::Jump | Class::Jumpi | Class::Push => String::new(),
+            _ => format!("{slots}{op}{immediate} {pops}"),
+        };
+        Some(format!(
+            "PUSH3 {TIMES} top: JUMPDEST {body}{again}PUSH1 1 SWAP1 SUB DUP1 PUSH1 @top JUMPI"
+        ))
+    };
+    for (op, source) in (0..=255)
+        .map(Opcode)
+        .filter(|op| op.info().is_some())
+        .filter_map(|op| Some((op, runs(&op)?)))
+    {
+        let scene = Scene::asm(&source).gas(HUGE);
+        let statuses = on_a_stack_of(64 << 10, || {
+            Mode::ALL.map(|mode| {
+                let settings = Settings {
+                    heat: 1,
+                    ..Settings::eager()
+                };
+                let mut interpreter = Interpreter::with_settings(mode, scene.fork, settings);
+                interpreter
+                    .execute(scene.message.clone(), &mut scene.before())
+                    .status
+            })
+        });
+        assert_eq!(statuses, [statuses[0]; 2], "{op}");
     }
 }
 

@@ -5,7 +5,7 @@
 mod common;
 
 use common::{EOA, NOBODY, PEERS, Scene, reference};
-use evmscope_interp::{Halt, Interpreter, Mode, Settings, Outcome, Status, Word};
+use evmscope_interp::{Halt, Interpreter, Mode, Outcome, Settings, Status, Word};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
@@ -327,7 +327,11 @@ fn code_too_long_to_translate_is_counted_for_each_of_its_frames() {
     );
     let traditional = statistics(LONGEST + 1, Mode::Traditional);
     assert_eq!(
-        (traditional.frames, traditional.translated, traditional.refused),
+        (
+            traditional.frames,
+            traditional.translated,
+            traditional.refused
+        ),
         (2, 0, 0)
     );
     Scene::new(&code(LONGEST + 1)).run_all();

@@ -239,12 +239,21 @@ impl Walker {
                 return Some(known.value);
             }
             let value = self.add(node)?;
-            self.known.push(Known { base, offset, value });
+            self.known.push(Known {
+                base,
+                offset,
+                value,
+            });
             return Some(value);
         }
         let value = node.operands[1];
-        self.known.retain(|known| known.base == base && known.offset.abs_diff(offset) >= 32);
-        self.known.push(Known { base, offset, value });
+        self.known
+            .retain(|known| known.base == base && known.offset.abs_diff(offset) >= 32);
+        self.known.push(Known {
+            base,
+            offset,
+            value,
+        });
         self.add(node)
     }
 
@@ -307,7 +316,14 @@ impl Walker {
                 when: when == holds,
                 exit: index,
             },
-            operands: [operands[0], operands[1], Value::Entry(0), Value::Entry(0), Value::Entry(0), Value::Entry(0)],
+            operands: [
+                operands[0],
+                operands[1],
+                Value::Entry(0),
+                Value::Entry(0),
+                Value::Entry(0),
+                Value::Entry(0),
+            ],
             count: if test == Test::NonZero { 1 } else { 2 },
             result: false,
             effect: true,

@@ -4,6 +4,7 @@
 use super::analysis::{Limits, Walker};
 use super::encode::Encoder;
 use super::listing::listing;
+use super::loads::Loads;
 use super::program::{LONGEST, Program};
 use super::value::To;
 use crate::code::Code;
@@ -34,6 +35,7 @@ pub(crate) struct Cache {
     /// Bytes of programs that can be had without translating anything.
     bytes: usize,
     translator: Translator,
+    loads: Loads,
     heat: u8,
     budget: f64,
 }
@@ -47,6 +49,7 @@ impl Cache {
             bytes: 0,
             // A trace that soon hands over again costs more than it saves.
             translator: Translator::new(fork, if heat == 0 { 1 } else { 6 }),
+            loads: Loads::default(),
             heat,
             budget,
         }
@@ -91,7 +94,8 @@ impl Cache {
         }
         self.bytes += most;
         let id = Id(self.programs.len() as u32);
-        self.programs.push(Program::new(code, self.heat, self.budget));
+        self.programs
+            .push(Program::new(code, self.heat, self.budget));
         self.places.insert(address, id);
         self.last = Some(id);
         self.last
@@ -102,16 +106,21 @@ impl Cache {
         let Some(id) = self.get(code, &mut Statistics::default()) else {
             return String::new();
         };
-        let (program, translator) = self.program(id);
-        let entries: Vec<usize> = (0..program.code.len()).filter(|pc| program.entry(*pc).is_some()).collect();
-        let listings = entries.iter().filter_map(|pc| translator.listing(program, *pc));
+        let (program, translator, _) = self.program(id);
+        let entries: Vec<usize> = (0..program.code.len())
+            .filter(|pc| program.entry(*pc).is_some())
+            .collect();
+        let listings = entries
+            .iter()
+            .filter_map(|pc| translator.listing(program, *pc));
         listings.collect::<Vec<_>>().join("\n")
     }
 
-    /// A program and what translates it.
+    /// A program, what translates it, and what SLOAD remembers.
     #[inline]
-    pub(super) fn program(&mut self, id: Id) -> (&mut Program, &mut Translator) {
-        (&mut self.programs[id.0 as usize], &mut self.translator)
+    pub(super) fn program(&mut self, id: Id) -> (&mut Program, &mut Translator, &mut Loads) {
+        let program = &mut self.programs[id.0 as usize];
+        (program, &mut self.translator, &mut self.loads)
     }
 }
 

@@ -7,6 +7,7 @@
 
 use super::handlers::{self, HANDLERS};
 use super::instruction::Cell;
+use super::loads::Loads;
 use super::program::Program;
 use crate::dispatch::{Next, stop};
 use crate::frame::Machine;
@@ -31,6 +32,8 @@ pub(crate) struct Registers {
     pub(super) base: *const Word,
     /// The program whose stream is run.
     pub(super) program: *mut Program,
+    /// What SLOAD found since the stream was entered.
+    pub(super) slots: *mut Loads,
     left: Left,
     #[cfg(not(tail_calls))]
     gas: i64,
@@ -41,6 +44,7 @@ impl Default for Registers {
         Registers {
             base: std::ptr::null(),
             program: std::ptr::null_mut(),
+            slots: std::ptr::null_mut(),
             left: Left::Resume,
             #[cfg(not(tail_calls))]
             gas: 0,
@@ -81,7 +85,14 @@ unsafe fn handler(ip: *const Cell) -> handlers::Handler {
 }
 
 /// Runs the machine's frame from the entry at `header` on, until the stream is left.
-pub(super) fn run(program: &mut Program, header: usize, m: &mut Machine) -> Left {
+pub(super) fn run(
+    program: &mut Program,
+    loads: &mut Loads,
+    header: usize,
+    m: &mut Machine,
+) -> Left {
+    loads.forget();
+    m.advanced.slots = loads;
     let base = m.stack.frame(m.frame.base);
     m.advanced.base = base;
     m.advanced.program = program;

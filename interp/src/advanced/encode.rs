@@ -86,7 +86,8 @@ impl Encoder {
                     _ => self.pair(trace, a, b, at),
                 };
                 self.branches.push((self.cells.len(), exit));
-                self.cells.push(Cell::new(ins::branch(test, when, form), [a, b, 0]));
+                self.cells
+                    .push(Cell::new(ins::branch(test, when, form), [a, b, 0]));
                 self.cells.extend(long);
             }
             Operation::Mask(bits) => {
@@ -108,7 +109,9 @@ impl Encoder {
         let (form, a, b, long) = match node.count {
             0 => (Form::SlotSlot, 0, 0, None),
             1 => match self.operand(trace, a) {
-                Operand::Short(short) if op.info().is_some_and(|info| info.class == Class::Read) => {
+                Operand::Short(short)
+                    if op.info().is_some_and(|info| info.class == Class::Read) =>
+                {
                     (Form::ShortSlot, short, 0, None)
                 }
                 _ => (Form::SlotSlot, self.slot(trace, a, at), 0, None),
@@ -140,7 +143,8 @@ impl Encoder {
             }
         };
         let to = self.slots.place(at);
-        self.cells.push(Cell::new(ins::opcode(op, form), [a, b, field(to)]));
+        self.cells
+            .push(Cell::new(ins::opcode(op, form), [a, b, field(to)]));
         self.cells.extend(long);
     }
 
@@ -164,7 +168,8 @@ impl Encoder {
             }
         };
         let pending = trace.gas - node.gas;
-        self.accesses.push((self.cells.len() as u16, pending as u16));
+        self.accesses
+            .push((self.cells.len() as u16, pending as u16));
         let number = ins::memory(op, access, short);
         self.cells.push(Cell::new(number, [base, offset, third]));
     }
@@ -196,18 +201,20 @@ impl Encoder {
     }
 
     /// Two operands in the form that holds them.
-    fn pair(&mut self, trace: &Trace, a: Value, b: Value, at: usize) -> (Form, u16, u16, Option<Cell>) {
+    fn pair(
+        &mut self,
+        trace: &Trace,
+        a: Value,
+        b: Value,
+        at: usize,
+    ) -> (Form, u16, u16, Option<Cell>) {
         match (self.operand(trace, a), self.operand(trace, b)) {
-            (_, Operand::Short(short)) => {
-                (Form::SlotShort, self.slot(trace, a, at), short, None)
-            }
+            (_, Operand::Short(short)) => (Form::SlotShort, self.slot(trace, a, at), short, None),
             (_, Operand::Long(long)) => {
                 let a = self.slot(trace, a, at);
                 (Form::SlotLong, a, 0, Some(Cell::long(long)))
             }
-            (Operand::Short(short), _) => {
-                (Form::ShortSlot, short, self.slot(trace, b, at), None)
-            }
+            (Operand::Short(short), _) => (Form::ShortSlot, short, self.slot(trace, b, at), None),
             (Operand::Long(long), _) => {
                 let b = self.slot(trace, b, at);
                 (Form::LongSlot, 0, b, Some(Cell::long(long)))
@@ -281,7 +288,8 @@ impl Encoder {
                     }
                     None => {
                         single = Some(self.cells.len());
-                        self.cells.push(Cell::new(ins::MOVE, [field(from), field(step.to), 0]));
+                        self.cells
+                            .push(Cell::new(ins::MOVE, [field(from), field(step.to), 0]));
                     }
                 },
             }

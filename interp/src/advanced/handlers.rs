@@ -131,10 +131,18 @@ unsafe fn operands<const N: usize, A: Source, B: Source>(
     // SAFETY: the caller's.
     unsafe {
         if N > 0 {
-            operands[0] = if plain { A::get_plain(ip, sp, 1) } else { A::get(ip, sp, 1) };
+            operands[0] = if plain {
+                A::get_plain(ip, sp, 1)
+            } else {
+                A::get(ip, sp, 1)
+            };
         }
         if N > 1 {
-            operands[1] = if plain { B::get_plain(ip, sp, 2) } else { B::get(ip, sp, 2) };
+            operands[1] = if plain {
+                B::get_plain(ip, sp, 2)
+            } else {
+                B::get(ip, sp, 2)
+            };
         }
         if N > 2 {
             operands[2] = Slot::get(ip, sp, 3);
@@ -269,7 +277,12 @@ unsafe fn far(ip: *const Cell, n: usize) -> *const Cell {
     unsafe { ip.offset(field(ip, n) as i16 as isize) }
 }
 
-unsafe fn jump<const CHECKS_STACK: bool>(ip: *const Cell, sp: *mut Word, gas: i64, m: &mut Machine) -> Next<Cell> {
+unsafe fn jump<const CHECKS_STACK: bool>(
+    ip: *const Cell,
+    sp: *mut Word,
+    gas: i64,
+    m: &mut Machine,
+) -> Next<Cell> {
     // SAFETY: the contract of `Handler`.
     unsafe {
         let gas = gas + i64::from(field(ip, 3));
@@ -337,7 +350,14 @@ unsafe fn find(ip: *const Cell, sp: *mut Word, gas: i64, m: &mut Machine) -> Nex
 /// A jump to no jumpdest, if it could be paid.
 #[cold]
 fn fail(gas: i64, m: &mut Machine) -> Next<Cell> {
-    halt(m, if gas < 0 { Halt::OutOfGas } else { Halt::InvalidJump })
+    halt(
+        m,
+        if gas < 0 {
+            Halt::OutOfGas
+        } else {
+            Halt::InvalidJump
+        },
+    )
 }
 
 /// A conditional branch. `T` is the [`Test`] as a number.
@@ -490,6 +510,27 @@ unsafe fn wide_operands<const N: usize>(ip: *const Cell, sp: *mut Word) -> [Word
     }
 }
 
+/// SLOAD of a slot that the stream has read before: its value is known, and that it is warm. The gas left, or
+/// [`FAILED`] where it was not read, or cannot be paid.
+///
+/// # Safety
+/// The instruction is SLOAD with a slot for its key.
+#[inline(always)]
+unsafe fn remembered_load(ip: *const Cell, sp: *mut Word, gas: i64, m: &mut Machine) -> i64 {
+    // SAFETY: the caller's; the table outlives the run of the stream.
+    unsafe {
+        let key = Slot::get(ip, sp, 1);
+        let left = gas - m.rules.sload as i64;
+        match (*m.advanced.slots).get(key) {
+            Some(value) if left >= 0 => {
+                stack::store(slot(ip, sp, 6), *value);
+                left
+            }
+            _ => FAILED,
+        }
+    }
+}
+
 /// Computes a pure opcode.
 ///
 /// # Safety
@@ -522,7 +563,11 @@ macro_rules! body {
             } else {
                 compute::<$inputs, A, B>($ip, $sp, $byte, $function);
             }
-            let cells = if $inputs == 3 { 2 } else { 1 + A::CELLS + B::CELLS };
+            let cells = if $inputs == 3 {
+                2
+            } else {
+                1 + A::CELLS + B::CELLS
+            };
             next($ip.add(cells), $sp, $gas, $m)
         }
     };
@@ -536,6 +581,12 @@ macro_rules! body {
     ($ip:ident $sp:ident $gas:ident $m:ident $byte:literal $name:ident $inputs:literal machine($function:expr)) => {
         // SAFETY: the contract of `Handler`.
         unsafe {
+            if $byte == Opcode::SLOAD.0 && field($ip, 5) == 0 {
+                let left = remembered_load($ip, $sp, $gas, $m);
+                if left != FAILED {
+                    return next($ip.add(2), $sp, left, $m);
+                }
+            }
             let gas = apart::$name::<A, B>($ip, $sp, $gas, $m);
             if gas == FAILED {
                 return stop();
@@ -573,6 +624,14 @@ macro_rules! apart {
                 Ok((gas, results)) => {
                     for result in results {
                         stack::store(slot($ip, $sp, 6), result);
+                        if $byte == Opcode::SLOAD.0
+                            && let Some(key) = operands.first()
+                        {
+                            (*$m.advanced.slots).put(*key, result);
+                        }
+                    }
+                    if $byte == Opcode::SSTORE.0 {
+                        (*$m.advanced.slots).forget();
                     }
                     gas
                 }
@@ -588,23 +647,21 @@ macro_rules! apart {
 /// What a memory opcode does with the word at an offset; whether there is one. SAFETY: the contract of
 /// [`Handler`].
 macro_rules! access {
-    ($ip:ident $sp:ident $m:ident $inputs:literal $offset:expr; memory($function:expr)) => {
-        {
-            match $m.frame.memory.window_at($offset) {
-                Some(window) => {
-                    let mut operands = [Word::ZERO; $inputs];
-                    if $inputs > 1 {
-                        operands[$inputs - 1] = B::get($ip, $sp, 3);
-                    }
-                    for result in $function(window, operands) {
-                        stack::store(slot($ip, $sp, 3), result);
-                    }
-                    true
+    ($ip:ident $sp:ident $m:ident $inputs:literal $offset:expr; memory($function:expr)) => {{
+        match $m.frame.memory.window_at($offset) {
+            Some(window) => {
+                let mut operands = [Word::ZERO; $inputs];
+                if $inputs > 1 {
+                    operands[$inputs - 1] = B::get($ip, $sp, 3);
                 }
-                None => false,
+                for result in $function(window, operands) {
+                    stack::store(slot($ip, $sp, 3), result);
+                }
+                true
             }
+            None => false,
         }
-    };
+    }};
     ($ip:ident $sp:ident $m:ident $inputs:literal $offset:expr; $class:ident $(($arg:expr))?) => {
         false
     };
@@ -653,10 +710,11 @@ macro_rules! define {
             $(pub(super) unsafe fn $name<A: Address, B: Source>(ip: *const Cell, sp: *mut Word, gas: i64, m: &mut Machine) -> Next<Cell> {
                 // SAFETY: the contract of `Handler`.
                 unsafe {
-                    if access!(ip sp m $inputs A::offset(ip, sp); $class $(($arg))?) {
+                    let at = A::offset(ip, sp);
+                    if access!(ip sp m $inputs at; $class $(($arg))?) {
                         next(ip.add(1), sp, gas, m)
                     } else {
-                        grown::$name::<A, B>(ip, sp, gas, m)
+                        grown::$name::<A, B>(ip, sp, gas, m, at)
                     }
                 }
             })*
@@ -667,10 +725,9 @@ macro_rules! define {
         mod grown {
             use super::*;
             $(#[inline(never)]
-            pub(super) unsafe fn $name<A: Address, B: Source>(ip: *const Cell, sp: *mut Word, gas: i64, m: &mut Machine) -> Next<Cell> {
+            pub(super) unsafe fn $name<A: Address, B: Source>(ip: *const Cell, sp: *mut Word, gas: i64, m: &mut Machine, at: u64) -> Next<Cell> {
                 // SAFETY: the contract of `Handler`.
                 unsafe {
-                    let at = A::offset(ip, sp);
                     let left = m.frame.memory.grow_in_place(gas, at);
                     if left >= 0 {
                         access!(ip sp m $inputs at; $class $(($arg))?);
@@ -739,7 +796,8 @@ macro_rules! opcode_forms {
         $table[ins::memory(OP, Access::Sum, false) as usize] = memory_op::$name::<AtSum, Slot>;
         if $inputs > 1 {
             $table[ins::memory(OP, Access::Slot, true) as usize] = memory_op::$name::<At, Short>;
-            $table[ins::memory(OP, Access::Short, true) as usize] = memory_op::$name::<AtShort, Short>;
+            $table[ins::memory(OP, Access::Short, true) as usize] =
+                memory_op::$name::<AtShort, Short>;
             $table[ins::memory(OP, Access::Sum, true) as usize] = memory_op::$name::<AtSum, Short>;
         }
     }};

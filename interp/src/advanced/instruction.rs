@@ -55,7 +55,12 @@ impl Header {
     #[inline(always)]
     pub fn of(cell: Cell) -> Header {
         let [gas, least, most, pc] = cell.0;
-        Header { gas, least, most, pc }
+        Header {
+            gas,
+            least,
+            most,
+            pc,
+        }
     }
 }
 

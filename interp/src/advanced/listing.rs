@@ -26,7 +26,12 @@ pub(super) fn listing(code: &Code, walker: &Walker, encoder: &Encoder) -> String
     let mut instructions = instructions(&encoder.cells).into_iter().peekable();
     let mut marks = encoder.marks.iter().peekable();
     for &pc in &walker.path {
-        let op = Opcode(code.bytes().get(usize::from(pc)).copied().unwrap_or_default());
+        let op = Opcode(
+            code.bytes()
+                .get(usize::from(pc))
+                .copied()
+                .unwrap_or_default(),
+        );
         let at = usize::from(pc) + 1;
         let immediate = &code.padded()[at..at + op.immediate()];
         let mut left = format!("{pc:#06x} {op}");
@@ -108,13 +113,29 @@ fn instruction(cells: &[Cell], at: usize) -> (usize, String) {
         ins::MOVE => (1, format!("MOVE {} -> {}", slot(a), slot(b))),
         ins::MOVE_TWO => (
             2,
-            format!("MOVE {} -> {}, {} -> {}", slot(a), slot(b), slot(d), slot(e)),
+            format!(
+                "MOVE {} -> {}, {} -> {}",
+                slot(a),
+                slot(b),
+                slot(d),
+                slot(e)
+            ),
         ),
         ins::SET => (1, format!("SET {a} -> {}", slot(c))),
-        ins::SET_LONG => (2, format!("SET {} -> {}", next.copied().map(long).unwrap_or_default(), slot(c))),
+        ins::SET_LONG => (
+            2,
+            format!(
+                "SET {} -> {}",
+                next.copied().map(long).unwrap_or_default(),
+                slot(c)
+            ),
+        ),
         ins::SET_WORD => {
             let limbs = cells[at + 1..at + 5].iter().rev().map(|cell| long(*cell));
-            (5, format!("SET {} -> {}", limbs.collect::<Vec<_>>().join(":"), slot(c)))
+            (
+                5,
+                format!("SET {} -> {}", limbs.collect::<Vec<_>>().join(":"), slot(c)),
+            )
         }
         ins::MASK => (1, format!("MASK {}, {b} bits -> {}", slot(a), slot(c))),
         ins::JUMP | ins::JUMP_FITTING => leave("JUMP", format!("cell {:+}", a as i16)),
@@ -169,12 +190,22 @@ fn instruction(cells: &[Cell], at: usize) -> (usize, String) {
                 }
                 _ => match info.inputs {
                     0 => (1, format!("{op} -> {}", slot(c))),
-                    1 => (1, format!("{op} {} -> {}", if form == 1 { a.to_string() } else { slot(a) }, slot(c))),
+                    1 => (
+                        1,
+                        format!(
+                            "{op} {} -> {}",
+                            if form == 1 { a.to_string() } else { slot(a) },
+                            slot(c)
+                        ),
+                    ),
                     2 => {
                         let (a, b, more) = pair(form, cell, next);
                         (1 + more, format!("{op} {a}, {b} -> {}", slot(c)))
                     }
-                    _ => (2, format!("{op} {}, {}, {} -> {}", slot(a), slot(b), slot(c), slot(e))),
+                    _ => (
+                        2,
+                        format!("{op} {}, {}, {} -> {}", slot(a), slot(b), slot(c), slot(e)),
+                    ),
                 },
             }
         }

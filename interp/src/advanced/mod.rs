@@ -3,8 +3,8 @@
 //!
 //! Rooms, in the order of the data: `analysis` walks the code with an abstract stack and makes a trace of it
 //! (`value`), with `simplify` on the way; `slots` finds a stack slot for each value; `encode` writes
-//! instructions (`instruction`) into a `program`; `handlers` run them, `dispatch` leads from one to the
-//! next. `cache` keeps programs by code. What opcodes mean is in `ops`.
+//! instructions (`instruction`) into a `program`; `handlers` run them, `dispatch` leads into the
+//! stream and out of it, `loads` remembers slots. `cache` keeps programs by code. What opcodes mean is in `ops`.
 //!
 //! Code runs in the traditional mode first. It counts the jumps to each jumpdest; one that is reached often
 //! is translated, and from then on entered. Whatever a trace does not hold (calls, the end of a frame, a
@@ -17,6 +17,7 @@ mod encode;
 mod handlers;
 mod instruction;
 mod listing;
+mod loads;
 mod program;
 mod simplify;
 mod slots;
@@ -53,11 +54,11 @@ pub(crate) fn execute(
     m: &mut Machine,
     statistics: &mut Statistics,
 ) -> Exit {
-    let (program, translator) = programs.program(id);
+    let (program, translator, loads) = programs.program(id);
     let mut hot = program.count(m.frame.position);
     loop {
         if hot && let Some(header) = entry(program, translator, m.frame.position, statistics) {
-            match dispatch::run(program, header, m) {
+            match dispatch::run(program, loads, header, m) {
                 Left::Halt(halt) => return Exit::Halt(halt),
                 Left::Resume => statistics.resumed += 1,
                 Left::Entry { from } => {

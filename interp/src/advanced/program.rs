@@ -129,7 +129,9 @@ impl Program {
         let header = match self.rank(pc) {
             Some(rank) => self.jumpdests[rank],
             None => {
-                let found = self.others.binary_search_by_key(&(pc as u16), |entry| entry.0);
+                let found = self
+                    .others
+                    .binary_search_by_key(&(pc as u16), |entry| entry.0);
                 found.map_or(0, |at| self.others[at].1)
             }
         };
@@ -138,14 +140,23 @@ impl Program {
 
     /// Whether a trace of so many cells and memory accesses may be added.
     pub fn affords(&self, cells: usize, accesses: usize) -> bool {
-        let maps = if self.stream.is_empty() { self.maps_size() } else { 0 };
+        let maps = if self.stream.is_empty() {
+            self.maps_size()
+        } else {
+            0
+        };
         let first = usize::from(self.stream.is_empty());
         let grown = (cells + first) * size_of::<Cell>() + (accesses + 1) * size_of::<(u16, u16)>();
         self.stream.len() + first + cells <= MOST_CELLS && grown + maps <= self.spare()
     }
 
     fn maps_size(&self) -> usize {
-        let jumpdests: u32 = self.code.jumpdests().iter().map(|bits| bits.count_ones()).sum();
+        let jumpdests: u32 = self
+            .code
+            .jumpdests()
+            .iter()
+            .map(|bits| bits.count_ones())
+            .sum();
         2 * (self.code.jumpdests().len() + jumpdests as usize)
     }
 
@@ -171,11 +182,14 @@ impl Program {
         }
         self.stream.extend_from_slice(cells);
         self.pending.reserve_exact(accesses.len());
-        self.pending.extend(accesses.iter().map(|(at, gas)| (header + at, *gas)));
+        self.pending
+            .extend(accesses.iter().map(|(at, gas)| (header + at, *gas)));
         match self.rank(pc) {
             Some(rank) => self.jumpdests[rank] = header,
             None => {
-                let at = self.others.partition_point(|entry| usize::from(entry.0) < pc);
+                let at = self
+                    .others
+                    .partition_point(|entry| usize::from(entry.0) < pc);
                 self.others.reserve_exact(1);
                 self.others.insert(at, (pc as u16, header));
             }
@@ -222,7 +236,9 @@ impl Program {
 
     /// The static gas that follows a memory access in its trace.
     pub fn pending(&self, at: usize) -> u16 {
-        let found = self.pending.binary_search_by_key(&(at as u16), |access| access.0);
+        let found = self
+            .pending
+            .binary_search_by_key(&(at as u16), |access| access.0);
         found.map_or(0, |at| self.pending[at].1)
     }
 
@@ -234,6 +250,11 @@ impl Program {
 
 impl std::fmt::Debug for Program {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Program({} cells for {} bytes)", self.stream.len(), self.code.len())
+        write!(
+            f,
+            "Program({} cells for {} bytes)",
+            self.stream.len(),
+            self.code.len()
+        )
     }
 }

@@ -10,12 +10,7 @@ use crate::word::Word;
 /// The result of an opcode is below 2^bits, whatever its operands.
 pub(super) fn result_bits(op: Opcode) -> u16 {
     match op {
-        Opcode::LT
-        | Opcode::GT
-        | Opcode::SLT
-        | Opcode::SGT
-        | Opcode::EQ
-        | Opcode::ISZERO => 1,
+        Opcode::LT | Opcode::GT | Opcode::SLT | Opcode::SGT | Opcode::EQ | Opcode::ISZERO => 1,
         Opcode::BYTE => 8,
         Opcode::CLZ => 9,
         Opcode::ADDRESS | Opcode::CALLER | Opcode::ORIGIN | Opcode::COINBASE => 160,
@@ -49,7 +44,9 @@ pub(super) fn pure(trace: &mut Trace, node: Node) -> Option<Value> {
     // Constants second where the order does not matter, or can be made not to.
     if count == 2 && constants[0].is_some() {
         let turned = match op {
-            Opcode::ADD | Opcode::MUL | Opcode::AND | Opcode::OR | Opcode::XOR | Opcode::EQ => Some(op),
+            Opcode::ADD | Opcode::MUL | Opcode::AND | Opcode::OR | Opcode::XOR | Opcode::EQ => {
+                Some(op)
+            }
             Opcode::LT => Some(Opcode::GT),
             Opcode::GT => Some(Opcode::LT),
             Opcode::SLT => Some(Opcode::SGT),
@@ -79,7 +76,11 @@ pub(super) fn pure(trace: &mut Trace, node: Node) -> Option<Value> {
             }
         }
         (Opcode::ADD, _, Some(more)) | (Opcode::SUB, _, Some(more)) => {
-            let more = if op == Opcode::ADD { more } else { more.wrapping_neg() };
+            let more = if op == Opcode::ADD {
+                more
+            } else {
+                more.wrapping_neg()
+            };
             let inner = trace.node(a).copied();
             let (base, sum) = match inner {
                 Some(inner) if inner.operation == Operation::Opcode(Opcode::ADD) => {

@@ -62,7 +62,8 @@ impl Slots {
         self.places.clear();
         self.places.resize(nodes, 0);
         self.until.clear();
-        self.until.resize((self.scratch - self.floor) as usize, NEVER);
+        self.until
+            .resize((self.scratch - self.floor) as usize, NEVER);
         let mut exits = trace.exits.iter().rev();
         if let Some(end) = exits.next() {
             self.use_layout(trace, end, nodes as i32);
@@ -72,7 +73,9 @@ impl Slots {
                 self.use_layout(trace, &trace.exits[usize::from(exit)], time as i32);
             }
             if node.effect || self.last_use[time] != NEVER {
-                node.operands().iter().for_each(|value| self.use_value(*value, time as i32));
+                node.operands()
+                    .iter()
+                    .for_each(|value| self.use_value(*value, time as i32));
             }
         }
     }
@@ -85,7 +88,9 @@ impl Slots {
     fn use_layout(&mut self, trace: &Trace, exit: &Exit, time: i32) {
         let layout = trace.layout(exit);
         // Items that were not touched before the exit stay in their places until then.
-        let touched = layout.first().map_or(i32::from(exit.height), |first| first.0.into());
+        let touched = layout
+            .first()
+            .map_or(i32::from(exit.height), |first| first.0.into());
         for position in self.floor..touched {
             self.use_value(Value::Entry(position as i16), time);
         }
@@ -189,7 +194,10 @@ impl Slots {
         self.order(time);
         for (position, value) in trace.layout(exit) {
             if let from @ Source::Constant(_) = self.source(*value) {
-                self.moves.push(Move { from, to: *position });
+                self.moves.push(Move {
+                    from,
+                    to: *position,
+                });
             }
         }
         target

@@ -54,7 +54,8 @@ fn wide_div_rem(numerator: Word, divisor: Word) -> (Word, Word) {
         return (Word::ZERO, numerator);
     }
     if n2 | n3 == 0 {
-        let [n, d] = [(n0, n1), (d0, d1)].map(|(low, high)| u128::from(high) << 64 | u128::from(low));
+        let [n, d] =
+            [(n0, n1), (d0, d1)].map(|(low, high)| u128::from(high) << 64 | u128::from(low));
         return (Word::from(n / d), Word::from(n % d));
     }
     let mut limbs = [n0, n1, n2, n3, 0];

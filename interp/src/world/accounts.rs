@@ -129,16 +129,21 @@ impl Account {
         }
     }
 
-    /// The slot's place, and its value.
-    #[inline]
-    pub(super) fn slot(&mut self, key: Word) -> (usize, &mut Slot) {
+    /// The slot at a place.
+    #[inline(always)]
+    pub(super) fn slot_at(&mut self, place: usize) -> &mut Slot {
+        &mut self.storage[place]
+    }
+
+    /// The place of a slot, made where there was none.
+    #[inline(always)]
+    pub(super) fn slot(&mut self, key: Word) -> usize {
         let recent = (key.0[0] ^ key.0[0] >> 6) as usize % RECENT;
         let place = self.recent[recent] as usize;
         if !matches!(self.storage.get_index(place), Some((found, _)) if *found == key) {
             self.recent[recent] = self.look_up(key);
         }
-        let place = self.recent[recent] as usize;
-        (place, &mut self.storage[place])
+        self.recent[recent] as usize
     }
 
     #[inline(never)]

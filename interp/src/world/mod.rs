@@ -137,6 +137,26 @@ impl World {
         account.balance = balance;
     }
 
+    /// Finds a slot and marks it as accessed: the account's place, the slot's, and whether it was cold.
+    #[inline(always)]
+    fn access(&mut self, address: Address, key: Word) -> (usize, usize, bool) {
+        let place = self.accounts.find(address);
+        let account = self.accounts.at(place);
+        let slot_place = account.slot(key);
+        let slot = account.slot_at(slot_place);
+        let cold = slot.accessed != self.transaction;
+        if cold {
+            self.journal.push(Change::SlotAccessed {
+                account: place as u32,
+                slot: slot_place as u32,
+                before: slot.accessed,
+            });
+            slot.accessed = self.transaction;
+            slot.original = slot.value;
+        }
+        (place, slot_place, cold)
+    }
+
     /// Makes an account exist, and remembers that the transaction had to do with it.
     fn touch(&mut self, place: usize) {
         let account = self.accounts.at(place);
@@ -206,32 +226,17 @@ impl Host for World {
     }
 
     fn load(&mut self, address: Address, key: Word) -> Load {
-        let place = self.accounts.find(address);
-        let (slot_place, slot) = self.accounts.at(place).slot(key);
-        let cold = slot.accessed != self.transaction;
-        if cold {
-            self.journal.push(Change::SlotAccessed {
-                account: place as u32,
-                slot: slot_place as u32,
-                before: slot.accessed,
-            });
-            slot.accessed = self.transaction;
-            slot.original = slot.value;
-        }
+        let (place, slot, cold) = self.access(address, key);
         Load {
-            value: slot.value,
+            value: self.accounts.at(place).slot_at(slot).value,
             cold,
         }
     }
 
     fn store(&mut self, address: Address, key: Word, value: Word) -> Store {
-        let Load {
-            value: before,
-            cold,
-        } = self.load(address, key);
-        let place = self.accounts.find(address);
-        let (slot_place, slot) = self.accounts.at(place).slot(key);
-        let original = slot.original;
+        let (place, slot_place, cold) = self.access(address, key);
+        let slot = self.accounts.at(place).slot_at(slot_place);
+        let (before, original) = (slot.value, slot.original);
         if before != value {
             slot.value = value;
             self.journal.push(Change::Slot {

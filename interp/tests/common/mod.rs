@@ -11,7 +11,8 @@ pub mod three_way;
 use alloy_primitives::{Address, B256, Bytes, keccak256};
 use evmscope_interp::world::{Account, World};
 use evmscope_interp::{
-    Environment, Fork, Halt, Host, Interpreter, Kind, Log, Message, Mode, Settings, Status, Word, asm,
+    Environment, Fork, Halt, Host, Interpreter, Kind, Log, Message, Mode, Settings, Status, Word,
+    asm,
 };
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -131,7 +132,11 @@ impl Scene {
     /// Runs the message in one mode.
     pub fn run(&self, mode: Mode) -> Seen {
         // Code that runs once would never be translated.
-        self.run_on(&mut Interpreter::with_settings(mode, self.fork, Settings::eager()))
+        self.run_on(&mut Interpreter::with_settings(
+            mode,
+            self.fork,
+            Settings::eager(),
+        ))
     }
 
     /// Runs the message on an interpreter that may have run others.

@@ -57,7 +57,13 @@ pub fn agree(scene: &Scene) -> Result<u64, TestCaseError> {
     let traditional = run(Way::Traditional, scene);
     for way in [Way::Eager, Way::Warm] {
         let advanced = run(way, scene);
-        prop_assert_eq!(&advanced, &traditional, "{:?}, traditional: gas {}", way, gas);
+        prop_assert_eq!(
+            &advanced,
+            &traditional,
+            "{:?}, traditional: gas {}",
+            way,
+            gas
+        );
     }
     if reference::has(scene.fork) {
         let ours = traditional.clone().any_halt();
@@ -86,7 +92,13 @@ impl Way {
         let (mode, settings) = match self {
             Way::Traditional => (Mode::Traditional, Settings::default()),
             Way::Eager => (Mode::Advanced, Settings::eager()),
-            Way::Warm => (Mode::Advanced, Settings { heat: 2, ..Settings::default() }),
+            Way::Warm => (
+                Mode::Advanced,
+                Settings {
+                    heat: 2,
+                    ..Settings::default()
+                },
+            ),
         };
         Interpreter::with_settings(mode, fork, settings)
     }
