@@ -514,12 +514,12 @@ unsafe fn wide_operands<const N: usize>(ip: *const Cell, sp: *mut Word) -> [Word
 /// [`FAILED`] where it was not read, or cannot be paid.
 ///
 /// # Safety
-/// The instruction is SLOAD with a slot for its key.
+/// The instruction is SLOAD.
 #[inline(always)]
 unsafe fn remembered_load(ip: *const Cell, sp: *mut Word, gas: i64, m: &mut Machine) -> i64 {
     // SAFETY: the caller's; the table outlives the run of the stream.
     unsafe {
-        let key = Slot::get(ip, sp, 1);
+        let [key] = wide_operands(ip, sp);
         let left = gas - m.rules.sload as i64;
         match (*m.advanced.slots).get(key) {
             Some(value) if left >= 0 => {
@@ -581,7 +581,7 @@ macro_rules! body {
     ($ip:ident $sp:ident $gas:ident $m:ident $byte:literal $name:ident $inputs:literal machine($function:expr)) => {
         // SAFETY: the contract of `Handler`.
         unsafe {
-            if $byte == Opcode::SLOAD.0 && field($ip, 5) == 0 {
+            if $byte == Opcode::SLOAD.0 {
                 let left = remembered_load($ip, $sp, $gas, $m);
                 if left != FAILED {
                     return next($ip.add(2), $sp, left, $m);
