@@ -5,6 +5,7 @@ mod case;
 mod cli;
 mod clock;
 mod cmd;
+mod confinement;
 mod counters;
 mod doctor;
 mod eip3155;

@@ -109,6 +109,9 @@ pub struct Rig {
     pub cpu: String,
     /// Logical CPUs this process may use.
     pub cpus: usize,
+    /// On a hybrid CPU, the kind of core that everything here was measured on.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub cores: Option<String>,
     /// Target architecture, e.g. `x86_64`.
     pub arch: String,
     /// Kernel name and release.

@@ -2,6 +2,7 @@
 
 use super::{cases, listed};
 use crate::cli::Bench;
+use crate::counters::{Linux, pin_to_one_kind};
 use crate::output::{self, Files};
 use crate::run::new_run;
 use crate::{measure, verify};
@@ -28,7 +29,7 @@ pub fn run(args: &Bench, style: Style) -> Result<String> {
         .map(|case| verify::verify(case, &args.modes))
         .collect::<Result<Vec<_>>>()?;
 
-    let mut run = new_run();
+    let mut run = new_run(pin_to_one_kind(&Linux::default())?.as_ref());
     for engines in &mut verified {
         let bar = output::progress(args.pairs.into(), &engines[0].case.name);
         run.measurements

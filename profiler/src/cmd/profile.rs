@@ -3,7 +3,7 @@
 use super::bench::THRESHOLD;
 use super::{dir, listed, one_case};
 use crate::cli::Profile;
-use crate::counters::{Linux, Plan, Probe};
+use crate::counters::{Linux, Pinned, Plan, Probe, pin_to_one_kind};
 use crate::flamegraph::{self, Widths};
 use crate::measure::{self, Sampling};
 use crate::output::{self, Files};
@@ -34,14 +34,19 @@ pub fn run(args: &Profile, style: Style) -> Result<String> {
     let files = Files::in_dir(&out)?;
     let mut verified = verify::verify(&case, &[args.base, args.head])?;
 
-    let run = measure_all(args, &mut verified)?;
+    let pinned = pin_to_one_kind(&Linux::default())?;
+    let run = measure_all(args, &mut verified, pinned.as_ref())?;
     let flames = draw(&run)?;
     let paths = write(&files, &run, &flames, args)?;
     Ok(summary(&run, args, style, &paths))
 }
 
-fn measure_all(args: &Profile, verified: &mut [verify::Verified]) -> Result<Run> {
-    let mut run = new_run();
+fn measure_all(
+    args: &Profile,
+    verified: &mut [verify::Verified],
+    pinned: Option<&Pinned>,
+) -> Result<Run> {
+    let mut run = new_run(pinned);
     run.results
         .extend(verified.iter().map(|v| v.result.clone()));
 
@@ -50,9 +55,12 @@ fn measure_all(args: &Profile, verified: &mut [verify::Verified]) -> Result<Run>
     bar.finish_and_clear();
 
     let bar = output::progress(COUNTING_PASSES as u64, "counting");
-    let plan = Plan::new(&Linux, &Probe::new(&Linux));
+    let kernel = Linux::new(pinned);
+    let plan = Plan::new(&kernel, &Probe::new(&kernel));
     let (counted, unavailable) =
-        measure::count(verified, &plan, COUNTING_PASSES, &mut || bar.inc(1))?;
+        measure::count(verified, &kernel, &plan, COUNTING_PASSES, &mut || {
+            bar.inc(1)
+        })?;
     run.measurements.extend(counted);
     run.unavailable = unavailable;
     bar.finish_and_clear();

@@ -167,12 +167,11 @@ fn rig(created: &str, rig: &Rig) -> Vec<(&'static str, String)> {
         Some(commit) => format!("{}, commit {commit}", rig.version),
         None => rig.version.clone(),
     };
-    vec![
-        ("date", created.to_owned()),
-        (
-            "CPU",
-            format!("{}, {} usable, {}, {machine}", rig.cpu, rig.cpus, rig.arch),
-        ),
+    let cores = rig.cores.iter().map(|cores| ("cores", cores.clone()));
+    let cpu = format!("{}, {} usable, {}, {machine}", rig.cpu, rig.cpus, rig.arch);
+    let mut rows = vec![("date", created.to_owned()), ("CPU", cpu)];
+    rows.extend(cores);
+    rows.extend([
         ("governor", rig.governor.clone().unwrap_or_else(unknown)),
         ("memory", format::bytes(rig.memory)),
         ("kernel", rig.kernel.clone()),
@@ -180,5 +179,6 @@ fn rig(created: &str, rig: &Rig) -> Vec<(&'static str, String)> {
         ("build", rig.build.clone()),
         ("version", version),
         ("binary", rig.binary.clone()),
-    ]
+    ]);
+    rows
 }
