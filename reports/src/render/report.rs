@@ -2,7 +2,7 @@
 
 use super::bench;
 use super::counters::Comparison;
-use super::table::{Table, Tone};
+use super::table::{Reading, Table, Tone};
 use super::verdict::{headline, verdict};
 use crate::counter::{Counter, Source};
 use crate::format;
@@ -25,6 +25,15 @@ pub(super) struct CaseReport {
     /// Status, fork, gas and opcodes of the verified result.
     pub(super) facts: Option<String>,
     pub(super) table: Table,
+    pub(super) tiles: Vec<Tile>,
+}
+
+/// One of the few figures that answer for the rest.
+pub(super) struct Tile {
+    pub(super) label: String,
+    pub(super) value: String,
+    pub(super) note: String,
+    pub(super) tone: Tone,
 }
 
 /// What the figures rest on.
@@ -62,7 +71,49 @@ fn case(comparison: Comparison<'_>, name: &str) -> CaseReport {
         tone: ratio.map_or(Tone::Faint, |ratio| Tone::from(ratio.verdict)),
         facts: facts(run, name, base).or_else(|| facts(run, name, head)),
         table: comparison.table(name),
+        tiles: tiles(comparison, name),
     }
+}
+
+/// Time, instructions from the best source there is, and the work done in a second.
+fn tiles(comparison: Comparison<'_>, case: &str) -> Vec<Tile> {
+    let Comparison { run, base, head } = comparison;
+    let change = |counter: Counter| {
+        let ratio = run.ratio(case, base, head, counter)?;
+        let (value, interval) = Reading::Change.of(ratio);
+        let title = counter.title();
+        Some(Tile {
+            label: match counter.source() {
+                Source::Simulated => format!("{title}, simulated"),
+                _ => title.to_owned(),
+            },
+            note: match counter.source().deterministic() {
+                true => interval,
+                false => format!("{interval} %, 95 % interval"),
+            },
+            value,
+            tone: Tone::from(ratio.verdict),
+        })
+    };
+    let speed = |mode: &str| {
+        let time = run.measurement(case, mode, Counter::CpuTime)?.median;
+        let gas = run.result(case, mode)?.gas_used as f64;
+        (gas > 0.0 && time > 0.0).then(|| format::gas_per_second(gas / time * 1e3))
+    };
+    let throughput = || {
+        Some(Tile {
+            label: format!("gas / second, {head}"),
+            value: speed(head)?,
+            note: format!("{base}: {}", speed(base)?),
+            tone: Tone::Plain,
+        })
+    };
+    let instructions =
+        || change(Counter::Instructions).or_else(|| change(Counter::SimInstructions));
+    [change(Counter::CpuTime), instructions(), throughput()]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 fn facts(run: &Run, case: &str, mode: &str) -> Option<String> {
