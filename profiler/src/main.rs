@@ -13,6 +13,7 @@ mod engine;
 mod flamegraph;
 mod folding;
 mod measure;
+mod opcodes;
 mod output;
 mod rig;
 mod run;

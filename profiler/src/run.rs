@@ -19,6 +19,7 @@ pub fn new_run(pinned: Option<&Pinned>) -> Run {
         ratios: Vec::new(),
         unavailable: Vec::new(),
         profiles: Vec::new(),
+        opcode_costs: Vec::new(),
     }
 }
 

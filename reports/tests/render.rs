@@ -209,6 +209,23 @@ fn a_rate_of_zero_is_zero_and_not_absent() {
 }
 
 #[test]
+fn opcodes_of_modes_that_attribute_differently_are_not_compared() {
+    let row = |run: &Run| {
+        let text = markdown::counter_diff(run, "traditional", "advanced");
+        let row = text.lines().find(|line| line.starts_with("| MLOAD"));
+        row.unwrap().to_owned()
+    };
+    let mut run = fixture::run();
+    assert!(row(&run).ends_with("| -47.1 % |"), "{}", row(&run));
+    for cost in &mut run.opcode_costs {
+        if cost.mode == "traditional" && cost.opcode.is_none() {
+            cost.share = 0.9;
+        }
+    }
+    assert!(row(&run).ends_with("| — |"), "{}", row(&run));
+}
+
+#[test]
 fn a_run_without_anything_still_renders() {
     let mut run = fixture::run();
     run.results.clear();

@@ -4,8 +4,10 @@ use super::bench::THRESHOLD;
 use super::{dir, listed, one_case};
 use crate::cli::Profile;
 use crate::counters::{Linux, Pinned, Plan, Probe, pin_to_one_kind};
+use crate::engine::Which;
 use crate::flamegraph::{self, Widths};
 use crate::measure::{self, Sampling};
+use crate::opcodes;
 use crate::output::{self, Files};
 use crate::run::new_run;
 use crate::symbols::Symbols;
@@ -76,6 +78,19 @@ fn measure_all(
         bar.inc(1);
     }
     bar.finish_and_clear();
+    if let [v, ..] = verified {
+        let executed = opcodes::executed(v.case)?;
+        let sampled = run.profiles.iter().filter(|profile| {
+            let ours = |v: &&verify::Verified| matches!(v.which, Which::Ours(_));
+            verified
+                .iter()
+                .filter(ours)
+                .any(|v| v.which.name() == profile.mode)
+        });
+        run.opcode_costs = sampled
+            .flat_map(|profile| opcodes::costs(profile, &executed, &run))
+            .collect();
+    }
 
     if !args.no_simulate {
         let bar = output::progress(verified.len() as u64, "simulating");

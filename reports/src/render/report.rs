@@ -2,6 +2,7 @@
 
 use super::bench;
 use super::counters::Comparison;
+use super::opcodes;
 use super::table::{Reading, Table, Tone};
 use super::verdict::{headline, verdict};
 use crate::counter::{Counter, Source};
@@ -26,6 +27,10 @@ pub(super) struct CaseReport {
     pub(super) facts: Option<String>,
     pub(super) table: Table,
     pub(super) tiles: Vec<Tile>,
+    /// What each opcode costs, where that was sampled.
+    pub(super) opcodes: Option<Table>,
+    /// The dearest of them, in fewer columns.
+    pub(super) dearest: Option<Table>,
 }
 
 /// One of the few figures that answer for the rest.
@@ -72,6 +77,8 @@ fn case(comparison: Comparison<'_>, name: &str) -> CaseReport {
         facts: facts(run, name, base).or_else(|| facts(run, name, head)),
         table: comparison.table(name),
         tiles: tiles(comparison, name),
+        opcodes: opcodes::every(run, name, base, head),
+        dearest: opcodes::dearest(run, name, base, head),
     }
 }
 
@@ -177,6 +184,13 @@ fn legend(run: &Run, cases: &[CaseReport]) -> Vec<String> {
         has(
             compared,
             "? undecided: the interval is too wide; more pairs would narrow it.",
+        ),
+        has(
+            cases.iter().any(|case| case.opcodes.is_some()),
+            "opcodes: share of the samples, and CPU time of one execution ± its standard error; ? where the \
+             samples do not tell the modes apart. Elsewhere is what belongs to no single opcode: \
+             dispatch, functions that several call, and in a `match` loop the checks and the stack \
+             around each; modes that differ in it by 10 % of the samples or more are not compared.",
         ),
         has(
             simulated,
