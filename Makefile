@@ -8,7 +8,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 BIN   := $(TARGET)/release/evmscope
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build profile bench doctor test check fuzz memcheck cases clean
+.PHONY: help setup build profile bench doctor test test-pmu check fuzz memcheck cases clean
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,6 +33,9 @@ doctor: build ## what this machine can measure, and what would enable the rest
 
 test: setup ## everything that must hold
 	$(CARGO) test --workspace --locked
+
+test-pmu: setup ## count on an emulated arm64 machine with a PMU (Debian, root; skipped elsewhere)
+	profiler/tests/pmu-vm/run.sh
 
 check: setup ## the quick part of it: format, lints, the tests of interp and reports
 	$(CARGO) fmt --all --check

@@ -3,7 +3,8 @@
 //! [`examine`] finds out and prints nothing; [`render`] writes the findings for people.
 
 use crate::clock::ThreadClock;
-use crate::counters::{Kernel, Linux, Probe};
+use crate::confinement::Confinement;
+use crate::counters::{self, Kernel, Linux, Pinned, Probe, Unpinned};
 use crate::rig::{self, Cpu};
 use crate::sampling;
 use evmscope_reports::counter::{Counter, Source};
@@ -33,13 +34,22 @@ pub enum State {
 /// Looks at this machine, in the order in which it is shown.
 pub fn examine() -> Vec<Finding> {
     let cpu = Cpu::read();
-    let probe = Probe::new(&Linux);
+    let confinement = Confinement::read();
+    // This process runs no case: what pins the verbs that do may pin it as well.
+    let pinned = counters::pin_to_one_kind(&Linux::default());
+    let kernel = Linux::new(pinned.as_ref().ok().and_then(Option::as_ref));
+    let probe = Probe::new(&kernel);
     let mut findings = vec![
         finding("CPU", State::Ok(cpu_line(&cpu))),
         finding("machine", machine(cpu.virtualized)),
+        finding("kinds of cores", cores(&pinned)),
         finding("frequency governor", governor(rig::governor().as_deref())),
         finding("thread CPU clock", clock()),
-        finding("perf_event_paranoid", paranoid(Linux.paranoid())),
+        finding("container", container(&confinement)),
+        finding(
+            "perf_event_paranoid",
+            paranoid(kernel.paranoid(), confinement.privileged),
+        ),
     ];
     findings.extend(counters(&probe, Source::Hardware));
     findings.extend(counters(&probe, Source::Software));
@@ -105,13 +115,52 @@ fn clock() -> State {
     }
 }
 
-fn paranoid(level: Option<i32>) -> State {
+fn cores(pinned: &Result<Option<Pinned>, Unpinned>) -> State {
+    match pinned {
+        Ok(None) => State::Ok("one".to_owned()),
+        Ok(Some(pinned)) => State::Ok(format!(
+            "several: bench and profile keep to {pinned}; `taskset -c` chooses others"
+        )),
+        Err(unpinned) => State::Missing(unpinned.to_string()),
+    }
+}
+
+/// Whether the process may open perf events: a container does not hide the PMU, but its filter of
+/// system calls (Docker's, Podman's) refuses `perf_event_open` without CAP_PERFMON.
+fn container(confinement: &Confinement) -> State {
+    let Confinement {
+        container,
+        filtered,
+        privileged,
+    } = confinement;
+    let filter = match filtered {
+        Some(true) => "a seccomp filter",
+        Some(false) => "no seccomp filter",
+        None => "seccomp unknown",
+    };
+    match (container, filtered, privileged) {
+        (None, Some(true), _) => State::Ok(format!("none seen, but {filter}")),
+        (None, ..) => State::Ok("none".to_owned()),
+        (Some(name), Some(true), false) => State::Missing(format!(
+            "{name}, {filter} and no CAP_PERFMON: where counters are refused, start it with \
+             `--cap-add PERFMON` (Docker before 20.10: `--security-opt seccomp=unconfined`)"
+        )),
+        (Some(name), ..) => State::Ok(format!("{name}, {filter}")),
+    }
+}
+
+/// What a level means for counting the own thread in user mode, which is all that is asked for.
+/// Levels 3 and 4 are patches of Debian, Ubuntu and Android; a capability lifts any level.
+fn paranoid(level: Option<i32>, privileged: bool) -> State {
     match level {
-        Some(level) if level <= 2 => {
-            State::Ok(format!("{level}: counting in user mode is allowed"))
-        }
+        Some(level @ ..=1) => State::Ok(format!("{level}: counting is allowed, the kernel's part too")),
+        Some(2) => State::Ok("2: counting in user mode is allowed".to_owned()),
+        Some(level) if privileged => State::Ok(format!(
+            "{level} forbids counting to others; this process has CAP_PERFMON or CAP_SYS_ADMIN"
+        )),
         Some(level) => State::Missing(format!(
-            "{level} forbids counting: `sudo sysctl kernel.perf_event_paranoid=2`"
+            "{level} forbids counting: `sudo sysctl kernel.perf_event_paranoid=2`, on the host where \
+             this is a container"
         )),
         None => State::Missing(
             "this kernel has no perf events: boot one with CONFIG_PERF_EVENTS, or leave the sandbox"
@@ -246,6 +295,7 @@ pub fn render(findings: &[Finding], columns: Option<u16>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::counters::Fake;
     use evmscope_reports::run::Unavailable;
 
     #[test]
@@ -272,9 +322,29 @@ mod tests {
         let mut findings = vec![
             finding("frequency governor", governor(Some("powersave"))),
             finding("machine", machine(true)),
-            finding("perf_event_paranoid", paranoid(Some(4))),
-            finding("perf_event_paranoid", paranoid(None)),
+            finding("perf_event_paranoid", paranoid(Some(-1), false)),
+            finding("perf_event_paranoid", paranoid(Some(4), false)),
+            finding("perf_event_paranoid", paranoid(Some(4), true)),
+            finding("perf_event_paranoid", paranoid(None, false)),
+            finding("kinds of cores", cores(&Ok(None))),
+            finding(
+                "kinds of cores",
+                cores(&counters::pin_to_one_kind(&Fake::hybrid())),
+            ),
+            finding("container", container(&Confinement::default())),
         ];
+        let docker = |filtered, privileged| {
+            let container = Some("docker".to_owned());
+            finding(
+                "container",
+                self::container(&Confinement {
+                    container,
+                    filtered: Some(filtered),
+                    privileged,
+                }),
+            )
+        };
+        findings.extend([docker(true, false), docker(true, true)]);
         findings.extend(counters(&probe, Source::Hardware));
         findings.extend(counters(&probe, Source::Software));
         insta::assert_snapshot!(render(&findings, None));

@@ -2,7 +2,7 @@
 //! is a run of its own, and nothing here prints.
 
 use crate::clock::ThreadClock;
-use crate::counters::{Linux, Plan};
+use crate::counters::{Counted, Kernel, Plan, Reading};
 use crate::engine::Engine;
 use crate::folding::{self, Fold};
 use crate::sampling::{self, Request};
@@ -83,13 +83,13 @@ fn sample(clock: &ThreadClock, v: &mut Verified, length: u64) -> f64 {
 /// Counts hardware and software events of each engine in turn, `passes` times over.
 pub fn count(
     verified: &mut [Verified],
+    kernel: &impl Kernel,
     plan: &Plan,
     passes: usize,
     tick: &mut dyn FnMut(),
 ) -> Result<(Vec<Measurement>, Vec<Unavailable>)> {
     let clock = ThreadClock::open()?;
-    let mut samples = BTreeMap::<(usize, Counter), (Vec<f64>, f64)>::new();
-    let mut unavailable = plan.unavailable.clone();
+    let mut tally = Tally::default();
     let lengths: Vec<u64> = verified.iter_mut().map(|v| length(&clock, v)).collect();
     for _ in 0..passes {
         for (i, v) in verified.iter_mut().enumerate() {
@@ -97,36 +97,69 @@ pub fn count(
                 (COUNTING / lengths[i] / plan.passes().max(1) as u64).clamp(1, BATCH) as u32;
             v.engine.prepare(calls as usize * plan.passes());
             let counted = plan.count(
-                &Linux,
+                kernel,
                 &mut || v.engine.call(),
                 NonZeroU32::new(calls).context("no call to count")?,
             );
-            for reading in counted.readings {
-                let (values, coverage) = samples
-                    .entry((i, reading.counter))
-                    .or_insert((Vec::new(), 1.0));
-                values.push(reading.value);
-                *coverage = coverage.min(reading.coverage);
-            }
-            unavailable.extend(counted.unavailable);
+            tally.add(i, counted);
         }
         tick();
     }
-    let measurements = samples
-        .into_iter()
-        .map(|((i, counter), (values, coverage))| {
-            let v = &verified[i];
-            let mut measurement = Measurement::new(&v.case.name, v.which.name(), counter, values)?;
-            measurement.coverage = (coverage < 1.0).then_some(coverage);
-            Ok(measurement)
-        });
-    Ok((measurements.collect::<Result<_>>()?, distinct(unavailable)))
+    let mut unavailable = plan.unavailable.clone();
+    unavailable.extend(tally.missing());
+    let measurements = tally.samples.into_iter();
+    let measurements = measurements.map(|((i, counter), (values, coverage))| {
+        let v = &verified[i];
+        let mut measurement = Measurement::new(&v.case.name, v.which.name(), counter, values)?;
+        measurement.coverage = (coverage < 1.0).then_some(coverage);
+        Ok(measurement)
+    });
+    Ok((measurements.collect::<Result<_>>()?, unavailable))
 }
 
-fn distinct(mut unavailable: Vec<Unavailable>) -> Vec<Unavailable> {
-    unavailable.sort_by(|a, b| (a.counter, &a.reason).cmp(&(b.counter, &b.reason)));
-    unavailable.dedup();
-    unavailable
+/// What several passes over several engines brought.
+#[derive(Default)]
+struct Tally {
+    passes: usize,
+    /// By engine and counter: the figures, and the least share of the time that a counter ran.
+    samples: BTreeMap<(usize, Counter), (Vec<f64>, f64)>,
+    /// In how many passes a counter brought nothing, and why.
+    missed: BTreeMap<(Counter, String), usize>,
+}
+
+impl Tally {
+    fn add(&mut self, engine: usize, counted: Counted) {
+        self.passes += 1;
+        for Reading {
+            counter,
+            value,
+            coverage,
+        } in counted.readings
+        {
+            let nothing = (Vec::new(), 1.0);
+            let (values, least) = self.samples.entry((engine, counter)).or_insert(nothing);
+            values.push(value);
+            *least = least.min(coverage);
+        }
+        for Unavailable { counter, reason } in counted.unavailable {
+            *self.missed.entry((counter, reason)).or_default() += 1;
+        }
+    }
+
+    /// A counter that ran in some of the passes has a figure, and the number of those that lack one.
+    fn missing(&self) -> impl Iterator<Item = Unavailable> {
+        let Self { passes, missed, .. } = self;
+        missed.iter().map(move |((counter, reason), times)| {
+            let reason = match times < passes {
+                true => format!("in {times} of {passes} passes: {reason}"),
+                false => reason.clone(),
+            };
+            Unavailable {
+                counter: *counter,
+                reason,
+            }
+        })
+    }
 }
 
 /// How to sample for flamegraphs.
@@ -206,4 +239,45 @@ pub fn simulated_call(engine: &mut dyn Engine) {
     engine.prepare(2);
     engine.call();
     simulate::measured_region(&mut || engine.call());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_counter_that_ran_in_some_passes_says_in_how_many_it_did_not() {
+        let reading = |value, coverage| Reading {
+            counter: Counter::Cycles,
+            value,
+            coverage,
+        };
+        let starved = |counter| Unavailable {
+            counter,
+            reason: "starved".to_owned(),
+        };
+        let mut tally = Tally::default();
+        for (value, coverage) in [(10.0, 1.0), (12.0, 0.5)] {
+            tally.add(
+                0,
+                Counted {
+                    readings: vec![reading(value, coverage)],
+                    unavailable: vec![starved(Counter::Branches)],
+                },
+            );
+        }
+        tally.add(
+            0,
+            Counted {
+                readings: vec![],
+                unavailable: [Counter::Cycles, Counter::Branches].map(starved).into(),
+            },
+        );
+        assert_eq!(
+            tally.samples[&(0, Counter::Cycles)],
+            (vec![10.0, 12.0], 0.5)
+        );
+        let reasons: Vec<_> = tally.missing().map(|missing| missing.reason).collect();
+        assert_eq!(reasons, ["in 1 of 3 passes: starved", "starved"]);
+    }
 }

@@ -13,6 +13,7 @@ pub fn examine() -> Rig {
     Rig {
         cpu: cpu.model,
         cpus: usable_cpus(),
+        cores: None,
         arch: std::env::consts::ARCH.to_owned(),
         kernel: kernel(),
         governor: governor(),

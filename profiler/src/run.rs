@@ -1,20 +1,25 @@
 //! The beginning of every run: when, on what machine, of what build.
 
+use crate::counters::Pinned;
 use crate::rig;
 use evmscope_reports::Run;
-use evmscope_reports::run::SCHEMA;
+use evmscope_reports::run::{Rig, SCHEMA};
 
-/// A run without results yet.
-pub fn new_run() -> Run {
+/// A run without results yet, on the kind of core that the thread was pinned to.
+pub fn new_run(pinned: Option<&Pinned>) -> Run {
     Run {
         schema: SCHEMA.to_owned(),
         created: now(),
-        rig: rig::examine(),
+        rig: Rig {
+            cores: pinned.map(Pinned::to_string),
+            ..rig::examine()
+        },
         results: Vec::new(),
         measurements: Vec::new(),
         ratios: Vec::new(),
         unavailable: Vec::new(),
         profiles: Vec::new(),
+        opcode_costs: Vec::new(),
     }
 }
 

@@ -127,6 +127,7 @@ mod tests {
             ratios: vec![],
             unavailable: vec![],
             profiles: vec![],
+            opcode_costs: vec![],
         }
     }
 

@@ -28,6 +28,9 @@ pub struct Run {
     /// Sampled stacks, one entry per case and mode; empty where nothing was sampled.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub profiles: Vec<Profile>,
+    /// What each opcode costs, by case and mode; empty where nothing was sampled.
+    #[serde(rename = "opcodes", default, skip_serializing_if = "Vec::is_empty")]
+    pub opcode_costs: Vec<OpcodeCost>,
 }
 
 impl Run {
@@ -109,6 +112,9 @@ pub struct Rig {
     pub cpu: String,
     /// Logical CPUs this process may use.
     pub cpus: usize,
+    /// On a hybrid CPU, the kind of core that everything here was measured on.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub cores: Option<String>,
     /// Target architecture, e.g. `x86_64`.
     pub arch: String,
     /// Kernel name and release.
@@ -252,4 +258,28 @@ pub struct Profile {
     pub unit: String,
     /// Folded stacks, root first, `;` between frames, and their weight in `unit`.
     pub stacks: Vec<(String, u64)>,
+}
+
+/// One opcode of one case in one mode, by the samples of a [`Profile`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct OpcodeCost {
+    /// Name of the case.
+    pub case: String,
+    /// The mode that ran.
+    pub mode: String,
+    /// Mnemonic; absent for the samples that belong to no opcode: dispatch, and what several share.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub opcode: Option<String>,
+    /// Times it is executed in one call of the case.
+    pub executed: u64,
+    /// Samples that fell on it.
+    pub samples: u64,
+    /// Their share of all weight, 0 to 1.
+    pub share: f64,
+    /// CPU time of one execution, ns: the share of a call's time.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub time: Option<f64>,
+    /// Cycles of one execution, where the samples were taken on cycles.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub cycles: Option<f64>,
 }

@@ -3,6 +3,7 @@
 use super::{cases, listed};
 use crate::case::Shelf;
 use crate::cli::Bench;
+use crate::counters::{Linux, pin_to_one_kind};
 use crate::output::{self, Answer, Files};
 use crate::run::new_run;
 use crate::{measure, verify};
@@ -26,7 +27,7 @@ pub fn run(args: &Bench, style: Style) -> Result<Answer> {
         .map(|case| verify::verify(case, &args.modes))
         .collect::<Result<Vec<_>>>()?;
 
-    let mut run = new_run();
+    let mut run = new_run(pin_to_one_kind(&Linux::default())?.as_ref());
     for engines in &mut verified {
         let bar = output::progress(args.pairs.into(), &engines[0].case.name);
         run.measurements

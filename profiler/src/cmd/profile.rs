@@ -3,9 +3,11 @@
 use super::bench::THRESHOLD;
 use super::{dir, listed, one_case};
 use crate::cli::Profile;
-use crate::counters::{Linux, Plan, Probe};
+use crate::counters::{Linux, Pinned, Plan, Probe, pin_to_one_kind};
+use crate::engine::Which;
 use crate::flamegraph::{self, Widths};
 use crate::measure::{self, Sampling};
+use crate::opcodes;
 use crate::output::{self, Answer, Files};
 use crate::run::new_run;
 use crate::symbols::Symbols;
@@ -31,7 +33,8 @@ pub fn run(args: &Profile, style: Style) -> Result<Answer> {
     let files = Files::in_dir(&out)?;
     let mut verified = verify::verify(&case, &[args.base, args.head])?;
 
-    let run = measure_all(args, &mut verified)?;
+    let pinned = pin_to_one_kind(&Linux::default())?;
+    let run = measure_all(args, &mut verified, pinned.as_ref())?;
     let flames = draw(&run)?;
     let paths = write(&files, &run, &flames, args)?;
     Ok(Answer::of_readable(
@@ -40,8 +43,12 @@ pub fn run(args: &Profile, style: Style) -> Result<Answer> {
     ))
 }
 
-fn measure_all(args: &Profile, verified: &mut [verify::Verified]) -> Result<Run> {
-    let mut run = new_run();
+fn measure_all(
+    args: &Profile,
+    verified: &mut [verify::Verified],
+    pinned: Option<&Pinned>,
+) -> Result<Run> {
+    let mut run = new_run(pinned);
     run.results
         .extend(verified.iter().map(|v| v.result.clone()));
 
@@ -50,9 +57,12 @@ fn measure_all(args: &Profile, verified: &mut [verify::Verified]) -> Result<Run>
     bar.finish_and_clear();
 
     let bar = output::progress(COUNTING_PASSES as u64, "counting");
-    let plan = Plan::new(&Linux, &Probe::new(&Linux));
+    let kernel = Linux::new(pinned);
+    let plan = Plan::new(&kernel, &Probe::new(&kernel));
     let (counted, unavailable) =
-        measure::count(verified, &plan, COUNTING_PASSES, &mut || bar.inc(1))?;
+        measure::count(verified, &kernel, &plan, COUNTING_PASSES, &mut || {
+            bar.inc(1)
+        })?;
     run.measurements.extend(counted);
     run.unavailable = unavailable;
     bar.finish_and_clear();
@@ -68,6 +78,19 @@ fn measure_all(args: &Profile, verified: &mut [verify::Verified]) -> Result<Run>
         bar.inc(1);
     }
     bar.finish_and_clear();
+    if let [v, ..] = verified {
+        let executed = opcodes::executed(v.case)?;
+        let sampled = run.profiles.iter().filter(|profile| {
+            let ours = |v: &&verify::Verified| matches!(v.which, Which::Ours(_));
+            verified
+                .iter()
+                .filter(ours)
+                .any(|v| v.which.name() == profile.mode)
+        });
+        run.opcode_costs = sampled
+            .flat_map(|profile| opcodes::costs(profile, &executed, &run))
+            .collect();
+    }
 
     if !args.no_simulate {
         let bar = output::progress(verified.len() as u64, "simulating");

@@ -1,9 +1,10 @@
 //! A kernel for tests: which events it has, how many fit, how much of the time they run.
 
+use super::cores::{Kind, Scheduler};
 use super::kernel::{EventGroup, Kernel, Refused, Snapshot, Usage};
 use evmscope_reports::counter::{Counter, Source};
 use nix::errno::Errno;
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 
 /// What every counter counts per call. Three calls are one pass in the tests.
@@ -33,6 +34,14 @@ pub struct Fake {
     pub seized: Cell<bool>,
     /// What `getrusage` answers next.
     pub books: Cell<u64>,
+    /// Kinds of cores.
+    pub kinds: Vec<Kind>,
+    /// CPUs that the thread may use.
+    pub allowed: Vec<usize>,
+    /// What pinning answers.
+    pub pinning: Result<(), Errno>,
+    /// Where the thread was pinned to.
+    pub pinned_to: RefCell<Vec<usize>>,
 }
 
 impl Default for Fake {
@@ -47,6 +56,10 @@ impl Default for Fake {
             paranoid: Some(2),
             seized: Cell::new(false),
             books: Cell::new(0),
+            kinds: Vec::new(),
+            allowed: (0..8).collect(),
+            pinning: Ok(()),
+            pinned_to: RefCell::default(),
         }
     }
 }
@@ -62,9 +75,33 @@ impl Fake {
             })
     }
 
+    /// Four fast cores and four small ones.
+    pub fn hybrid() -> Self {
+        let kind = |name: &str, pmu, cpus: std::ops::Range<usize>, capacity| Kind {
+            name: name.to_owned(),
+            pmu,
+            cpus: cpus.collect(),
+            capacity,
+        };
+        Self {
+            kinds: vec![
+                kind("cpu_core", 4, 0..4, 5_200_000),
+                kind("cpu_atom", 10, 4..8, 3_900_000),
+            ],
+            ..Self::default()
+        }
+    }
+
     pub fn refusing(mut self, counter: Counter, errno: Errno) -> Self {
         self.refused.insert(counter, errno);
         self
+    }
+
+    /// Whether the thread may be on a core whose PMU does not count its events.
+    fn is_elsewhere(&self) -> bool {
+        let pinned = self.pinned_to.borrow();
+        let holds = |kind: &Kind| pinned.iter().all(|cpu| kind.cpus.contains(cpu));
+        self.kinds.len() > 1 && (pinned.is_empty() || !self.kinds.iter().any(holds))
     }
 
     /// From now on another process holds the whole PMU.
@@ -92,7 +129,8 @@ impl Kernel for Fake {
                 return refuse(member, Errno::EINVAL);
             }
         }
-        let starved = hardware > 0 && (self.seized.get() || hardware > self.free);
+        let starved =
+            hardware > 0 && (self.seized.get() || hardware > self.free || self.is_elsewhere());
         Ok(FakeGroup {
             share: if starved { 0.0 } else { self.share },
             snapshot: Snapshot {
@@ -114,6 +152,26 @@ impl Kernel for Fake {
 
     fn paranoid(&self) -> Option<i32> {
         self.paranoid
+    }
+
+    fn hybrid(&self) -> bool {
+        !self.pinned_to.borrow().is_empty()
+    }
+}
+
+impl Scheduler for Fake {
+    fn kinds(&self) -> Vec<Kind> {
+        self.kinds.clone()
+    }
+
+    fn allowed(&self) -> Result<Vec<usize>, Errno> {
+        Ok(self.allowed.clone())
+    }
+
+    fn pin(&self, cpus: &[usize]) -> Result<(), Errno> {
+        self.pinning?;
+        *self.pinned_to.borrow_mut() = cpus.to_vec();
+        Ok(())
     }
 }
 

@@ -1,12 +1,17 @@
 //! The door to `perf_event_open(2)` and `getrusage(2)`: everything else in this room is logic that
 //! runs as well against a fake.
 
+use super::cores::{self, Kind, Pinned, Scheduler};
 use evmscope_reports::counter::Counter;
 use nix::errno::Errno;
+use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::sys::resource::{UsageWho, getrusage};
+use nix::unistd::Pid;
 use perf_event::events::{Cache, CacheOp, CacheResult, Event, Hardware, Software, WhichCache};
 use perf_event::{Builder, Group};
+use perf_event_open_sys::bindings::{PERF_TYPE_HARDWARE, PERF_TYPE_HW_CACHE};
 use std::io;
+use std::path::Path;
 
 /// What counting asks of an operating system, always for the calling thread in user mode.
 pub trait Kernel {
@@ -21,6 +26,9 @@ pub trait Kernel {
 
     /// Value of `kernel.perf_event_paranoid`, where it can be read.
     fn paranoid(&self) -> Option<i32>;
+
+    /// Whether hardware events are those of one kind of core of a hybrid CPU.
+    fn hybrid(&self) -> bool;
 }
 
 /// An open group.
@@ -110,7 +118,54 @@ pub(super) fn event(counter: Counter) -> Option<Event> {
 
 /// The running kernel.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Linux;
+pub struct Linux {
+    /// The PMU that hardware events are opened on, where there are several of cores.
+    pmu: Option<u32>,
+}
+
+impl Linux {
+    /// The kernel of a machine, whose hardware events count on the kind of core that the calling
+    /// thread was pinned to, where there are kinds.
+    pub fn new(pinned: Option<&Pinned>) -> Self {
+        Self {
+            pmu: pinned.map(|pinned| pinned.kind.pmu),
+        }
+    }
+
+    /// Opens one member.
+    fn member(self, event: Event, group: &mut Group) -> io::Result<perf_event::Counter> {
+        let mut builder = Builder::new().group(group).kind(event);
+        let attrs = builder.attrs_mut();
+        // Without the PMU's type in the upper half, the kernel takes the first PMU that it knows.
+        if let Some(pmu) = self.pmu
+            && [PERF_TYPE_HARDWARE, PERF_TYPE_HW_CACHE].contains(&attrs.type_)
+        {
+            attrs.config |= u64::from(pmu) << 32;
+        }
+        builder.build()
+    }
+}
+
+impl Scheduler for Linux {
+    fn kinds(&self) -> Vec<Kind> {
+        cores::kinds(Path::new("/sys"))
+    }
+
+    fn allowed(&self) -> Result<Vec<usize>, Errno> {
+        let set = sched_getaffinity(THIS_THREAD)?;
+        let cpus = 0..CpuSet::count();
+        Ok(cpus.filter(|cpu| set.is_set(*cpu) == Ok(true)).collect())
+    }
+
+    fn pin(&self, cpus: &[usize]) -> Result<(), Errno> {
+        let mut set = CpuSet::new();
+        cpus.iter().try_for_each(|cpu| set.set(*cpu))?;
+        sched_setaffinity(THIS_THREAD, &set)
+    }
+}
+
+/// sched_setaffinity(2): 0 is the calling thread.
+const THIS_THREAD: Pid = Pid::from_raw(0);
 
 /// A group of the running kernel with its members, in the order of opening.
 #[derive(Debug)]
@@ -136,11 +191,7 @@ impl Kernel for Linux {
             .iter()
             .enumerate()
             .map(|(place, &counter)| match event(counter) {
-                Some(event) => Builder::new()
-                    .group(&mut group)
-                    .kind(event)
-                    .build()
-                    .map_err(refused(place)),
+                Some(event) => self.member(event, &mut group).map_err(refused(place)),
                 None => Err(Refused {
                     member: place,
                     errno: Errno::EINVAL,
@@ -168,6 +219,10 @@ impl Kernel for Linux {
             .trim()
             .parse()
             .ok()
+    }
+
+    fn hybrid(&self) -> bool {
+        self.pmu.is_some()
     }
 }
 
@@ -208,10 +263,10 @@ mod tests {
     #[test]
     fn a_failed_member_leaves_the_next_group_intact() {
         // CpuTime is no event, so the second member fails on every machine.
-        let refused = Linux
+        let refused = Linux::default()
             .open(&[Counter::TaskClock, Counter::CpuTime])
             .unwrap_err();
-        match Linux.open(&[Counter::TaskClock]) {
+        match Linux::default().open(&[Counter::TaskClock]) {
             Ok(mut group) => {
                 assert_eq!(refused.member, 1);
                 assert_eq!(group.read().unwrap().values, [0]);
@@ -221,11 +276,24 @@ mod tests {
     }
 
     #[test]
+    fn a_thread_stays_where_it_is_pinned() {
+        let linux = Linux::default();
+        let allowed = linux.allowed().unwrap();
+        assert_eq!(
+            allowed.len(),
+            std::thread::available_parallelism().unwrap().get()
+        );
+        linux.pin(&allowed[..1]).unwrap();
+        assert_eq!(linux.allowed().unwrap(), allowed[..1]);
+        // Each test has a thread of its own.
+    }
+
+    #[test]
     fn the_books_show_fresh_memory_and_sleep() {
-        let before = Linux.usage().unwrap();
+        let before = Linux::default().usage().unwrap();
         std::hint::black_box(vec![1u8; 40 << 20]);
         std::thread::sleep(std::time::Duration::from_millis(2));
-        let after = Linux.usage().unwrap();
+        let after = Linux::default().usage().unwrap();
         assert!(after.faults > before.faults);
         assert!(after.switches > before.switches);
     }

@@ -1,9 +1,10 @@
 //! Counting: the events of the kernel and the PMU that one call of the work causes.
 //!
-//! Owns which counters this machine offers ([`Probe`]), how they are grouped ([`Plan`]) and the
-//! reading of them. Time is `clock`'s business, simulated figures are `simulate`'s, and nothing
+//! Owns which counters this machine offers ([`Probe`]), how they are grouped ([`Plan`]), on which
+//! kind of core of a hybrid CPU they count ([`pin_to_one_kind`]), and the reading of them. Time is `clock`'s business, simulated figures are `simulate`'s, and nothing
 //! here prints.
 
+mod cores;
 mod kernel;
 mod plan;
 mod refusal;
@@ -11,6 +12,10 @@ mod refusal;
 #[cfg(test)]
 mod fake;
 
+#[cfg(test)]
+pub use fake::Fake;
+
+pub use cores::{Pinned, Unpinned, pin_to_one_kind};
 pub use kernel::{Kernel, Linux};
 pub use plan::{Plan, Probe};
 

@@ -33,6 +33,7 @@ impl Probe {
                 .iter()
                 .any(|(counter, outcome)| counter.source() == Source::Hardware && outcome.is_ok()),
             paranoid: kernel.paranoid(),
+            hybrid: kernel.hybrid(),
         };
         let mut probe = Self {
             available: Vec::new(),
@@ -92,6 +93,7 @@ impl Plan {
             circumstances: Circumstances {
                 pmu: !hardware.is_empty(),
                 paranoid: kernel.paranoid(),
+                hybrid: kernel.hybrid(),
             },
             unavailable: probe.unavailable.clone(),
         };

@@ -188,8 +188,62 @@ fn a_kernel_that_changes_its_mind_yields_reasons() {
 }
 
 #[test]
+fn a_hybrid_cpu_counts_once_the_thread_is_pinned() {
+    let kernel = Fake::hybrid();
+    let wandering = plan(&kernel);
+    assert!(reason(&wandering.unavailable, Counter::Cycles).contains("not counted"));
+    super::super::pin_to_one_kind(&kernel).unwrap().unwrap();
+    assert_eq!(count(&kernel).0.readings.len(), 17);
+}
+
+#[test]
+fn an_old_kernel_on_a_hybrid_cpu_is_not_taken_for_a_virtual_machine() {
+    let kernel = Fake {
+        kinds: Fake::hybrid().kinds,
+        ..Fake::without_pmu()
+    };
+    super::super::pin_to_one_kind(&kernel).unwrap().unwrap();
+    let reason = reason(&plan(&kernel).unavailable, Counter::Cycles).to_owned();
+    assert!(
+        reason.contains("hybrid") && reason.contains("newer"),
+        "{reason}"
+    );
+}
+
+/// More events than any PMU holds: the groups must be as large as the machine really takes, and each
+/// must count the same work as the others.
+#[test]
+fn the_running_pmu_counts_what_does_not_fit_in_one_group() {
+    const MANY: usize = 40;
+    let kernel = super::super::Linux::default();
+    let probe = Probe::new(&kernel);
+    if !probe.available.contains(&Counter::Instructions) {
+        return assert!(!reason(&probe.unavailable, Counter::Instructions).is_empty());
+    }
+    let many = Probe {
+        available: vec![Counter::Instructions; MANY],
+        unavailable: vec![],
+    };
+    let plan = Plan::new(&kernel, &many);
+    assert!((2..MANY).contains(&plan.groups.len()), "{plan:?}");
+    let mut work = || {
+        (0..2_000_000u32).for_each(|i| {
+            std::hint::black_box(i);
+        });
+    };
+    let counted = plan.count(&kernel, &mut work, THREE_CALLS);
+    assert_eq!(counted.unavailable, []);
+    assert_eq!(counted.readings.len(), MANY);
+    let values = counted.readings.iter().map(|reading| reading.value);
+    let (least, most) = values.fold((f64::MAX, 0.0f64), |(least, most), value| {
+        (least.min(value), most.max(value))
+    });
+    assert!(least > 2e6 && most / least < 1.01, "{least} to {most}");
+}
+
+#[test]
 fn the_running_kernel_counts_or_says_why_not() {
-    let kernel = super::super::Linux;
+    let kernel = super::super::Linux::default();
     let plan = Plan::new(&kernel, &Probe::new(&kernel));
     let mut work = || {
         std::hint::black_box(vec![1u8; 40 << 20]);

@@ -12,6 +12,12 @@ pub enum Refusal {
          vPMU (qemu: `-cpu host,pmu=on`)"
     )]
     NoPmu,
+    /// ENOENT for every hardware event of a hybrid CPU's PMU, which is there.
+    #[error(
+        "this kernel does not count general events on one kind of a hybrid CPU's cores ({0}): boot a \
+         newer one"
+    )]
+    NoGeneralEvents(&'static str),
     /// ENOENT, although other hardware events open.
     #[error("this CPU's PMU has no such event (ENOENT)")]
     NoSuchEvent,
@@ -59,12 +65,18 @@ pub(super) struct Circumstances {
     pub pmu: bool,
     /// Value of `kernel.perf_event_paranoid`, where it can be read.
     pub paranoid: Option<i32>,
+    /// Whether the events are those of one kind of core of a hybrid CPU.
+    pub hybrid: bool,
 }
 
 impl Refusal {
     pub(super) fn new(errno: Errno, circumstances: Circumstances) -> Self {
         match (errno, circumstances.paranoid) {
             (Errno::ENOENT, _) if circumstances.pmu => Self::NoSuchEvent,
+            (Errno::ENOENT, _) if circumstances.hybrid => Self::NoGeneralEvents("ENOENT"),
+            (Errno::EINVAL, _) if circumstances.hybrid && !circumstances.pmu => {
+                Self::NoGeneralEvents("EINVAL")
+            }
             (Errno::ENOENT, _) => Self::NoPmu,
             // Level 2 still allows user mode counting; Debian and Ubuntu patch in levels 3 and 4.
             (Errno::EACCES | Errno::EPERM, Some(level)) if level > 2 => Self::Paranoid(level),
@@ -89,7 +101,15 @@ mod tests {
     /// Every errno in the order of perf_event_open(2), as a user reads it.
     #[test]
     fn each_errno_says_what_would_enable_the_counter() {
-        let at = |pmu, paranoid| Circumstances { pmu, paranoid };
+        let at = |pmu, paranoid| Circumstances {
+            pmu,
+            paranoid,
+            hybrid: false,
+        };
+        let hybrid = Circumstances {
+            hybrid: true,
+            ..at(false, Some(2))
+        };
         let cases = [
             (Errno::ENOENT, at(false, Some(2))),
             (Errno::ENOENT, at(true, Some(2))),
@@ -103,6 +123,7 @@ mod tests {
             (Errno::EOPNOTSUPP, at(true, Some(2))),
             (Errno::EINVAL, at(true, Some(2))),
             (Errno::E2BIG, at(true, Some(2))),
+            (Errno::EINVAL, hybrid),
         ];
         let lines: Vec<_> = cases
             .iter()

@@ -118,14 +118,18 @@ impl<'a> Comparison<'a> {
         let value = |mode: &str, work: Option<u64>| {
             let median = self.run.measurement(case, mode, counter)?.median;
             let work = work.filter(|work| *work > 0)? as f64;
-            match rate {
-                Rate::Throughput if median == 0.0 => None,
-                Rate::Throughput => Some(format::gas_per_second(work / median * 1e3)),
-                Rate::PerGas | Rate::PerOpcode => {
-                    Some(format::quantity(median / work, counter.unit()))
+            let (text, key) = match rate {
+                Rate::Throughput if median == 0.0 => return None,
+                Rate::Throughput => {
+                    let rate = work / median * 1e3;
+                    (format::gas_per_second(rate), rate)
                 }
-            }
-            .map(Cell::new)
+                Rate::PerGas | Rate::PerOpcode => {
+                    let rate = median / work;
+                    (format::quantity(rate, counter.unit()), rate)
+                }
+            };
+            Some(Cell::new(text).key(key))
         };
         let figures = Delta::join(value(self.base, base), value(self.head, head))?;
         // The counter's ratio is the rate's only where both sides did the same work.

@@ -1,10 +1,13 @@
-//! One self-contained page: verdict, tables, flamegraphs, what was not measured, the rig.
+//! One self-contained page: verdict, tables, charts of the samples, flamegraphs, what was not measured,
+//! the rig.
 //!
-//! No network; light and dark by the reader's preference; prints. Scripts run in the frames of the
-//! flamegraphs only.
+//! No network; light and dark by the reader's preference; prints. It says everything without scripts;
+//! with them tables sort, and flamegraphs zoom and search, by keyboard too.
 
+use super::chart;
 use super::report::Report;
-use crate::run::Run;
+use crate::counter::Counter;
+use crate::run::{Measurement, Run};
 use askama::Template;
 
 /// A flamegraph to embed.
@@ -41,11 +44,14 @@ pub fn report(
         .iter()
         .map(Figure::new)
         .collect::<Result<Vec<_>, _>>()?;
+    let report = Report::new(run, base, head);
+    let charts = report.cases.iter().map(|case| Chart::new(run, &case.name));
     let page = Page {
         base,
         head,
         date: &run.created,
-        report: Report::new(run, base, head),
+        charts: charts.collect(),
+        report,
         figures,
     };
     Ok(page.render()?)
@@ -58,7 +64,31 @@ struct Page<'a> {
     head: &'a str,
     date: &'a str,
     report: Report,
+    /// One for each case of the report.
+    charts: Vec<Option<Chart>>,
     figures: Vec<Figure<'a>>,
+}
+
+/// The samples of a case's CPU time, all modes.
+struct Chart {
+    caption: String,
+    svg: String,
+}
+
+impl Chart {
+    fn new(run: &Run, case: &str) -> Option<Self> {
+        let of_mode = |mode: &str| run.measurement(case, mode, Counter::CpuTime);
+        let modes = run.modes();
+        let measured: Vec<_> = modes.iter().filter_map(|mode| of_mode(mode)).collect();
+        let least = measured.iter().map(|m: &&Measurement| m.n).min()?;
+        Some(Self {
+            caption: format!(
+                "Every sample of the CPU time of {case}, at least {least} a mode: a dot each, the box \
+                 around the middle half, the line at the median; below, as they came"
+            ),
+            svg: chart::samples(&measured)?,
+        })
+    }
 }
 
 /// An SVG in a document of its own: the ids and scripts of one flamegraph must not meet another's.
@@ -73,6 +103,7 @@ struct Figure<'a> {
 #[derive(Template)]
 #[template(path = "frame.html")]
 struct Frame<'a> {
+    title: &'a str,
     svg: &'a str,
 }
 
@@ -84,14 +115,17 @@ impl<'a> Figure<'a> {
             .find("<svg")
             .ok_or_else(|| HtmlError::NoSvg(title.to_owned()))?;
         let svg = svg[start..].trim_end();
-        let document = Frame { svg }.render()?;
+        let document = Frame { title, svg }.render()?;
         Ok(Self {
             title,
             document,
-            height: stated_height(svg).unwrap_or(600),
+            height: stated_height(svg).unwrap_or(600) + TOOLBAR,
         })
     }
 }
+
+/// Height of what stands above a flamegraph, in CSS pixels; `frame.html` keeps to it.
+const TOOLBAR: u32 = 44;
 
 /// The attribute `height` of the first tag, if it is a number of pixels.
 fn stated_height(svg: &str) -> Option<u32> {

@@ -37,7 +37,12 @@ fn case(case: &CaseReport) -> String {
         [heading, verdict]
             .into_iter()
             .chain(facts)
-            .chain([table(&case.table)]),
+            .chain([table(&case.table)])
+            .chain(
+                case.dearest
+                    .iter()
+                    .map(|opcodes| folded("opcodes", table(opcodes))),
+            ),
     )
 }
 

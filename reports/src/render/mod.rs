@@ -4,11 +4,13 @@
 //! `markdown` and `html` only lay that model out. Nothing here touches a file or a stream.
 
 mod bench;
+mod chart;
 mod counters;
 pub mod export;
 pub mod html;
 pub mod json;
 pub mod markdown;
+mod opcodes;
 mod report;
 mod table;
 pub mod terminal;

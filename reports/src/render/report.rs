@@ -2,7 +2,8 @@
 
 use super::bench;
 use super::counters::Comparison;
-use super::table::{Table, Tone};
+use super::opcodes;
+use super::table::{Reading, Table, Tone};
 use super::verdict::{headline, verdict};
 use crate::counter::{Counter, Source};
 use crate::format;
@@ -25,6 +26,19 @@ pub(super) struct CaseReport {
     /// Status, fork, gas and opcodes of the verified result.
     pub(super) facts: Option<String>,
     pub(super) table: Table,
+    pub(super) tiles: Vec<Tile>,
+    /// What each opcode costs, where that was sampled.
+    pub(super) opcodes: Option<Table>,
+    /// The dearest of them, in fewer columns.
+    pub(super) dearest: Option<Table>,
+}
+
+/// One of the few figures that answer for the rest.
+pub(super) struct Tile {
+    pub(super) label: String,
+    pub(super) value: String,
+    pub(super) note: String,
+    pub(super) tone: Tone,
 }
 
 /// What the figures rest on.
@@ -62,7 +76,51 @@ fn case(comparison: Comparison<'_>, name: &str) -> CaseReport {
         tone: ratio.map_or(Tone::Faint, |ratio| Tone::from(ratio.verdict)),
         facts: facts(run, name, base).or_else(|| facts(run, name, head)),
         table: comparison.table(name),
+        tiles: tiles(comparison, name),
+        opcodes: opcodes::every(run, name, base, head),
+        dearest: opcodes::dearest(run, name, base, head),
     }
+}
+
+/// Time, instructions from the best source there is, and the work done in a second.
+fn tiles(comparison: Comparison<'_>, case: &str) -> Vec<Tile> {
+    let Comparison { run, base, head } = comparison;
+    let change = |counter: Counter| {
+        let ratio = run.ratio(case, base, head, counter)?;
+        let (value, interval) = Reading::Change.of(ratio);
+        let title = counter.title();
+        Some(Tile {
+            label: match counter.source() {
+                Source::Simulated => format!("{title}, simulated"),
+                _ => title.to_owned(),
+            },
+            note: match counter.source().deterministic() {
+                true => interval,
+                false => format!("{interval} %, 95 % interval"),
+            },
+            value,
+            tone: Tone::from(ratio.verdict),
+        })
+    };
+    let speed = |mode: &str| {
+        let time = run.measurement(case, mode, Counter::CpuTime)?.median;
+        let gas = run.result(case, mode)?.gas_used as f64;
+        (gas > 0.0 && time > 0.0).then(|| format::gas_per_second(gas / time * 1e3))
+    };
+    let throughput = || {
+        Some(Tile {
+            label: format!("gas / second, {head}"),
+            value: speed(head)?,
+            note: format!("{base}: {}", speed(base)?),
+            tone: Tone::Plain,
+        })
+    };
+    let instructions =
+        || change(Counter::Instructions).or_else(|| change(Counter::SimInstructions));
+    [change(Counter::CpuTime), instructions(), throughput()]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 fn facts(run: &Run, case: &str, mode: &str) -> Option<String> {
@@ -128,6 +186,13 @@ fn legend(run: &Run, cases: &[CaseReport]) -> Vec<String> {
             "? undecided: the interval is too wide; more pairs would narrow it.",
         ),
         has(
+            cases.iter().any(|case| case.opcodes.is_some()),
+            "opcodes: share of the samples, and CPU time of one execution ± its standard error; ? where the \
+             samples do not tell the modes apart. Elsewhere is what belongs to no single opcode: \
+             dispatch, functions that several call, and in a `match` loop the checks and the stack \
+             around each; modes that differ in it by 10 % of the samples or more are not compared.",
+        ),
+        has(
             simulated,
             "simulated: counted on callgrind's model of a CPU, not on this one; exact.",
         ),
@@ -167,12 +232,11 @@ fn rig(created: &str, rig: &Rig) -> Vec<(&'static str, String)> {
         Some(commit) => format!("{}, commit {commit}", rig.version),
         None => rig.version.clone(),
     };
-    vec![
-        ("date", created.to_owned()),
-        (
-            "CPU",
-            format!("{}, {} usable, {}, {machine}", rig.cpu, rig.cpus, rig.arch),
-        ),
+    let cores = rig.cores.iter().map(|cores| ("cores", cores.clone()));
+    let cpu = format!("{}, {} usable, {}, {machine}", rig.cpu, rig.cpus, rig.arch);
+    let mut rows = vec![("date", created.to_owned()), ("CPU", cpu)];
+    rows.extend(cores);
+    rows.extend([
         ("governor", rig.governor.clone().unwrap_or_else(unknown)),
         ("memory", format::bytes(rig.memory)),
         ("kernel", rig.kernel.clone()),
@@ -180,5 +244,6 @@ fn rig(created: &str, rig: &Rig) -> Vec<(&'static str, String)> {
         ("build", rig.build.clone()),
         ("version", version),
         ("binary", rig.binary.clone()),
-    ]
+    ]);
+    rows
 }

@@ -77,6 +77,8 @@ pub(super) struct Cell {
     pub(super) lines: Vec<String>,
     pub(super) tone: Tone,
     pub(super) bar: Option<Bar>,
+    /// What a reader may sort by; a bar's length serves where there is none.
+    key: Option<f64>,
 }
 
 impl Cell {
@@ -96,6 +98,21 @@ impl Cell {
             bar: Some(bar),
             ..self
         }
+    }
+
+    pub(super) fn key(self, key: f64) -> Self {
+        Self {
+            key: Some(key),
+            ..self
+        }
+    }
+
+    /// The number behind the words, in one unit for a whole column or not comparable at all.
+    pub(super) fn sort_key(&self) -> Option<f64> {
+        let length = |bar| match bar {
+            Bar::Share(value) | Bar::Change(value) => value,
+        };
+        self.key.or(self.bar.map(length))
     }
 
     pub(super) fn line(mut self, text: impl Into<String>) -> Self {
@@ -119,7 +136,7 @@ impl Cell {
         let spread = format::spread(*mad, *median)
             .map(|s| format!(" {s}"))
             .unwrap_or_default();
-        let cell = Self::new(format::quantity(*median, unit) + &spread);
+        let cell = Self::new(format::quantity(*median, unit) + &spread).key(*median);
         match coverage {
             Some(share) if *share < 0.9995 => cell
                 .line(format!("{:.0} % counted", share * 100.0))

@@ -42,6 +42,11 @@ pub fn counter_diff(run: &Run, base: &str, head: &str, style: Style) -> String {
         std::iter::once(verdict)
             .chain(facts)
             .chain(["\n".to_owned(), table(&case.table, style)])
+            .chain(
+                case.dearest
+                    .iter()
+                    .flat_map(|opcodes| ["\n".to_owned(), table(opcodes, style)]),
+            )
             .collect()
     });
     blocks(

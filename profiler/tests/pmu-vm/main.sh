@@ -1,0 +1,27 @@
+# What the emulated machine does, between marks that tests/pmu_vm.rs looks for.
+say() { printf '\n@@%s\n' "$1"; }
+step() { local name=$1; shift; say "$name"; "$@"; say "exit $?"; }
+
+# A run as JSON, without the samples' stacks: the console is slow.
+profile() {
+  local name=$1; shift
+  step "$name.log" "$@" /bin/evmscope profile ten-thousand-hashes --case-dir /cases --no-simulate --pairs 3 --sample-ms 200 --out "/tmp/$name"
+  say "$name"
+  cat "/tmp/$name/report.json"
+}
+
+echo 2 >/proc/sys/kernel/perf_event_paranoid
+step doctor /bin/evmscope doctor
+step units /bin/evmscope-units counters::kernel:: counters::plan:: clock:: sampling:: --test-threads 1
+
+profile alone
+profile crowded /bin/hold_pmu pinned 5
+profile shared /bin/hold_pmu shared 10
+profile starved /bin/hold_pmu pinned 7
+
+# Debian's kernel knows level 3, which keeps everybody out but root.
+mkdir -p /etc && echo 'nobody:x:65534:65534:nobody:/:/bin/sh' >/etc/passwd
+echo 3 >/proc/sys/kernel/perf_event_paranoid
+step strict.root /bin/evmscope doctor
+step strict start-stop-daemon -S -c nobody -x /bin/evmscope -- doctor
+say done

@@ -1,0 +1,239 @@
+//! Charts of the raw samples, as SVG: how the times of each mode lie, and how they went over the run.
+//!
+//! Colours are stand-ins: the style sheet of the page names the same values and puts those of the
+//! reader's scheme in their place. Outside a page they make a light picture.
+
+use crate::format;
+use crate::run::Measurement;
+use plotters::coord::Shift;
+use plotters::prelude::*;
+use plotters::style::text_anchor::{HPos, Pos, VPos};
+
+type Canvas<'a> = DrawingArea<SVGBackend<'a>, Shift>;
+type Failure = DrawingAreaErrorKind<std::io::Error>;
+
+const SIZE: (u32, u32) = (1040, 0);
+const ROW: u32 = 64;
+const AXIS: u32 = 34;
+const LABELS: u32 = 110;
+const TIMELINE: u32 = 190;
+
+/// Text and axes.
+const INK: RGBColor = RGBColor(0x5b, 0x64, 0x70);
+/// Lines behind the samples.
+const GRID: RGBColor = RGBColor(0xe3, 0xe6, 0xea);
+/// One colour a mode, told apart by people who do not see all of them.
+const MODES: [RGBColor; 4] = [
+    RGBColor(0x2f, 0x6f, 0xb5),
+    RGBColor(0xc8, 0x6a, 0x12),
+    RGBColor(0x6a, 0x4f, 0xa3),
+    RGBColor(0x3b, 0x7d, 0x4f),
+];
+
+/// Every sample of these measurements as a dot, a row a mode: the box spans the middle half, the line
+/// is the median. Below it the same samples in the order in which they were taken.
+///
+/// None where there is nothing to see: no samples, or only one each. All must have the same unit.
+pub(super) fn samples(measurements: &[&Measurement]) -> Option<String> {
+    let shown: Vec<_> = measurements
+        .iter()
+        .filter(|m| m.samples.len() > 1)
+        .copied()
+        .collect();
+    let (low, high) = range(&shown)?;
+    let rows = ROW * u32::try_from(shown.len()).ok()?;
+    let height = rows + AXIS + TIMELINE;
+    let mut svg = String::new();
+    {
+        let canvas = SVGBackend::with_string(&mut svg, (SIZE.0, height)).into_drawing_area();
+        let (upper, lower) = canvas.split_vertically(rows + AXIS);
+        distribution(&upper, &shown, low, high).ok()?;
+        timeline(&lower, &shown, low, high).ok()?;
+        canvas.present().ok()?;
+    }
+    Some(scalable(&svg))
+}
+
+/// The least and the greatest sample with a margin; none where there are no finite ones.
+fn range(measurements: &[&Measurement]) -> Option<(f64, f64)> {
+    let samples = || measurements.iter().flat_map(|m| m.samples.iter().copied());
+    let low = samples().filter(|s| s.is_finite()).reduce(f64::min)?;
+    let high = samples().filter(|s| s.is_finite()).reduce(f64::max)?;
+    let margin = ((high - low) * 0.04)
+        .max(high.abs() * 0.005)
+        .max(f64::MIN_POSITIVE);
+    Some((low - margin, high + margin))
+}
+
+fn distribution(
+    area: &Canvas<'_>,
+    shown: &[&Measurement],
+    low: f64,
+    high: f64,
+) -> Result<(), Failure> {
+    let rows = shown.len() as f64;
+    let mut chart = ChartBuilder::on(area)
+        .set_label_area_size(LabelAreaPosition::Left, LABELS)
+        .set_label_area_size(LabelAreaPosition::Bottom, AXIS)
+        .margin_right(20)
+        .build_cartesian_2d(low..high, 0.0..rows)?;
+    let unit = &shown[0].unit;
+    chart
+        .configure_mesh()
+        .disable_y_mesh()
+        .disable_y_axis()
+        .light_line_style(TRANSPARENT)
+        .bold_line_style(GRID)
+        .axis_style(GRID)
+        .x_labels(7)
+        .x_label_formatter(&|value| format::quantity(*value, unit))
+        .label_style(text(13))
+        .draw()?;
+    for (row, measurement) in shown.iter().enumerate() {
+        // The first mode stands on top.
+        let middle = rows - row as f64 - 0.5;
+        let colour = MODES[row % MODES.len()];
+        let dots = measurement.samples.iter().enumerate().map(|(i, sample)| {
+            Circle::new((*sample, middle + spread(i)), 3, colour.mix(0.45).filled())
+        });
+        chart.draw_series(dots)?;
+        let [first, median, third] = quartiles(&measurement.samples);
+        let span = |left, right, style| {
+            Rectangle::new([(left, middle - 0.34), (right, middle + 0.34)], style)
+        };
+        chart.draw_series([
+            span(first, third, colour.mix(0.16).filled()),
+            span(first, third, colour.stroke_width(1)),
+        ])?;
+        let line = [(median, middle - 0.34), (median, middle + 0.34)];
+        chart.draw_series([PathElement::new(line, colour.stroke_width(3))])?;
+        let (x, y) = chart.backend_coord(&(low, middle));
+        let label = text(14).pos(Pos::new(HPos::Right, VPos::Center));
+        area.draw(&Text::new(measurement.mode.clone(), (x - 12, y), label))?;
+    }
+    Ok(())
+}
+
+fn timeline(area: &Canvas<'_>, shown: &[&Measurement], low: f64, high: f64) -> Result<(), Failure> {
+    let longest = shown.iter().map(|m| m.samples.len()).max().unwrap_or(1);
+    let mut chart = ChartBuilder::on(area)
+        .set_label_area_size(LabelAreaPosition::Left, LABELS)
+        .set_label_area_size(LabelAreaPosition::Bottom, AXIS + 14)
+        .margin_right(20)
+        .margin_top(12)
+        .build_cartesian_2d(1.0..longest as f64, low..high)?;
+    let unit = &shown[0].unit;
+    chart
+        .configure_mesh()
+        .disable_x_mesh()
+        .light_line_style(TRANSPARENT)
+        .bold_line_style(GRID)
+        .axis_style(GRID)
+        .x_labels(longest.min(10))
+        .x_label_formatter(&|i| format!("{i:.0}"))
+        .y_labels(5)
+        .y_label_formatter(&|value| format::quantity(*value, unit))
+        .x_desc("sample, in the order in which they were taken")
+        .label_style(text(13))
+        .axis_desc_style(text(13))
+        .draw()?;
+    for (row, measurement) in shown.iter().enumerate() {
+        let colour = MODES[row % MODES.len()];
+        let points = || {
+            (1..)
+                .map(f64::from)
+                .zip(measurement.samples.iter().copied())
+        };
+        chart.draw_series([PathElement::new(
+            points().collect::<Vec<_>>(),
+            colour.mix(0.5).stroke_width(1),
+        )])?;
+        chart.draw_series(points().map(|point| Circle::new(point, 2, colour.filled())))?;
+    }
+    Ok(())
+}
+
+fn text<'a>(size: u32) -> TextStyle<'a> {
+    ("sans-serif", size).into_text_style(&SIZE).color(&INK)
+}
+
+/// A place within a row for the i-th dot, so that equal samples do not hide each other: fractions of
+/// the golden ratio lie evenly, however many there are.
+fn spread(i: usize) -> f64 {
+    const GOLDEN: f64 = 0.618_033_988_749_895;
+    ((i as f64 * GOLDEN).fract() - 0.5) * 0.6
+}
+
+/// First quartile, median, third quartile, by linear interpolation.
+fn quartiles(samples: &[f64]) -> [f64; 3] {
+    let mut sorted = samples.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    [0.25, 0.5, 0.75].map(|share| {
+        let place = share * (sorted.len() - 1) as f64;
+        let (below, above) = (
+            sorted[place.floor() as usize],
+            sorted[place.ceil() as usize],
+        );
+        below + (above - below) * place.fract()
+    })
+}
+
+/// As wide as its place: the size in pixels becomes the shape only.
+fn scalable(svg: &str) -> String {
+    let (head, rest) = svg.split_once('>').unwrap_or((svg, ""));
+    let kept = head.split_once(" viewBox=").map_or(head, |(_, kept)| kept);
+    let kept = kept.split(" xmlns=").next().unwrap_or(kept);
+    format!(
+        "<svg class=\"chart\" role=\"img\" aria-label=\"Samples of each mode\" viewBox={kept}>{rest}"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::counter::Counter;
+
+    fn measurement(mode: &str, samples: Vec<f64>) -> Measurement {
+        Measurement::new("case", mode, Counter::CpuTime, samples).unwrap()
+    }
+
+    #[test]
+    fn every_sample_is_a_dot_twice() {
+        let base = measurement(
+            "traditional",
+            (1..=30).map(|i| f64::from(i) * 1e6).collect(),
+        );
+        let head = measurement("advanced", vec![2e6; 30]);
+        let svg = samples(&[&base, &head]).unwrap();
+        assert_eq!(svg.matches("<circle").count(), 2 * (30 + 30));
+        assert!(
+            svg.starts_with("<svg class=\"chart\" role=\"img\" aria-label=\"Samples of each mode\" viewBox=\"0 0 1040 "),
+            "{svg}"
+        );
+        assert!(
+            svg.contains("traditional") && svg.contains("10.0 ms"),
+            "{svg}"
+        );
+    }
+
+    #[test]
+    fn one_sample_is_no_distribution() {
+        let exact = measurement("advanced", vec![5.0]);
+        assert_eq!(samples(&[&exact]), None);
+        assert_eq!(samples(&[]), None);
+    }
+
+    #[test]
+    fn equal_samples_still_have_a_range() {
+        let flat = measurement("advanced", vec![0.0; 5]);
+        assert!(samples(&[&flat]).is_some());
+        let (low, high) = range(&[&measurement("advanced", vec![7.0; 5])]).unwrap();
+        assert!(low < 7.0 && high > 7.0);
+    }
+
+    #[test]
+    fn quartiles_lie_between_samples() {
+        assert_eq!(quartiles(&[4.0, 1.0, 3.0, 2.0]), [1.75, 2.5, 3.25]);
+        assert_eq!(quartiles(&[3.0, 1.0]), [1.5, 2.0, 2.5]);
+    }
+}

@@ -1,0 +1,187 @@
+//! The tables of opcodes: what each costs in two modes, dearest first, and last what belongs to none.
+
+use super::table::{Bar, Cell, NOTHING, Section, Table, Tone};
+use crate::counter::Counter::CpuTime;
+use crate::format;
+use crate::run::{OpcodeCost, Run};
+
+/// What stands for samples that belong to no opcode.
+const ELSEWHERE: &str = "elsewhere";
+/// Opcodes in the short table.
+const DEAREST: usize = 12;
+/// Two modes are compared where what belongs to no opcode differs by less than this share: a loop whose
+/// checks and stack are elsewhere would look the faster at every opcode.
+const COMPARABLE: f64 = 0.1;
+
+/// Every opcode of a case that a sample fell on, a column a figure; none where nothing was sampled.
+pub(super) fn every(run: &Run, case: &str, base: &str, head: &str) -> Option<Table> {
+    let rows = rows(run, case, [base, head])?;
+    let opcodes = rows.iter().filter(|row| row.opcode.is_some());
+    let shares = opcodes.flat_map(|row| row.sides).flatten();
+    let widest = shares
+        .map(|cost| cost.share)
+        .fold(f64::MIN_POSITIVE, f64::max);
+    let share = |cost: &OpcodeCost| {
+        Cell::new(percent(cost))
+            .key(cost.share)
+            .bar(Bar::Share(cost.share / widest))
+    };
+    let cells = |row: &Row<'_>| {
+        let [base, head] = row.sides;
+        vec![
+            row.name(),
+            row.executed(),
+            base.map_or_else(nothing, share),
+            head.map_or_else(nothing, share),
+            base.and_then(time).unwrap_or_else(nothing),
+            head.and_then(time).unwrap_or_else(nothing),
+            row.change().unwrap_or_else(nothing),
+        ]
+    };
+    let header = [
+        "opcode",
+        "executed",
+        &format!("{base}, share"),
+        &format!("{head}, share"),
+        &format!("{base}, each"),
+        &format!("{head}, each"),
+        "change",
+    ];
+    Some(table(&header, rows.iter().map(cells)))
+}
+
+/// The dearest opcodes of a case, a column a mode.
+pub(super) fn dearest(run: &Run, case: &str, base: &str, head: &str) -> Option<Table> {
+    let mut rows = rows(run, case, [base, head])?;
+    let opcodes = rows.iter().filter(|row| row.opcode.is_some()).count();
+    rows.drain(opcodes.min(DEAREST)..opcodes);
+    let side = |cost: Option<&OpcodeCost>| {
+        let Some(cost) = cost else { return nothing() };
+        let share = format!("{} of samples", percent(cost));
+        match time(cost) {
+            Some(figure) => figure.line(share),
+            None => Cell::new(share),
+        }
+    };
+    let cells = |row: &Row<'_>| {
+        let [base, head] = row.sides;
+        vec![
+            row.name(),
+            row.executed(),
+            side(base),
+            side(head),
+            row.change().unwrap_or_else(nothing),
+        ]
+    };
+    let header = ["opcode", "executed", base, head, "change"];
+    Some(table(&header, rows.iter().map(cells)))
+}
+
+fn table(header: &[&str], rows: impl Iterator<Item = Vec<Cell>>) -> Table {
+    Table {
+        header: header.iter().map(|&title| title.to_owned()).collect(),
+        section_header: None,
+        sections: vec![Section {
+            title: None,
+            rows: rows.collect(),
+        }],
+    }
+}
+
+/// An opcode in both modes.
+struct Row<'a> {
+    opcode: Option<&'a str>,
+    sides: [Option<&'a OpcodeCost>; 2],
+    /// Whether the two sides count the same things to an opcode.
+    comparable: bool,
+}
+
+/// The opcodes that a sample fell on, in the order of the time that a call spends on them in both
+/// modes together.
+fn rows<'a>(run: &'a Run, case: &str, modes: [&str; 2]) -> Option<Vec<Row<'a>>> {
+    let costs = || run.opcode_costs.iter().filter(|cost| cost.case == case);
+    let mut names: Vec<_> = costs().map(|cost| cost.opcode.as_deref()).collect();
+    names.sort_unstable();
+    names.dedup();
+    let side = |mode: &str, opcode: Option<&str>| {
+        costs().find(|cost| cost.mode == mode && cost.opcode.as_deref() == opcode)
+    };
+    let [base, head] = modes.map(|mode| side(mode, None).map_or(0.0, |cost| cost.share));
+    let rows = names.into_iter().map(|opcode| Row {
+        opcode,
+        sides: modes.map(|mode| side(mode, opcode)),
+        comparable: (base - head).abs() < COMPARABLE,
+    });
+    let sampled = |row: &Row<'_>| row.sides.iter().flatten().any(|cost| cost.samples > 0);
+    let weight = |row: &Row<'_>| -> f64 {
+        let sides = row.sides.iter().flatten();
+        let call = |mode: &str| {
+            run.measurement(case, mode, CpuTime)
+                .map_or(1.0, |m| m.median)
+        };
+        sides.map(|cost| cost.share * call(&cost.mode)).sum()
+    };
+    let mut rows: Vec<_> = rows.filter(sampled).collect();
+    rows.sort_by(|a, b| {
+        let by_weight = weight(b).total_cmp(&weight(a));
+        a.opcode.is_none().cmp(&b.opcode.is_none()).then(by_weight)
+    });
+    (!rows.is_empty()).then_some(rows)
+}
+
+impl Row<'_> {
+    fn name(&self) -> Cell {
+        match self.opcode {
+            Some(opcode) => Cell::new(opcode),
+            None => Cell::faint(ELSEWHERE),
+        }
+    }
+
+    fn executed(&self) -> Cell {
+        let times = self.sides.iter().flatten().map(|cost| cost.executed).max();
+        match times {
+            Some(times) if times > 0 => Cell::new(format::thousands(times)).key(times as f64),
+            _ => nothing(),
+        }
+    }
+
+    /// Sure where the 95 % interval of the difference excludes none.
+    fn change(&self) -> Option<Cell> {
+        if !self.comparable {
+            return None;
+        }
+        let [base, head] = [self.sides[0]?, self.sides[1]?];
+        let (before, after) = (base.time?, head.time?);
+        let noise = 1.96 * error(base)?.hypot(error(head)?);
+        let (mark, tone) = match after - before {
+            less if less < -noise => ("", Tone::Good),
+            more if more > noise => ("", Tone::Bad),
+            _ => ("? ", Tone::Unsure),
+        };
+        let ratio = after / before;
+        let text = format!("{mark}{}", format::change(ratio));
+        Some(Cell::new(text).tone(tone).bar(Bar::Change(ratio)))
+    }
+}
+
+fn nothing() -> Cell {
+    Cell::faint(NOTHING)
+}
+
+fn percent(cost: &OpcodeCost) -> String {
+    format!("{:.1} %", cost.share * 100.0)
+}
+
+/// The time of one execution with its standard error; none for what no sample fell on, whose time is
+/// below what the samples can tell.
+fn time(cost: &OpcodeCost) -> Option<Cell> {
+    let time = cost.time?;
+    let spread = format::spread(error(cost)?, time)?;
+    Some(Cell::new(format!("{} {spread}", format::quantity(time, "ns"))).key(time))
+}
+
+/// Standard error of the time of one execution: the number of samples that fall on an opcode varies
+/// as its root.
+fn error(cost: &OpcodeCost) -> Option<f64> {
+    (cost.samples > 0).then_some(cost.time? / (cost.samples as f64).sqrt())
+}
