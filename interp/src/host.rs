@@ -6,6 +6,7 @@ use crate::fork::Fork;
 use crate::outcome::Halt;
 use crate::word::Word;
 use alloy_primitives::{Address, B256, Bytes};
+pub use arrayvec::ArrayVec;
 use std::sync::Arc;
 
 /// The block and the transaction, as the environment opcodes tell of them.
@@ -81,7 +82,7 @@ pub struct Log {
     /// The account that logs.
     pub address: Address,
     /// 0 to 4 topics.
-    pub topics: Vec<B256>,
+    pub topics: ArrayVec<B256, 4>,
     /// The data.
     pub data: Bytes,
 }

@@ -85,7 +85,7 @@ fn undoing_goes_back_to_the_checkpoint_and_no_further() {
     world.warm_account(ADDRESS);
     world.log(Log {
         address: ADDRESS,
-        topics: Vec::new(),
+        topics: Default::default(),
         data: Bytes::new(),
     });
     world.revert(checkpoint);

@@ -630,8 +630,10 @@ macro_rules! apart {
                             (*$m.advanced.slots).put(*key, result);
                         }
                     }
-                    if $byte == Opcode::SSTORE.0 {
-                        (*$m.advanced.slots).forget();
+                    if $byte == Opcode::SSTORE.0
+                        && let [key, value, ..] = operands.as_slice()
+                    {
+                        (*$m.advanced.slots).put(*key, *value);
                     }
                     gas
                 }

@@ -1,11 +1,11 @@
-//! What SLOAD found, for the SLOADs that follow: contracts read the same few slots again and again, and a slot
-//! that was read is warm. Good from the entry into a stream to the next SSTORE or the way out, which is as
-//! long as nobody else can change the account's storage.
+//! What SLOAD found and SSTORE left, for the SLOADs that follow: contracts read the same few slots again and
+//! again, and a slot that was accessed is warm. Good from the entry into a stream to the way out, which is
+//! as long as nobody else can change the account's storage.
 
 use crate::word::Word;
 
 /// Number of entries; a power of two.
-const ENTRIES: usize = 64;
+const ENTRIES: usize = 128;
 
 /// A direct-mapped table of slots.
 #[derive(Debug)]
@@ -46,7 +46,7 @@ impl Loads {
     #[inline(always)]
     fn place(key: Word) -> usize {
         let low = key.0[0];
-        (low ^ low >> 6) as usize % ENTRIES
+        (low ^ low >> 7) as usize % ENTRIES
     }
 
     /// The value of a slot, where it was read in this span.

@@ -34,5 +34,5 @@ impl World {
 }
 
 fn encodable(log: &Log) -> alloy_primitives::Log {
-    alloy_primitives::Log::new_unchecked(log.address, log.topics.clone(), log.data.clone())
+    alloy_primitives::Log::new_unchecked(log.address, log.topics.to_vec(), log.data.clone())
 }

@@ -232,7 +232,7 @@ fn log(log: revm::primitives::Log) -> Log {
     let (topics, data) = log.data.split();
     Log {
         address: log.address,
-        topics,
+        topics: topics.into_iter().collect(),
         data,
     }
 }

@@ -131,7 +131,7 @@ fn text(case: &Case, mode: Mode, outcome: &Outcome, logs: &[Log]) -> String {
 fn json(case: &Case, mode: Mode, outcome: &Outcome, logs: &[Log]) -> Result<String> {
     let logs = logs
         .iter()
-        .map(|log| json!({"address": log.address, "topics": log.topics, "data": log.data}));
+        .map(|log| json!({"address": log.address, "topics": log.topics[..], "data": log.data}));
     let value = json!({
         "case": case.name,
         "mode": mode.name(),
