@@ -50,7 +50,9 @@ pub mod world;
 
 pub use code::{Code, EMPTY_HASH};
 pub use fork::{Fork, UnknownFork};
-pub use host::{AccountInfo, ArrayVec, Checkpoint, Environment, Host, Load, Log, PrecompileResult, Store};
+pub use host::{
+    AccountInfo, ArrayVec, Checkpoint, Environment, Host, Load, Log, PrecompileResult, Store,
+};
 pub use interpreter::{Interpreter, KeccakMemo, Mode, Settings, UnknownMode};
 pub use keccak::keccak256;
 pub use message::{Kind, Message};

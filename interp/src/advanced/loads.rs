@@ -5,7 +5,7 @@
 use crate::word::Word;
 
 /// Number of entries; a power of two.
-const ENTRIES: usize = 128;
+const ENTRIES: usize = 256;
 
 /// A direct-mapped table of slots.
 #[derive(Debug)]
@@ -46,7 +46,7 @@ impl Loads {
     #[inline(always)]
     fn place(key: Word) -> usize {
         let low = key.0[0];
-        (low ^ low >> 7) as usize % ENTRIES
+        (low ^ low >> 8) as usize % ENTRIES
     }
 
     /// The value of a slot, where it was read in this span.

@@ -11,7 +11,7 @@ use std::sync::Arc;
 pub(super) type Map<K, V> = IndexMap<K, V, foldhash::fast::FixedState>;
 
 /// Slots found lately that an account remembers.
-const RECENT: usize = 128;
+const RECENT: usize = 256;
 
 /// An account.
 #[derive(Clone, Debug)]
@@ -138,7 +138,7 @@ impl Account {
     /// The place of a slot, made where there was none.
     #[inline(always)]
     pub(super) fn slot(&mut self, key: Word) -> usize {
-        let recent = (key.0[0] ^ key.0[0] >> 7) as usize % RECENT;
+        let recent = (key.0[0] ^ key.0[0] >> 8) as usize % RECENT;
         let place = self.recent[recent] as usize;
         if !matches!(self.storage.get_index(place), Some((found, _)) if *found == key) {
             self.recent[recent] = self.look_up(key);
