@@ -69,7 +69,21 @@ pub(crate) struct Memo {
     entries: Box<[Remembered; ENTRIES]>,
     /// Counts messages from 1 on: entries of others do not count.
     message: u32,
+    /// Look-ups of this span, and how many of them found something.
+    asked: u32,
+    found: u32,
+    /// Hashes to come that are not looked up.
+    idle: u32,
 }
+
+/// Look-ups after which a memo asks itself whether it pays.
+const SPAN: u32 = 128;
+
+/// Found in a span, it pays: looking up and remembering costs some 5 % of a hash.
+const PAYS: u32 = 8;
+
+/// Hashes it stays out of the way of where it did not.
+const IDLE: u32 = 4096;
 
 #[derive(Clone, Copy, Debug)]
 struct Remembered {
@@ -90,6 +104,9 @@ impl Default for Memo {
         Memo {
             entries: Box::new([nothing; ENTRIES]),
             message: 1,
+            asked: 0,
+            found: 0,
+            idle: 0,
         }
     }
 }
@@ -98,7 +115,10 @@ impl Memo {
     /// Forgets all of them.
     pub fn forget(&mut self) {
         match self.message.checked_add(1) {
-            Some(next) => self.message = next,
+            Some(next) => {
+                self.message = next;
+                (self.asked, self.found, self.idle) = (0, 0, 0);
+            }
             None => *self = Memo::default(),
         }
     }
@@ -106,6 +126,10 @@ impl Memo {
     /// keccak256.
     #[inline]
     pub fn hash(&mut self, bytes: &[u8]) -> Word {
+        if self.idle > 0 {
+            self.idle -= 1;
+            return keccak256(bytes).into();
+        }
         match bytes.len() {
             32 => self.look_up(bytes, 1),
             64 => self.look_up(bytes, 2),
@@ -122,8 +146,16 @@ impl Memo {
         let mixed = (input[3].rotate_left(32) ^ input[7] ^ input[2] ^ input[6])
             .wrapping_add(input[0] ^ input[1].rotate_left(17) ^ input[4].rotate_left(29) ^ input[5])
             .wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        self.asked += 1;
+        if self.asked == SPAN {
+            if self.found < PAYS {
+                self.idle = IDLE;
+            }
+            (self.asked, self.found) = (0, 0);
+        }
         let entry = &mut self.entries[(mixed >> (64 - ENTRIES.trailing_zeros())) as usize];
         if entry.message == self.message && entry.words == words && entry.input == input {
+            self.found += 1;
             return entry.hash;
         }
         let hash = keccak256(bytes).into();
