@@ -748,7 +748,7 @@ fn profile_writes_reports_and_simulates_the_same_every_time() {
         assert!(svg.contains(" a second"), "the rate");
     }
     assert!(report("flame-traditional.svg").contains("traditional::execute"));
-    assert!(report("flame-advanced.svg").contains("handlers::MSTORE"));
+    assert!(report("flame-advanced.svg").contains("memory_op::MSTORE"));
     assert!(report("report.md").starts_with("**ten-thousand-hashes: "));
     self_contained(&report("report.html"), &svgs);
 
