@@ -261,3 +261,6 @@ impl Slots {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
