@@ -66,9 +66,14 @@ impl Program {
             + size_of_val(&*self.counters)
     }
 
-    /// Bytes of the budget that are left.
-    pub fn spare(&self) -> usize {
-        self.budget.saturating_sub(self.size())
+    /// Bytes of the budget that are left, beside those for refusals.
+    fn spare(&self) -> usize {
+        let refused = if self.refused.is_empty() {
+            self.refused_size()
+        } else {
+            0
+        };
+        self.budget.saturating_sub(self.size() + refused)
     }
 
     /// Counts that an entry point was reached; whether it is worth leaving the traditional mode for.
@@ -148,14 +153,9 @@ impl Program {
         } else {
             0
         };
-        let refused = if self.refused.is_empty() {
-            self.refused_size()
-        } else {
-            0
-        };
         let first = usize::from(self.stream.is_empty());
         let grown = (cells + first) * size_of::<Cell>() + (accesses + 1) * size_of::<(u16, u16)>();
-        self.stream.len() + first + cells <= MOST_CELLS && grown + maps + refused <= self.spare()
+        self.stream.len() + first + cells <= MOST_CELLS && grown + maps <= self.spare()
     }
 
     fn refused_size(&self) -> usize {
