@@ -85,6 +85,7 @@ pub(crate) unsafe fn store(slot: *mut Word, word: Word) {
 /// # Safety
 /// At least `N` items lie below `sp`.
 #[inline(always)]
+#[allow(clippy::needless_range_loop, reason = "told below")]
 pub(crate) unsafe fn top<const N: usize>(sp: *const Word) -> [Word; N] {
     // Written out: a closure over arrays is not always inlined, and the array then stays in memory, which
     // keeps a handler from ending in a jump.

@@ -303,7 +303,7 @@ fn memory_that_no_gas_pays_for_is_not_allocated() {
 
 #[test]
 fn code_too_long_to_translate_is_counted_for_each_of_its_frames() {
-    const LONGEST: usize = 0xffff;
+    const LONGEST: usize = 0xffff - 32;
     let code = |len: usize| {
         let source = "CALLDATASIZE PUSH1 @end JUMPI
              PUSH0 PUSH0 PUSH1 1 PUSH0 PUSH0 ADDRESS GAS CALL end: JUMPDEST";
@@ -335,4 +335,22 @@ fn code_too_long_to_translate_is_counted_for_each_of_its_frames() {
         (2, 0, 0)
     );
     Scene::new(&code(LONGEST + 1)).run_all();
+}
+
+#[test]
+fn the_longest_code_ends_behind_its_last_push() {
+    // Offsets of 16 bits would wrap to offset 31 here, which fails.
+    for length in [65_503, 65_504, 65_534, 65_535, 65_536] {
+        let mut code = vec![0xfe; length];
+        let start = common::assemble("PUSH3 0 JUMP");
+        code[..start.len()].copy_from_slice(&start);
+        let end = length - 4;
+        code[1..4].copy_from_slice(&(end as u32).to_be_bytes()[1..]);
+        code[end..].copy_from_slice(&common::assemble("JUMPDEST CALLER CALLER DATA 0x7f"));
+        assert_eq!(
+            Scene::new(&code).run_all().status,
+            Status::Success,
+            "{length} bytes"
+        );
+    }
 }

@@ -5,8 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 const UNSAFE: [&str; 7] = [
-    "advanced/decode.rs",
-    "advanced/execute.rs",
+    "advanced/dispatch.rs",
+    "advanced/handlers.rs",
     "keccak.rs",
     "memory.rs",
     "stack.rs",

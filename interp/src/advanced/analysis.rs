@@ -107,6 +107,8 @@ impl Walker {
 
     /// Takes the opcode at `pc` into the trace; tells where to go on, unless the trace has ended.
     fn step(&mut self, program: &Program, fork: Fork, pc: usize, limits: Limits) -> Option<usize> {
+        #[cfg(test)]
+        super::cache::tests::step();
         let code = program.code.bytes();
         let op = Opcode(code.get(pc).copied().unwrap_or_default());
         let Some(info) = op.info_at(fork) else {

@@ -182,3 +182,6 @@ impl Translator {
         !(leaves_at_once && trace.opcodes < self.least) && self.encoder.encode(trace)
     }
 }
+
+#[cfg(test)]
+pub(super) mod tests;

@@ -182,6 +182,7 @@ fn instruction(cells: &[Cell], at: usize) -> (usize, String) {
                     };
                     let operands: Vec<_> = (0..info.inputs.into()).map(operand).collect();
                     let mut text = format!("{op} {}", operands.join(", "));
+                    text.truncate(text.trim_end().len());
                     if info.outputs > 0 {
                         let _ = write!(text, " -> {}", slot(f));
                     }

@@ -6,8 +6,9 @@ use super::instruction::{self, Cell, Header};
 use crate::code::Code;
 use std::sync::Arc;
 
-/// Longer code is not translated: offsets are kept in 16 bits. Deployed code has at most 24,576 bytes.
-pub(super) const LONGEST: usize = u16::MAX as usize;
+/// Longer code is not translated: offsets are kept in 16 bits, and a PUSH32 that the code cuts short ends 32
+/// bytes behind it. Since EIP-170 deployed code has at most 24,576 bytes.
+pub(super) const LONGEST: usize = u16::MAX as usize - 32;
 
 /// Most cells of a stream: distances are kept in 16 signed bits.
 const MOST_CELLS: usize = i16::MAX as usize;
@@ -27,8 +28,9 @@ pub(crate) struct Program {
     others: Vec<(u16, u16)>,
     /// Memory accesses and the static gas that follows them in their trace, in the order of the stream.
     pending: Vec<(u16, u16)>,
-    /// Entry points that are not worth translating, or not possible, in order.
-    refused: Vec<u16>,
+    /// Entry points that are not worth translating, or not possible: a bit a byte of code. Empty until there is
+    /// one, but the budget counts it from the start.
+    refused: Box<[u8]>,
     /// How often each entry point has yet to be reached.
     counters: Box<[u8]>,
     heat: u8,
@@ -46,7 +48,7 @@ impl Program {
             jumpdests: Box::default(),
             others: Vec::new(),
             pending: Vec::new(),
-            refused: Vec::new(),
+            refused: Box::default(),
             counters: vec![heat; code.len() / COUNTED + 1].into(),
             heat,
             budget: (code.len() as f64 * budget) as usize,
@@ -60,13 +62,18 @@ impl Program {
             + size_of_val(&*self.jumpdests)
             + self.others.capacity() * size_of::<(u16, u16)>()
             + self.pending.capacity() * size_of::<(u16, u16)>()
-            + self.refused.capacity() * size_of::<u16>()
+            + size_of_val(&*self.refused)
             + size_of_val(&*self.counters)
     }
 
-    /// Bytes of the budget that are left.
-    pub fn spare(&self) -> usize {
-        self.budget.saturating_sub(self.size())
+    /// Bytes of the budget that are left, beside those for refusals.
+    fn spare(&self) -> usize {
+        let refused = if self.refused.is_empty() {
+            self.refused_size()
+        } else {
+            0
+        };
+        self.budget.saturating_sub(self.size() + refused)
     }
 
     /// Counts that an entry point was reached; whether it is worth leaving the traditional mode for.
@@ -90,7 +97,8 @@ impl Program {
     /// Whether an entry point was refused. Its counter starts anew, so that it is not asked about at
     /// each jump; others share it.
     pub fn refuses(&mut self, pc: usize) -> bool {
-        let refused = self.refused.binary_search(&(pc as u16)).is_ok();
+        let bits = self.refused.get(pc / 8).copied().unwrap_or_default();
+        let refused = bits >> (pc % 8) & 1 == 1;
         if refused {
             self.counters[pc / COUNTED] = self.heat;
         }
@@ -99,10 +107,10 @@ impl Program {
 
     /// Never translate this entry point.
     pub fn refuse(&mut self, pc: usize) {
-        if let Err(at) = self.refused.binary_search(&(pc as u16)) {
-            self.refused.reserve_exact(1);
-            self.refused.insert(at, pc as u16);
+        if self.refused.is_empty() {
+            self.refused = vec![0; self.refused_size()].into();
         }
+        self.refused[pc / 8] |= 1 << (pc % 8);
     }
 
     /// The number of the jumpdest at `pc`, if there is one.
@@ -148,6 +156,10 @@ impl Program {
         let first = usize::from(self.stream.is_empty());
         let grown = (cells + first) * size_of::<Cell>() + (accesses + 1) * size_of::<(u16, u16)>();
         self.stream.len() + first + cells <= MOST_CELLS && grown + maps <= self.spare()
+    }
+
+    fn refused_size(&self) -> usize {
+        self.code.len() / 8 + 1
     }
 
     fn maps_size(&self) -> usize {
@@ -258,3 +270,6 @@ impl std::fmt::Debug for Program {
         )
     }
 }
+
+#[cfg(test)]
+mod tests;

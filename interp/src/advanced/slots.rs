@@ -53,10 +53,8 @@ impl Slots {
         let nodes = trace.nodes.len();
         self.floor = trace.floor;
         self.scratch = trace.most;
-        for (list, value) in [(&mut self.last_use, NEVER)] {
-            list.clear();
-            list.resize(nodes, value);
-        }
+        self.last_use.clear();
+        self.last_use.resize(nodes, NEVER);
         self.wanted.clear();
         self.wanted.resize(nodes, None);
         self.places.clear();
@@ -263,3 +261,6 @@ impl Slots {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,142 @@
+//! Programs filled with made-up traces: what they take, what is found in them, what leads where.
+
+use super::*;
+use crate::advanced::instruction::{JUMP, JUMP_FITTING, LEAVE, RESUME};
+use arbitrary::{Result, Unstructured};
+use proptest::prelude::*;
+
+/// The header of an entry at `pc`.
+fn header(pc: usize) -> Cell {
+    let header = Header {
+        gas: 9,
+        least: 0,
+        most: 32,
+        pc: pc as u16,
+    };
+    header.cell()
+}
+
+/// A trace of so many cells that access memory in every other one and leave for other entries at its end.
+fn encoded(pc: usize, cells: usize, to: &[u16]) -> Encoder {
+    let mut encoder = Encoder::default();
+    encoder.cells = vec![Cell::new(RESUME, [0; 3]); cells + 1];
+    encoder.cells[0] = header(pc);
+    encoder.accesses = (1..=cells as u16).step_by(2).map(|at| (at, at)).collect();
+    for to in to {
+        encoder.leaves.push(encoder.cells.len() as u16);
+        encoder.cells.push(Cell::new(LEAVE, [*to, 0, 0]));
+    }
+    encoder
+}
+
+fn program(code: &[u8], budget: f64) -> Program {
+    Program::new(&Arc::new(Code::new(code)), 24, budget)
+}
+
+/// Adds traces or refuses them as a translator does, all over the code.
+fn fill(u: &mut Unstructured, program: &mut Program) -> Result<()> {
+    let length = program.code.len();
+    for _ in 0..2 * length {
+        let pc = u.int_in_range(0..=length - 1)?;
+        if program.entry(pc).is_some() || program.refuses(pc) {
+            continue;
+        }
+        let cells = u.int_in_range(1..=120)?;
+        let to = [u.int_in_range(0..=length - 1)? as u16, pc as u16];
+        let encoder = encoded(pc, cells, &to[..u.int_in_range(0..=2)?]);
+        if program.affords(encoder.cells.len(), encoder.accesses.len()) {
+            program.add(pc, &encoder);
+            let at = program.entry(pc).expect("it was added");
+            assert_eq!(program.stream[at], header(pc));
+            assert_eq!(program.pending(at + 1), 1);
+        } else {
+            program.refuse(pc);
+            assert!(program.entry(pc).is_none() && program.refuses(pc));
+        }
+        assert!(
+            program.size() <= program.budget,
+            "{} bytes of {}, {length} bytes of code",
+            program.size(),
+            program.budget
+        );
+    }
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(256))]
+
+    #[test]
+    fn the_budget_is_never_exceeded(
+        budget in 1_u8..=16,
+        code in prop::collection::vec(prop_oneof![Just(0x5b_u8), Just(0x01)], 64..1024),
+        bytes in prop::collection::vec(any::<u8>(), 16..4096),
+    ) {
+        let mut program = program(&code, budget.into());
+        fill(&mut Unstructured::new(&bytes), &mut program).unwrap();
+    }
+}
+
+#[test]
+fn refused_entries_count() {
+    let mut program = program(&[0x5b; 24_576], 4.0);
+    let mut pc = 0;
+    while program.affords(400, 0) {
+        program.add(pc, &encoded(pc, 399, &[]));
+        pc += 1;
+    }
+    for pc in pc..program.code.len() {
+        program.refuse(pc);
+        assert!(program.refuses(pc));
+    }
+    assert!(program.size() <= program.budget);
+    assert!(!program.refuses(0), "it has an entry");
+}
+
+#[test]
+fn leaving_becomes_jumping_once_the_entry_is_there() {
+    let mut program = program(&[0x5b; 64], 64.0);
+    program.add(3, &encoded(3, 1, &[5, 3]));
+    let (first, leave) = (program.entry(3).unwrap(), 3);
+    // To itself without a look at the stack; to another one only when that exists.
+    assert_eq!(program.stream[leave + 1].0[0], JUMP_FITTING);
+    assert_eq!(program.stream[leave].0, [LEAVE, 5, 0, 0]);
+    program.link(leave);
+    assert_eq!(program.stream[leave].0, [LEAVE, 5, 0, 0]);
+
+    program.add(5, &encoded(5, 1, &[3]));
+    let second = program.entry(5).unwrap();
+    program.link(leave);
+    assert_eq!(
+        program.stream[leave].0,
+        [JUMP, (second - leave) as u16, 0, 0]
+    );
+    let [number, distance, ..] = program.stream[second + 2].0;
+    let to = (second + 2) as isize + distance as i16 as isize;
+    assert_eq!((number, to), (JUMP, first as isize));
+}
+
+#[test]
+fn entries_lie_at_jumpdests_and_elsewhere() {
+    // JUMPDEST, PUSH1 with a JUMPDEST's byte, ADD, JUMPDEST
+    let mut program = program(&[0x5b, 0x60, 0x5b, 0x01, 0x5b], 64.0);
+    for pc in [4, 3, 0] {
+        program.add(pc, &encoded(pc, 2, &[]));
+    }
+    let found: Vec<_> = (0..5).map(|pc| program.entry(pc).is_some()).collect();
+    assert_eq!(found, [true, false, false, true, true]);
+    // Jumps lead to jumpdests only.
+    let jumps: Vec<_> = (0..6).map(|pc| program.jumpdest(pc).is_some()).collect();
+    assert_eq!(jumps, [true, false, false, false, true, false]);
+}
+
+#[test]
+fn entry_points_become_hot_by_being_reached() {
+    let mut program = program(&[0x5b; 64], 4.0);
+    let reached = (0..100).take_while(|_| !program.count(8)).count();
+    assert_eq!(reached, 24);
+    assert!(program.is_warm(8) && !program.is_warm(16));
+    program.refuse(8);
+    assert!(program.refuses(8), "and its counter starts anew");
+    assert!(!program.count(8));
+}

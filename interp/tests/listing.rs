@@ -1,0 +1,112 @@
+//! What small programs become in the slot IR, as golden files beside their code: one program a technique.
+//! That the results are right is for `parity.rs` and `differential.rs`; what is looked at here is the form.
+
+mod common;
+
+use common::{CONTRACT, Scene};
+use evmscope_interp::{Host, Interpreter, Mode, Settings, Status};
+
+/// Runs a program that has to succeed; the traces that were made of it.
+fn listing(source: &str) -> String {
+    let Scene {
+        fork,
+        mut world,
+        message,
+    } = Scene::asm(source);
+    let mut interpreter = Interpreter::with_settings(Mode::Advanced, fork, Settings::eager());
+    let outcome = interpreter.execute(message, &mut world);
+    assert_eq!(outcome.status, Status::Success);
+    interpreter.listing(&world.code(CONTRACT))
+}
+
+macro_rules! golden {
+    ($($(#[$doc:meta])* $name:ident: $source:literal;)*) => {
+        $($(#[$doc])* #[test]
+        fn $name() {
+            insta::assert_snapshot!(listing($source));
+        })*
+    };
+}
+
+golden! {
+    /// One SET is left of it, at the store.
+    constants_are_folded: "
+        PUSH1 2 PUSH1 3 MUL PUSH1 0x20 SHL PUSH1 7 ADD PUSH0 NOT AND
+        PUSH0 MSTORE STOP";
+
+    /// Three ISZEROs, and an EQ with 0 are read into one branch.
+    iszero_chains_become_branches: "
+        CALLDATASIZE ISZERO ISZERO ISZERO PUSH1 @empty JUMPI STOP
+        empty: JUMPDEST
+        CALLER CALLVALUE LT ISZERO PUSH1 @less JUMPI STOP
+        less: JUMPDEST
+        CALLVALUE PUSH0 EQ PUSH1 @none JUMPI STOP
+        none: JUMPDEST CALLVALUE PUSH0 MSTORE STOP";
+
+    /// A mask of low bits is its number of bits, and none where the value is that small.
+    masks_count_bits: "
+        PUSH0 CALLDATALOAD PUSH20 0xffffffffffffffffffffffffffffffffffffffff AND PUSH0 MSTORE
+        PUSH20 0xffffffffffffffffffffffffffffffffffffffff CALLER AND PUSH1 32 MSTORE
+        PUSH1 0xf0 CALLVALUE AND PUSH1 64 MSTORE STOP";
+
+    /// Sums of constants end in the address of the access.
+    additions_end_in_addresses: "
+        PUSH1 64 MLOAD
+        DUP1 PUSH1 32 ADD PUSH1 32 ADD CALLER SWAP1 MSTORE
+        DUP1 PUSH1 64 ADD PUSH1 32 SWAP1 SUB PUSH1 9 SWAP1 MSTORE
+        PUSH1 4 ADD MLOAD PUSH0 MSTORE STOP";
+
+    /// What was stored is not loaded again, unless something else may have written there.
+    loads_are_forwarded: "
+        CALLER PUSH0 MSTORE CALLVALUE PUSH1 32 MSTORE
+        PUSH0 MLOAD PUSH1 64 MSTORE
+        PUSH1 1 PUSH1 31 MSTORE8
+        PUSH0 MLOAD PUSH1 96 MSTORE
+        PUSH0 MLOAD PUSH1 128 MSTORE STOP";
+
+    /// Items that change places at the end: a cycle goes through a scratch slot.
+    exits_permute_the_stack: "
+        CALLER CALLVALUE CALLDATASIZE PUSH1 @rotate JUMP
+        rotate: JUMPDEST SWAP1 SWAP2 PUSH0 CALLDATALOAD PUSH1 @rotate JUMPI STOP";
+
+    /// A loop is a trace that jumps to its own header.
+    loops_jump_to_themselves: "
+        PUSH1 100
+        loop: JUMPDEST PUSH1 1 SWAP1 SUB DUP1 PUSH1 @loop JUMPI STOP";
+
+    /// A target that is data is looked up, after the stack is laid out.
+    dynamic_jumps_leave_laid_out: "
+        PUSH1 @end CALLDATASIZE ADD CALLER CALLVALUE SWAP2 JUMP
+        end: JUMPDEST ADD PUSH0 MSTORE STOP";
+
+    /// A call of a function and its return are no jumps at all.
+    functions_are_inlined: "
+        PUSH1 @back CALLVALUE PUSH1 @double JUMP
+        back: JUMPDEST PUSH0 MSTORE STOP
+        double: JUMPDEST DUP1 ADD SWAP1 JUMP";
+
+    /// The way out in the middle gives back what the rest of the trace costs.
+    side_exits_give_gas_back: "
+        CALLVALUE PUSH1 1 EQ PUSH1 @one JUMPI
+        CALLER PUSH0 MSTORE CALLVALUE PUSH1 32 MSTORE STOP
+        one: JUMPDEST PUSH1 7 PUSH0 MSTORE CALLDATASIZE PUSH1 32 MSTORE STOP";
+
+    /// Opcodes that see gas know what follows them; short constants are operands.
+    wide_forms_hold_operands: "
+        PUSH1 1 PUSH1 2 CALLER PUSH4 0x10000000 PUSH1 32 PUSH0 LOG4
+        PUSH1 32 PUSH1 0 KECCAK256 SLOAD
+        PUSH1 5 SLOAD ADD PUSH0 MSTORE
+        PUSH1 32 PUSH1 3 PUSH2 0x100 CODECOPY GAS PUSH0 MSTORE STOP";
+
+    /// The side that only fails is the exit, though it is the one that falls through.
+    failing_sides_are_exits: "
+        CALLVALUE ISZERO PUSH1 @paid JUMPI
+        PUSH0 PUSH0 REVERT
+        paid: JUMPDEST CALLVALUE PUSH0 MSTORE STOP";
+
+    /// The other way about: what is jumped to fails.
+    failing_targets_are_exits: "
+        CALLVALUE PUSH1 @refuse JUMPI
+        CALLER PUSH0 MSTORE STOP
+        refuse: JUMPDEST PUSH0 PUSH0 REVERT";
+}
