@@ -134,6 +134,28 @@ impl KeccakMemo {
     }
 }
 
+impl fmt::Display for KeccakMemo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// A choice of [`KeccakMemo`] that does not exist.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("unknown keccak memo `{0}`: use advanced, both or off")]
+pub struct UnknownKeccakMemo(String);
+
+impl FromStr for KeccakMemo {
+    type Err = UnknownKeccakMemo;
+
+    fn from_str(text: &str) -> Result<KeccakMemo, UnknownKeccakMemo> {
+        KeccakMemo::ALL
+            .into_iter()
+            .find(|memo| memo.name() == text)
+            .ok_or_else(|| UnknownKeccakMemo(text.to_owned()))
+    }
+}
+
 /// An interpreter: a mode, a fork, and what is worth keeping between messages (stacks, buffers,
 /// decoded programs). It keeps no state of the EVM; that is the [`Host`]'s.
 #[derive(Debug)]

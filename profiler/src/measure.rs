@@ -203,13 +203,19 @@ pub fn simulate(
     v: &Verified,
     case_dir: &std::path::Path,
 ) -> Result<Vec<Measurement>, Vec<Unavailable>> {
-    let arguments: [&std::ffi::OsStr; 6] = [
+    let memo = v.settings.keccak_memo.name();
+    let budget = v.settings.budget.to_string();
+    let arguments: [&std::ffi::OsStr; 10] = [
         CHILD.as_ref(),
         v.case.name.as_ref(),
         "--mode".as_ref(),
         v.which.name().as_ref(),
         "--case-dir".as_ref(),
         case_dir.as_ref(),
+        "--keccak-memo".as_ref(),
+        memo.as_ref(),
+        "--budget".as_ref(),
+        budget.as_ref(),
     ];
     let readings = simulate::simulate(arguments).map_err(|error| error.unavailable())?;
     readings

@@ -119,6 +119,7 @@ fn without_parameters(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use evmscope_interp::Settings;
 
     #[test]
     fn functions_tell_their_opcode_or_none() {
@@ -195,7 +196,7 @@ mod tests {
                 ("dispatch".to_owned(), 30),
             ],
         };
-        let mut run = crate::run::new_run(None);
+        let mut run = crate::run::new_run(None, Settings::default());
         let times = vec![1000.0; 3];
         run.measurements = vec![
             evmscope_reports::run::Measurement::new("case", "advanced", Counter::CpuTime, times)

@@ -22,12 +22,13 @@ pub fn run(args: &Bench, style: Style) -> Result<Answer> {
         exports.map(|path| path.map(|path| Files::beside(path).map(|files| (files, path))));
     let (json_to, markdown_to) = (json_to.transpose()?, markdown_to.transpose()?);
 
+    let settings = args.tuning.settings();
     let mut verified = cases
         .iter()
-        .map(|case| verify::verify(case, &args.modes))
+        .map(|case| verify::verify(case, &args.modes, settings))
         .collect::<Result<Vec<_>>>()?;
 
-    let mut run = new_run(pin_to_one_kind(&Linux::default())?.as_ref());
+    let mut run = new_run(pin_to_one_kind(&Linux::default())?.as_ref(), settings);
     for engines in &mut verified {
         let bar = output::progress(args.pairs.into(), &engines[0].case.name);
         run.measurements

@@ -31,7 +31,7 @@ pub fn run(args: &Profile, style: Style) -> Result<Answer> {
         .clone()
         .unwrap_or_else(|| Path::new("reports/out").join(&case.name));
     let files = Files::in_dir(&out)?;
-    let mut verified = verify::verify(&case, &[args.base, args.head])?;
+    let mut verified = verify::verify(&case, &[args.base, args.head], args.tuning.settings())?;
 
     let pinned = pin_to_one_kind(&Linux::default())?;
     let run = measure_all(args, &mut verified, pinned.as_ref())?;
@@ -48,7 +48,7 @@ fn measure_all(
     verified: &mut [verify::Verified],
     pinned: Option<&Pinned>,
 ) -> Result<Run> {
-    let mut run = new_run(pinned);
+    let mut run = new_run(pinned, args.tuning.settings());
     run.results
         .extend(verified.iter().map(|v| v.result.clone()));
 

@@ -3,7 +3,7 @@
 use super::{CallOutcome, Engine};
 use crate::case::Scene;
 use evmscope_interp::world::World;
-use evmscope_interp::{Fork, Interpreter, Message, Mode, Outcome};
+use evmscope_interp::{Fork, Interpreter, Message, Mode, Outcome, Settings};
 
 pub struct Ours {
     interpreter: Interpreter,
@@ -14,9 +14,9 @@ pub struct Ours {
 }
 
 impl Ours {
-    pub fn new(mode: Mode, fork: Fork, scene: &Scene) -> Ours {
+    pub fn new(mode: Mode, fork: Fork, settings: Settings, scene: &Scene) -> Ours {
         Ours {
-            interpreter: Interpreter::new(mode, fork),
+            interpreter: Interpreter::with_settings(mode, fork, settings),
             before: scene.world.clone(),
             message: scene.message.clone(),
             ready: Vec::new(),

@@ -197,6 +197,7 @@ mod tests {
     use crate::engine::Which;
     use crate::verify;
     use alloy_primitives::{Bytes, hex};
+    use evmscope_interp::Settings;
 
     /// SLOAD, BALANCE, SSTORE, EXP and a call of SHA-256: in the first fork already, and their prices have
     /// changed ever since.
@@ -209,7 +210,7 @@ mod tests {
     fn every_fork_agrees_but_the_one_that_revm_lacks() {
         for fork in Fork::ALL {
             let case = Case::ad_hoc(Bytes::from_static(&CODE), Bytes::new(), 200_000, *fork);
-            match verify::verify(&case, Which::ALL) {
+            match verify::verify(&case, Which::ALL, Settings::default()) {
                 Ok(verified) => assert_eq!(verified[0].result.status, "success", "{fork}"),
                 Err(error) => {
                     assert_eq!(*fork, Fork::Constantinople, "{error}");

@@ -170,7 +170,14 @@ fn legend(run: &Run, cases: &[CaseReport]) -> Vec<String> {
         ),
         None => "≈ unchanged: the interval lies within the threshold.".to_owned(),
     };
+    let settings = run.settings.as_ref().map(|settings| {
+        format!(
+            "keccak memo: {}; memory budget: {} decoded bytes a byte of code.",
+            settings.keccak_memo, settings.budget
+        )
+    });
     [
+        settings,
         has(
             true,
             "± median absolute deviation. All figures are per call of the case.",
