@@ -196,6 +196,15 @@ impl Interpreter {
         self.rules.fork
     }
 
+    /// Drops what was learned of code and of messages, so that the next message is as the first. Memory that
+    /// holds nothing (stack, buffers) is kept, and so is what code itself keeps: where its jumpdests are.
+    pub fn forget(&mut self) {
+        self.programs.forget();
+        if let Some(memo) = &mut self.memo {
+            memo.forget();
+        }
+    }
+
     /// What the advanced mode has made of code so far: the slot IR of each entry point beside its opcodes.
     pub fn listing(&mut self, code: &Arc<Code>) -> String {
         self.programs.listing(code)

@@ -277,6 +277,9 @@ pub struct Bench {
     /// Samples of each mode, of about 10 ms.
     #[arg(long, value_name = "N", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub pairs: u32,
+    /// Time first calls: nothing decoded, nothing remembered; jumpdests are known, as they are to all modes.
+    #[arg(long)]
+    pub cold: bool,
     #[command(flatten)]
     pub tuning: Tuning,
     /// Write the run as JSON.

@@ -691,6 +691,21 @@ fn every_table_says_how_the_interpreter_was_set() {
 }
 
 #[test]
+fn cold_calls_are_timed_where_they_are_asked_for() {
+    let folder = Folder::new();
+    let json = folder.arg("run.json");
+    let bench = |options: &[&str]| {
+        let bench = ["bench", "ten-thousand-hashes", "--pairs", "2", "--modes"];
+        let text = evmscope(&[&bench[..], &[THREE, "--export-json", &json], options].concat()).ok();
+        let run = read_run(&folder.path("run.json"));
+        assert_eq!(run.measurements.len(), 3);
+        (text.contains("\ncold: "), run.settings.unwrap().cold)
+    };
+    assert_eq!(bench(&["--cold"]), (true, true));
+    assert_eq!(bench(&[]), (false, false));
+}
+
+#[test]
 fn colour_is_for_terminals_and_for_who_asks() {
     let bench = ["bench", "empty", "--pairs", "1"];
     let with = |more: &[&'static str]| [&bench[..], more].concat();

@@ -149,6 +149,9 @@ pub struct Settings {
     pub keccak_memo: String,
     /// Most bytes that the advanced mode keeps for a byte of code.
     pub budget: f64,
+    /// Whether each timed call was an interpreter's first.
+    #[serde(default)]
+    pub cold: bool,
 }
 
 /// What a case came out as in one mode; every later figure of that pair rests on it.

@@ -6,7 +6,7 @@ use crate::cli::Profile;
 use crate::counters::{Linux, Pinned, Plan, Probe, pin_to_one_kind};
 use crate::engine::Which;
 use crate::flamegraph::{self, Widths};
-use crate::measure::{self, Sampling};
+use crate::measure::{self, Calls, Sampling};
 use crate::opcodes;
 use crate::output::{self, Answer, Files};
 use crate::run::new_run;
@@ -48,12 +48,14 @@ fn measure_all(
     verified: &mut [verify::Verified],
     pinned: Option<&Pinned>,
 ) -> Result<Run> {
-    let mut run = new_run(pinned, args.tuning.settings());
+    let mut run = new_run(pinned, args.tuning.settings(), Calls::Warm);
     run.results
         .extend(verified.iter().map(|v| v.result.clone()));
 
     let bar = output::progress(args.pairs.into(), "timing");
-    run.measurements = measure::time(verified, args.pairs as usize, &mut || bar.inc(1))?;
+    run.measurements = measure::time(verified, args.pairs as usize, Calls::Warm, &mut || {
+        bar.inc(1)
+    })?;
     bar.finish_and_clear();
 
     let bar = output::progress(COUNTING_PASSES as u64, "counting");

@@ -20,6 +20,10 @@ pub trait Engine {
     /// Gets `calls` calls ready and drops what earlier ones left.
     fn prepare(&mut self, calls: usize);
 
+    /// As [`Engine::prepare`], and makes each call the first of its interpreter: nothing is decoded, nothing
+    /// remembered. Its memory was in use before, so that no page of it is new.
+    fn prepare_cold(&mut self, calls: usize);
+
     /// Runs the next call that is ready: the execution of the message and nothing else.
     ///
     /// # Panics

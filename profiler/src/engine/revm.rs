@@ -94,6 +94,11 @@ impl Engine for Revm {
         self.ready.resize_with(calls, || self.before.clone());
     }
 
+    /// It learns nothing from a call but what its journal holds.
+    fn prepare_cold(&mut self, calls: usize) {
+        self.prepare(calls);
+    }
+
     fn call(&mut self) {
         let journal = self.ready.pop().expect("a call was prepared");
         self.used

@@ -176,8 +176,13 @@ fn legend(run: &Run, cases: &[CaseReport]) -> Vec<String> {
             settings.keccak_memo, settings.budget
         )
     });
+    let cold = run.settings.as_ref().is_some_and(|settings| settings.cold);
     [
         settings,
+        has(
+            cold,
+            "cold: each call is an interpreter's first, with nothing decoded and nothing remembered.",
+        ),
         has(
             true,
             "± median absolute deviation. All figures are per call of the case.",
