@@ -134,6 +134,28 @@ impl KeccakMemo {
     }
 }
 
+impl fmt::Display for KeccakMemo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// A choice of [`KeccakMemo`] that does not exist.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("unknown keccak memo `{0}`: use advanced, both or off")]
+pub struct UnknownKeccakMemo(String);
+
+impl FromStr for KeccakMemo {
+    type Err = UnknownKeccakMemo;
+
+    fn from_str(text: &str) -> Result<KeccakMemo, UnknownKeccakMemo> {
+        KeccakMemo::ALL
+            .into_iter()
+            .find(|memo| memo.name() == text)
+            .ok_or_else(|| UnknownKeccakMemo(text.to_owned()))
+    }
+}
+
 /// An interpreter: a mode, a fork, and what is worth keeping between messages (stacks, buffers,
 /// decoded programs). It keeps no state of the EVM; that is the [`Host`]'s.
 #[derive(Debug)]
@@ -172,6 +194,15 @@ impl Interpreter {
     /// The fork.
     pub fn fork(&self) -> Fork {
         self.rules.fork
+    }
+
+    /// Drops what was learned of code and of messages, so that the next message is as the first. Memory that
+    /// holds nothing (stack, buffers) is kept, and so is what code itself keeps: where its jumpdests are.
+    pub fn forget(&mut self) {
+        self.programs.forget();
+        if let Some(memo) = &mut self.memo {
+            memo.forget();
+        }
     }
 
     /// What the advanced mode has made of code so far: the slot IR of each entry point beside its opcodes.

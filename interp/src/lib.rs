@@ -53,7 +53,7 @@ pub use fork::{Fork, UnknownFork};
 pub use host::{
     AccountInfo, ArrayVec, Checkpoint, Environment, Host, Load, Log, PrecompileResult, Store,
 };
-pub use interpreter::{Interpreter, KeccakMemo, Mode, Settings, UnknownMode};
+pub use interpreter::{Interpreter, KeccakMemo, Mode, Settings, UnknownKeccakMemo, UnknownMode};
 pub use keccak::keccak256;
 pub use message::{Kind, Message};
 pub use opcode::{Class, Info, Opcode};

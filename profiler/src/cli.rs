@@ -5,7 +5,7 @@ use crate::output;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::error::ErrorKind;
 use clap::{ArgGroup, Args, CommandFactory, Parser, Subcommand, ValueEnum};
-use evmscope_interp::{Fork, Mode, UnknownFork, statetest};
+use evmscope_interp::{Fork, KeccakMemo, Mode, Settings, UnknownFork, statetest};
 use regex::Regex;
 use std::error::Error;
 use std::ffi::OsString;
@@ -73,6 +73,16 @@ fn engines() -> impl TypedValueParser<Value = Which> {
 
 fn forks() -> impl TypedValueParser<Value = Fork> {
     one_of(Fork::ALL.iter().map(|fork| fork.name()).collect())
+}
+
+fn memos() -> impl TypedValueParser<Value = KeccakMemo> {
+    one_of(KeccakMemo::ALL.iter().map(|memo| memo.name()).collect())
+}
+
+fn budget(text: &str) -> Result<f64, String> {
+    let usable = |budget: &f64| budget.is_finite() && *budget > 0.0;
+    let budget = text.parse().ok().filter(usable);
+    budget.ok_or_else(|| "use a number above 0, such as 4 or 2.5".to_owned())
 }
 
 /// The interpreter holds no more gas than an `i64`, and nobody should get less than was asked for.
@@ -157,6 +167,33 @@ pub struct CaseDir {
     pub case_dir: Option<PathBuf>,
 }
 
+/// How the interpreter works; no result depends on it.
+#[derive(Args)]
+pub struct Tuning {
+    /// Modes that remember hashes of 32 and 64 bytes for the rest of a message.
+    #[arg(long, value_name = "MODES", default_value_t = Settings::default().keccak_memo, value_parser = memos())]
+    pub keccak_memo: KeccakMemo,
+    /// Most decoded bytes that the advanced mode keeps for a byte of code.
+    #[arg(
+        long,
+        value_name = "X",
+        default_value_t = Settings::default().budget,
+        allow_negative_numbers = true,
+        value_parser = budget
+    )]
+    pub budget: f64,
+}
+
+impl Tuning {
+    pub fn settings(&self) -> Settings {
+        Settings {
+            keccak_memo: self.keccak_memo,
+            budget: self.budget,
+            ..Settings::default()
+        }
+    }
+}
+
 #[derive(Args)]
 pub struct List {
     #[command(flatten)]
@@ -169,6 +206,11 @@ pub struct List {
 #[derive(Args)]
 #[command(group = ArgGroup::new("what").required(true).args(["case", "code"]))]
 #[command(mut_arg("case_dir", |arg| arg.conflicts_with("code")))]
+#[command(mut_args(|arg| match arg.get_id().as_str() {
+    // The listing shows all that could be translated, whatever it takes.
+    "budget" | "keccak_memo" => arg.conflicts_with("dump_ir"),
+    _ => arg,
+}))]
 pub struct Run {
     /// Name of a case; it brings its input, gas and fork.
     pub case: Option<String>,
@@ -202,6 +244,8 @@ pub struct Run {
     /// How to run it.
     #[arg(long, default_value_t = Mode::Advanced, value_parser = modes())]
     pub mode: Mode,
+    #[command(flatten)]
+    pub tuning: Tuning,
     /// How to print.
     #[arg(long, default_value = "text")]
     pub format: Format,
@@ -233,6 +277,11 @@ pub struct Bench {
     /// Samples of each mode, of about 10 ms.
     #[arg(long, value_name = "N", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub pairs: u32,
+    /// Time first calls: nothing decoded, nothing remembered; jumpdests are known, as they are to all modes.
+    #[arg(long)]
+    pub cold: bool,
+    #[command(flatten)]
+    pub tuning: Tuning,
     /// Write the run as JSON.
     #[arg(long, value_name = "FILE")]
     pub export_json: Option<PathBuf>,
@@ -265,6 +314,8 @@ pub struct Profile {
     /// Leave out the simulated counters, which take the longest.
     #[arg(long)]
     pub no_simulate: bool,
+    #[command(flatten)]
+    pub tuning: Tuning,
     /// Folder for the reports [default: reports/out/CASE].
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
@@ -317,4 +368,6 @@ pub struct Simulated {
     pub from: CaseDir,
     #[arg(long, value_parser = engines())]
     pub mode: Which,
+    #[command(flatten)]
+    pub tuning: Tuning,
 }

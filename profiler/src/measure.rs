@@ -26,25 +26,60 @@ const COUNTING: u64 = 100_000_000;
 /// Most worlds made ready at once: a batch of short calls spans many clock steps, and the worlds of
 /// long ones do not fill the memory.
 const BATCH: u64 = 256;
+/// CPU time of a batch of cold calls, ns, for short ones: many clock steps, and few interpreters, since each
+/// takes a part of the CPU's caches.
+const COLD_BATCH: u64 = 50_000;
+/// Most of those interpreters.
+const INTERPRETERS: u64 = 64;
 /// The order of the pairs is random, and the same in every run of the tool.
 const SHUFFLE: u64 = 0x5eed;
+
+/// Which calls of an interpreter are timed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Calls {
+    /// Late ones: what proved hot is decoded.
+    Warm,
+    /// Each one's first.
+    Cold,
+}
+
+impl Calls {
+    fn prepare(self, v: &mut Verified, calls: u64) {
+        match self {
+            Calls::Warm => v.engine.prepare(calls as usize),
+            Calls::Cold => v.engine.prepare_cold(calls as usize),
+        }
+    }
+
+    /// How many calls of `length` ns to time at once, where `left` ns are to be filled.
+    fn batch(self, length: u64, left: u64) -> u64 {
+        match self {
+            Calls::Warm => (left / length).clamp(1, BATCH),
+            Calls::Cold => (COLD_BATCH.min(left) / length).clamp(1, INTERPRETERS),
+        }
+    }
+}
 
 /// Times every engine of one case: `pairs` samples each, taken in turn, the order drawn anew for each
 /// turn. The unit is ns of thread CPU time per call.
 pub fn time(
     verified: &mut [Verified],
     pairs: usize,
+    calls: Calls,
     tick: &mut dyn FnMut(),
 ) -> Result<Vec<Measurement>> {
     let clock = ThreadClock::open()?;
     let mut samples = vec![Vec::with_capacity(pairs); verified.len()];
     let mut order: Vec<usize> = (0..verified.len()).collect();
     let mut rng = SmallRng::seed_from_u64(SHUFFLE);
-    let lengths: Vec<u64> = verified.iter_mut().map(|v| length(&clock, v)).collect();
+    let lengths: Vec<u64> = verified
+        .iter_mut()
+        .map(|v| length(&clock, v, calls))
+        .collect();
     for _ in 0..pairs {
         order.shuffle(&mut rng);
         for &i in &order {
-            samples[i].push(sample(&clock, &mut verified[i], lengths[i]));
+            samples[i].push(sample(&clock, &mut verified[i], calls, lengths[i]));
         }
         tick();
     }
@@ -62,22 +97,22 @@ pub fn time(
 }
 
 /// Estimates a call's CPU time, ns, at least 1. The second of two calls: the first warms caches.
-fn length(clock: &ThreadClock, v: &mut Verified) -> u64 {
-    v.engine.prepare(2);
+fn length(clock: &ThreadClock, v: &mut Verified, calls: Calls) -> u64 {
+    calls.prepare(v, 2);
     v.engine.call();
     clock.time(|| v.engine.call()).max(1)
 }
 
 /// One sample: calls until their time reaches [`SAMPLE`], in batches made ready outside that time.
-fn sample(clock: &ThreadClock, v: &mut Verified, length: u64) -> f64 {
-    let (mut calls, mut time) = (0, 0);
+fn sample(clock: &ThreadClock, v: &mut Verified, calls: Calls, length: u64) -> f64 {
+    let (mut done, mut time) = (0, 0);
     while time < SAMPLE {
-        let batch = ((SAMPLE - time) / length).clamp(1, BATCH);
-        v.engine.prepare(batch as usize);
+        let batch = calls.batch(length, SAMPLE - time);
+        calls.prepare(v, batch);
         time += clock.time(|| (0..batch).for_each(|_| v.engine.call()));
-        calls += batch;
+        done += batch;
     }
-    time as f64 / calls as f64
+    time as f64 / done as f64
 }
 
 /// Counts hardware and software events of each engine in turn, `passes` times over.
@@ -90,7 +125,10 @@ pub fn count(
 ) -> Result<(Vec<Measurement>, Vec<Unavailable>)> {
     let clock = ThreadClock::open()?;
     let mut tally = Tally::default();
-    let lengths: Vec<u64> = verified.iter_mut().map(|v| length(&clock, v)).collect();
+    let lengths: Vec<u64> = verified
+        .iter_mut()
+        .map(|v| length(&clock, v, Calls::Warm))
+        .collect();
     for _ in 0..passes {
         for (i, v) in verified.iter_mut().enumerate() {
             let calls =
@@ -174,7 +212,8 @@ pub struct Sampling {
 /// Samples an engine and folds what came.
 pub fn profile(v: &mut Verified, sampling: Sampling, symbols: &Symbols) -> Result<Profile> {
     let clock = ThreadClock::open()?;
-    let calls = (sampling.budget.as_nanos() as u64 / length(&clock, v)).clamp(1, BATCH) as usize;
+    let calls = (sampling.budget.as_nanos() as u64 / length(&clock, v, Calls::Warm)).clamp(1, BATCH)
+        as usize;
     let request = Request {
         hz: sampling.hz,
         budget: sampling.budget,
@@ -203,13 +242,19 @@ pub fn simulate(
     v: &Verified,
     case_dir: &std::path::Path,
 ) -> Result<Vec<Measurement>, Vec<Unavailable>> {
-    let arguments: [&std::ffi::OsStr; 6] = [
+    let memo = v.settings.keccak_memo.name();
+    let budget = v.settings.budget.to_string();
+    let arguments: [&std::ffi::OsStr; 10] = [
         CHILD.as_ref(),
         v.case.name.as_ref(),
         "--mode".as_ref(),
         v.which.name().as_ref(),
         "--case-dir".as_ref(),
         case_dir.as_ref(),
+        "--keccak-memo".as_ref(),
+        memo.as_ref(),
+        "--budget".as_ref(),
+        budget.as_ref(),
     ];
     let readings = simulate::simulate(arguments).map_err(|error| error.unavailable())?;
     readings
@@ -244,6 +289,40 @@ pub fn simulated_call(engine: &mut dyn Engine) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::case::Case;
+    use crate::engine::Which;
+    use crate::verify::verify;
+    use alloy_primitives::{Bytes, hex};
+    use evmscope_interp::{Fork, Settings};
+
+    #[test]
+    fn cold_calls_come_out_as_warm_ones() {
+        // Counts down from 100: hot within one call.
+        let code = Bytes::from_static(&hex!("60645b6001900380600257"));
+        let case = Case::ad_hoc(code, Bytes::new(), 100_000, Fork::Osaka);
+        for mut v in verify(&case, Which::ALL, Settings::default()).unwrap() {
+            let warm = v.engine.outcome().unwrap();
+            for n in [1, 3, 2] {
+                v.engine.prepare_cold(n);
+                for _ in 0..n {
+                    v.engine.call();
+                    assert_eq!(v.engine.outcome().unwrap(), warm);
+                }
+            }
+            v.engine.prepare(1);
+            v.engine.call();
+            assert_eq!(v.engine.outcome().unwrap(), warm);
+        }
+    }
+
+    #[test]
+    fn a_batch_of_cold_calls_is_short() {
+        assert_eq!(Calls::Cold.batch(200, SAMPLE), INTERPRETERS);
+        assert_eq!(Calls::Cold.batch(10_000, SAMPLE), 5);
+        assert_eq!(Calls::Cold.batch(SAMPLE, SAMPLE), 1);
+        assert_eq!(Calls::Cold.batch(10_000, 1), 1);
+        assert_eq!(Calls::Warm.batch(10_000, SAMPLE), BATCH);
+    }
 
     #[test]
     fn a_counter_that_ran_in_some_passes_says_in_how_many_it_did_not() {

@@ -119,6 +119,8 @@ fn without_parameters(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::measure::Calls;
+    use evmscope_interp::Settings;
 
     #[test]
     fn functions_tell_their_opcode_or_none() {
@@ -195,7 +197,7 @@ mod tests {
                 ("dispatch".to_owned(), 30),
             ],
         };
-        let mut run = crate::run::new_run(None);
+        let mut run = crate::run::new_run(None, Settings::default(), Calls::Warm);
         let times = vec![1000.0; 3];
         run.measurements = vec![
             evmscope_reports::run::Measurement::new("case", "advanced", Counter::CpuTime, times)

@@ -1,12 +1,14 @@
 //! The beginning of every run: when, on what machine, of what build.
 
 use crate::counters::Pinned;
+use crate::measure::Calls;
 use crate::rig;
+use evmscope_interp::Settings;
 use evmscope_reports::Run;
-use evmscope_reports::run::{Rig, SCHEMA};
+use evmscope_reports::run::{self, Rig, SCHEMA};
 
 /// A run without results yet, on the kind of core that the thread was pinned to.
-pub fn new_run(pinned: Option<&Pinned>) -> Run {
+pub fn new_run(pinned: Option<&Pinned>, settings: Settings, calls: Calls) -> Run {
     Run {
         schema: SCHEMA.to_owned(),
         created: now(),
@@ -14,6 +16,11 @@ pub fn new_run(pinned: Option<&Pinned>) -> Run {
             cores: pinned.map(Pinned::to_string),
             ..rig::examine()
         },
+        settings: Some(run::Settings {
+            keccak_memo: settings.keccak_memo.to_string(),
+            budget: settings.budget,
+            cold: calls == Calls::Cold,
+        }),
         results: Vec::new(),
         measurements: Vec::new(),
         ratios: Vec::new(),

@@ -5,7 +5,7 @@ use crate::case::{Case, Expected, Scene};
 use crate::engine::{CallOutcome, Engine, Which};
 use crate::output;
 use anyhow::{Result, bail};
-use evmscope_interp::{Interpreter, Mode, Step, Tracer};
+use evmscope_interp::{Interpreter, Mode, Settings, Step, Tracer};
 use evmscope_reports::run::CaseResult;
 use std::fmt::Display;
 
@@ -14,6 +14,8 @@ pub struct Verified<'a> {
     pub case: &'a Case,
     pub which: Which,
     pub engine: Box<dyn Engine>,
+    /// What the engine was started with.
+    pub settings: Settings,
     pub result: CaseResult,
 }
 
@@ -21,7 +23,11 @@ pub struct Verified<'a> {
 ///
 /// # Errors
 /// Every field that is not as expected, with case, mode, field, expected and found, a line each.
-pub fn verify<'a>(case: &'a Case, engines: &[Which]) -> Result<Vec<Verified<'a>>> {
+pub fn verify<'a>(
+    case: &'a Case,
+    engines: &[Which],
+    settings: Settings,
+) -> Result<Vec<Verified<'a>>> {
     let scene = case.scene()?;
     let judges = match case.expected {
         Expected::Stated { .. } => engines,
@@ -30,7 +36,7 @@ pub fn verify<'a>(case: &'a Case, engines: &[Which]) -> Result<Vec<Verified<'a>>
     };
     let opcodes = count_opcodes(&scene, case);
     let runs = judges.iter().map(|which| {
-        let mut engine = which.start(&scene, case.fork)?;
+        let mut engine = which.start(&scene, case.fork, settings)?;
         engine.prepare(1);
         engine.call();
         match engine.outcome() {
@@ -77,6 +83,7 @@ pub fn verify<'a>(case: &'a Case, engines: &[Which]) -> Result<Vec<Verified<'a>>
             case,
             which,
             engine,
+            settings,
         })
         .collect())
 }

@@ -281,6 +281,11 @@ fn a_wrong_command_line_gets_its_line_and_the_usage() {
         &["bench", "--modes", ""],
         &["bench", "--modes", "traditional,advanced,traditional"],
         &["bench", "--pairs", "0"],
+        &["bench", "--keccak-memo", "yes"],
+        &["bench", "--budget", "0"],
+        &["bench", "--budget", "-1"],
+        &["bench", "--budget", "inf"],
+        &["run", "empty", "--dump-ir", "--budget", "2"],
         &["bench", "--pears", "3"],
         &["profile"],
         &["profile", "empty", "--base", "advanced"],
@@ -649,6 +654,55 @@ fn bench_exports_what_it_measured() {
         run.result("ten-thousand-hashes", "revm").unwrap().gas_used,
         5_425_780
     );
+}
+
+#[test]
+fn every_table_says_how_the_interpreter_was_set() {
+    let folder = Folder::new();
+    let (json, markdown) = (folder.arg("run.json"), folder.arg("run.md"));
+    let bench = ["bench", "empty", "--pairs", "1"];
+    let exports = ["--export-json", &json, "--export-markdown", &markdown];
+    for (options, line, memo, budget) in [
+        (
+            &[][..],
+            "keccak memo: advanced; memory budget: 4 ",
+            "advanced",
+            4.0,
+        ),
+        (
+            &["--keccak-memo", "off", "--budget", "2.5"],
+            "keccak memo: off; memory budget: 2.5 ",
+            "off",
+            2.5,
+        ),
+    ] {
+        let text = evmscope(&[&bench[..], &exports, options].concat()).ok();
+        assert!(text.contains(line), "{text}");
+        let table = read(&folder.path("run.md"));
+        assert!(table.contains(line), "{table}");
+        let settings = read_run(&folder.path("run.json")).settings.unwrap();
+        assert_eq!(
+            (settings.keccak_memo.as_str(), settings.budget),
+            (memo, budget)
+        );
+        let child = ["__simulated", "empty", "--mode", "advanced"];
+        evmscope(&[&child[..], options].concat()).ok();
+    }
+}
+
+#[test]
+fn cold_calls_are_timed_where_they_are_asked_for() {
+    let folder = Folder::new();
+    let json = folder.arg("run.json");
+    let bench = |options: &[&str]| {
+        let bench = ["bench", "ten-thousand-hashes", "--pairs", "2", "--modes"];
+        let text = evmscope(&[&bench[..], &[THREE, "--export-json", &json], options].concat()).ok();
+        let run = read_run(&folder.path("run.json"));
+        assert_eq!(run.measurements.len(), 3);
+        (text.contains("\ncold: "), run.settings.unwrap().cold)
+    };
+    assert_eq!(bench(&["--cold"]), (true, true));
+    assert_eq!(bench(&[]), (false, false));
 }
 
 #[test]

@@ -128,6 +128,7 @@ mod tests {
             unavailable: vec![],
             profiles: vec![],
             opcode_costs: vec![],
+            settings: None,
         }
     }
 

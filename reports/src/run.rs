@@ -17,6 +17,9 @@ pub struct Run {
     pub created: String,
     /// The machine and the build.
     pub rig: Rig,
+    /// How the interpreter was set; absent in runs that were made before it could be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settings: Option<Settings>,
     /// One verified result per case and mode.
     pub results: Vec<CaseResult>,
     /// A flat list: one entry per case, mode and counter.
@@ -137,6 +140,18 @@ pub struct Rig {
     pub commit: Option<String>,
     /// SHA-256-like identity of the binary: its build id or a hash of its bytes, hex.
     pub binary: String,
+}
+
+/// How this project's interpreter was set in both of its modes. Peers have no such settings.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Settings {
+    /// Which modes remember hashes within a message: `advanced`, `both` or `off`.
+    pub keccak_memo: String,
+    /// Most bytes that the advanced mode keeps for a byte of code.
+    pub budget: f64,
+    /// Whether each timed call was an interpreter's first.
+    #[serde(default)]
+    pub cold: bool,
 }
 
 /// What a case came out as in one mode; every later figure of that pair rests on it.

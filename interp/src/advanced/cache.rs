@@ -62,7 +62,7 @@ impl Cache {
         }
     }
 
-    fn forget(&mut self) {
+    pub(crate) fn forget(&mut self) {
         self.programs = Vec::new();
         self.places = HashMap::default();
         self.last = None;

@@ -4,6 +4,7 @@ use super::{cases, listed};
 use crate::case::Shelf;
 use crate::cli::Bench;
 use crate::counters::{Linux, pin_to_one_kind};
+use crate::measure::Calls;
 use crate::output::{self, Answer, Files};
 use crate::run::new_run;
 use crate::{measure, verify};
@@ -22,18 +23,26 @@ pub fn run(args: &Bench, style: Style) -> Result<Answer> {
         exports.map(|path| path.map(|path| Files::beside(path).map(|files| (files, path))));
     let (json_to, markdown_to) = (json_to.transpose()?, markdown_to.transpose()?);
 
+    let calls = if args.cold { Calls::Cold } else { Calls::Warm };
+    let settings = args.tuning.settings();
     let mut verified = cases
         .iter()
-        .map(|case| verify::verify(case, &args.modes))
+        .map(|case| verify::verify(case, &args.modes, settings))
         .collect::<Result<Vec<_>>>()?;
 
-    let mut run = new_run(pin_to_one_kind(&Linux::default())?.as_ref());
+    let mut run = new_run(
+        pin_to_one_kind(&Linux::default())?.as_ref(),
+        settings,
+        calls,
+    );
     for engines in &mut verified {
         let bar = output::progress(args.pairs.into(), &engines[0].case.name);
-        run.measurements
-            .extend(measure::time(engines, args.pairs as usize, &mut || {
-                bar.inc(1)
-            })?);
+        run.measurements.extend(measure::time(
+            engines,
+            args.pairs as usize,
+            calls,
+            &mut || bar.inc(1),
+        )?);
         bar.finish_and_clear();
         run.results.extend(engines.iter().map(|v| v.result.clone()));
     }

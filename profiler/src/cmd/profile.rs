@@ -6,7 +6,7 @@ use crate::cli::Profile;
 use crate::counters::{Linux, Pinned, Plan, Probe, pin_to_one_kind};
 use crate::engine::Which;
 use crate::flamegraph::{self, Widths};
-use crate::measure::{self, Sampling};
+use crate::measure::{self, Calls, Sampling};
 use crate::opcodes;
 use crate::output::{self, Answer, Files};
 use crate::run::new_run;
@@ -31,7 +31,7 @@ pub fn run(args: &Profile, style: Style) -> Result<Answer> {
         .clone()
         .unwrap_or_else(|| Path::new("reports/out").join(&case.name));
     let files = Files::in_dir(&out)?;
-    let mut verified = verify::verify(&case, &[args.base, args.head])?;
+    let mut verified = verify::verify(&case, &[args.base, args.head], args.tuning.settings())?;
 
     let pinned = pin_to_one_kind(&Linux::default())?;
     let run = measure_all(args, &mut verified, pinned.as_ref())?;
@@ -48,12 +48,14 @@ fn measure_all(
     verified: &mut [verify::Verified],
     pinned: Option<&Pinned>,
 ) -> Result<Run> {
-    let mut run = new_run(pinned);
+    let mut run = new_run(pinned, args.tuning.settings(), Calls::Warm);
     run.results
         .extend(verified.iter().map(|v| v.result.clone()));
 
     let bar = output::progress(args.pairs.into(), "timing");
-    run.measurements = measure::time(verified, args.pairs as usize, &mut || bar.inc(1))?;
+    run.measurements = measure::time(verified, args.pairs as usize, Calls::Warm, &mut || {
+        bar.inc(1)
+    })?;
     bar.finish_and_clear();
 
     let bar = output::progress(COUNTING_PASSES as u64, "counting");

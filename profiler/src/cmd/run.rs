@@ -37,7 +37,7 @@ fn execute(args: &Run, case: &Case) -> Result<String> {
         interpreter.execute(scene.message, &mut scene.world);
         return Ok(interpreter.listing(&code));
     }
-    let mut interpreter = Interpreter::new(args.mode, case.fork);
+    let mut interpreter = Interpreter::with_settings(args.mode, case.fork, args.tuning.settings());
     let outcome = match &args.trace {
         None => interpreter.execute(scene.message, &mut scene.world),
         Some(to) => {

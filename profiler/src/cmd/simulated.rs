@@ -8,7 +8,8 @@ use anyhow::Result;
 
 pub fn run(args: &Simulated) -> Result<String> {
     let (case, _) = one_case(&args.from, &args.case)?;
-    let mut engine = args.mode.start(&case.scene()?, case.fork)?;
+    let settings = args.tuning.settings();
+    let mut engine = args.mode.start(&case.scene()?, case.fork, settings)?;
     measure::simulated_call(engine.as_mut());
     Ok(String::new())
 }

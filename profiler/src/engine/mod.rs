@@ -8,7 +8,7 @@ mod revm;
 use crate::case::Scene;
 use alloy_primitives::{B256, Bytes};
 use anyhow::Result;
-use evmscope_interp::{Fork, Mode, keccak256};
+use evmscope_interp::{Fork, Mode, Settings, keccak256};
 use std::fmt;
 use std::str::FromStr;
 
@@ -19,6 +19,10 @@ use std::str::FromStr;
 pub trait Engine {
     /// Gets `calls` calls ready and drops what earlier ones left.
     fn prepare(&mut self, calls: usize);
+
+    /// As [`Engine::prepare`], and makes each call the first of its interpreter: nothing is decoded, nothing
+    /// remembered. Its memory was in use before, so that no page of it is new.
+    fn prepare_cold(&mut self, calls: usize);
 
     /// Runs the next call that is ready: the execution of the message and nothing else.
     ///
@@ -72,13 +76,13 @@ impl Which {
         }
     }
 
-    /// An engine for a scene.
+    /// An engine for a scene. The settings are this project's interpreter's; peers have others.
     ///
     /// # Errors
     /// A peer that cannot take the scene.
-    pub fn start(self, scene: &Scene, fork: Fork) -> Result<Box<dyn Engine>> {
+    pub fn start(self, scene: &Scene, fork: Fork, settings: Settings) -> Result<Box<dyn Engine>> {
         Ok(match self {
-            Which::Ours(mode) => Box::new(ours::Ours::new(mode, fork, scene)),
+            Which::Ours(mode) => Box::new(ours::Ours::new(mode, fork, settings, scene)),
             #[cfg(feature = "peers")]
             Which::Revm => Box::new(revm::Revm::new(fork, scene)?),
         })

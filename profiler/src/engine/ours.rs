@@ -3,10 +3,13 @@
 use super::{CallOutcome, Engine};
 use crate::case::Scene;
 use evmscope_interp::world::World;
-use evmscope_interp::{Fork, Interpreter, Message, Mode, Outcome};
+use evmscope_interp::{Fork, Interpreter, Message, Mode, Outcome, Settings};
 
 pub struct Ours {
-    interpreter: Interpreter,
+    /// The first does all warm calls; of cold ones each has its own.
+    interpreters: Vec<Interpreter>,
+    cold: bool,
+    settings: Settings,
     before: World,
     message: Message,
     ready: Vec<World>,
@@ -14,9 +17,11 @@ pub struct Ours {
 }
 
 impl Ours {
-    pub fn new(mode: Mode, fork: Fork, scene: &Scene) -> Ours {
+    pub fn new(mode: Mode, fork: Fork, settings: Settings, scene: &Scene) -> Ours {
         Ours {
-            interpreter: Interpreter::new(mode, fork),
+            interpreters: vec![Interpreter::with_settings(mode, fork, settings)],
+            cold: false,
+            settings,
             before: scene.world.clone(),
             message: scene.message.clone(),
             ready: Vec::new(),
@@ -27,14 +32,29 @@ impl Ours {
 
 impl Engine for Ours {
     fn prepare(&mut self, calls: usize) {
+        self.cold = false;
         self.done.clear();
         self.done.reserve(calls);
         self.ready.resize_with(calls, || self.before.clone());
     }
 
+    fn prepare_cold(&mut self, calls: usize) {
+        self.prepare(calls);
+        self.cold = true;
+        while self.interpreters.len() < calls {
+            let (mode, fork) = (self.interpreters[0].mode(), self.interpreters[0].fork());
+            let mut new = Interpreter::with_settings(mode, fork, self.settings);
+            // Touches the pages of its stack that a call uses.
+            new.execute(self.message.clone(), &mut self.before.clone());
+            self.interpreters.push(new);
+        }
+        self.interpreters.iter_mut().for_each(Interpreter::forget);
+    }
+
     fn call(&mut self) {
         let mut world = self.ready.pop().expect("a call was prepared");
-        let outcome = self.interpreter.execute(self.message.clone(), &mut world);
+        let whose = if self.cold { self.ready.len() } else { 0 };
+        let outcome = self.interpreters[whose].execute(self.message.clone(), &mut world);
         self.done.push((world, outcome));
     }
 

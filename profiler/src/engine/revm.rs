@@ -94,6 +94,11 @@ impl Engine for Revm {
         self.ready.resize_with(calls, || self.before.clone());
     }
 
+    /// It learns nothing from a call but what its journal holds.
+    fn prepare_cold(&mut self, calls: usize) {
+        self.prepare(calls);
+    }
+
     fn call(&mut self) {
         let journal = self.ready.pop().expect("a call was prepared");
         self.used
@@ -197,6 +202,7 @@ mod tests {
     use crate::engine::Which;
     use crate::verify;
     use alloy_primitives::{Bytes, hex};
+    use evmscope_interp::Settings;
 
     /// SLOAD, BALANCE, SSTORE, EXP and a call of SHA-256: in the first fork already, and their prices have
     /// changed ever since.
@@ -209,7 +215,7 @@ mod tests {
     fn every_fork_agrees_but_the_one_that_revm_lacks() {
         for fork in Fork::ALL {
             let case = Case::ad_hoc(Bytes::from_static(&CODE), Bytes::new(), 200_000, *fork);
-            match verify::verify(&case, Which::ALL) {
+            match verify::verify(&case, Which::ALL, Settings::default()) {
                 Ok(verified) => assert_eq!(verified[0].result.status, "success", "{fork}"),
                 Err(error) => {
                     assert_eq!(*fork, Fork::Constantinople, "{error}");

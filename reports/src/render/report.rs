@@ -170,7 +170,19 @@ fn legend(run: &Run, cases: &[CaseReport]) -> Vec<String> {
         ),
         None => "≈ unchanged: the interval lies within the threshold.".to_owned(),
     };
+    let settings = run.settings.as_ref().map(|settings| {
+        format!(
+            "keccak memo: {}; memory budget: {} decoded bytes a byte of code.",
+            settings.keccak_memo, settings.budget
+        )
+    });
+    let cold = run.settings.as_ref().is_some_and(|settings| settings.cold);
     [
+        settings,
+        has(
+            cold,
+            "cold: each call is an interpreter's first, with nothing decoded and nothing remembered.",
+        ),
         has(
             true,
             "± median absolute deviation. All figures are per call of the case.",
