@@ -129,6 +129,8 @@ pub enum Verb {
     Bench(Bench),
     /// Time, count, sample and simulate a case; write the reports.
     Profile(Profile),
+    /// Rank the opcodes, pairs, triples and blocks that a case executes.
+    Opcodes(Opcodes),
     /// Run official state tests; compare exceptions, logs and state roots.
     #[command(after_help = COUNTING)]
     Statetest(Statetest),
@@ -319,6 +321,17 @@ pub struct Profile {
     /// Folder for the reports [default: reports/out/CASE].
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
+}
+
+#[derive(Args)]
+pub struct Opcodes {
+    /// Name of a case.
+    pub case: String,
+    #[command(flatten)]
+    pub from: CaseDir,
+    /// How to print.
+    #[arg(long, default_value = "text")]
+    pub format: Format,
 }
 
 const COUNTING: &str = "\

@@ -2,6 +2,7 @@
 #![deny(unsafe_code)]
 
 mod case;
+mod census;
 mod cli;
 mod clock;
 mod cmd;
@@ -55,6 +56,7 @@ fn dispatch(cli: &Cli) -> Result<Answer> {
         Verb::Run(args) => return cmd::run::run(args),
         Verb::Bench(args) => return cmd::bench::run(args, style),
         Verb::Profile(args) => return cmd::profile::run(args, style),
+        Verb::Opcodes(args) => return cmd::opcodes::run(args),
         Verb::Statetest(args) => return cmd::statetest::run(args),
         Verb::Assemble(args) => cmd::assemble::assemble(args),
         Verb::Disassemble(args) => cmd::assemble::disassemble(args),

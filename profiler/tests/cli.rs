@@ -37,6 +37,7 @@ fn help_fits_80_columns_and_says_what_is_what() {
         "run",
         "bench",
         "profile",
+        "opcodes",
         "statetest",
         "doctor",
         "assemble",
@@ -570,6 +571,28 @@ fn published_builds_beside_the_repository_are_verified() {
     };
     let text = evmscope(&["bench", "--pairs", "1", "--case-dir", dir.to_str().unwrap()]).ok();
     assert!(text.contains("snailtracer"), "{text}");
+}
+
+// opcodes
+
+#[test]
+fn opcodes_ranks_what_a_case_executes() {
+    let folder = Folder::new();
+    // Counts down from 3.
+    folder.write("loop.runtime.hex", "60035b600190038060025700");
+    let dir = folder.arg("");
+    let opcodes = |more: &[&str]| {
+        let arguments = ["opcodes", "loop", "--case-dir", &dir];
+        evmscope(&[&arguments[..], more].concat()).ok()
+    };
+    insta::assert_snapshot!(opcodes(&[]));
+    let json: serde_json::Value = serde_json::from_str(&opcodes(&["--format", "json"])).unwrap();
+    assert_eq!(
+        (&json["executed"], &json["blocks"]),
+        (&23.into(), &5.into())
+    );
+    assert_eq!(json["pairs"][0]["name"], "DUP1 PUSH1");
+    assert_eq!(json["translation"]["frames"], 1);
 }
 
 // bench

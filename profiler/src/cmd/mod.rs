@@ -4,6 +4,7 @@ pub mod assemble;
 pub mod bench;
 pub mod doctor;
 pub mod list;
+pub mod opcodes;
 pub mod profile;
 pub mod run;
 pub mod simulated;

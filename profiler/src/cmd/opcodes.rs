@@ -1,0 +1,65 @@
+//! `evmscope opcodes`: what a case executes, as rankings, and what the translation made of it.
+
+use super::one_case;
+use crate::census::{self, Census, Entry};
+use crate::cli::{Format, Opcodes};
+use crate::output::Answer;
+use anyhow::Result;
+use evmscope_reports::format;
+use std::fmt::Write;
+
+pub fn run(args: &Opcodes) -> Result<Answer> {
+    let (case, unreadable) = one_case(&args.from, &args.case)?;
+    let census = census::take(&case)?;
+    let text = match args.format {
+        Format::Text => text(&census),
+        Format::Json => serde_json::to_string_pretty(&census)? + "\n",
+    };
+    Ok(Answer::of_readable(text, unreadable))
+}
+
+fn text(census: &Census) -> String {
+    let Census {
+        case,
+        fork,
+        executed,
+        blocks,
+        stack,
+        translation,
+        ..
+    } = census;
+    let mut text = format!(
+        "{case} at {fork}: {} in {}\nstack: {:.1} words high on average, {} at most\n",
+        format::count(*executed, "opcode"),
+        format::count(*blocks, "block"),
+        stack.mean,
+        stack.max,
+    );
+    for (title, entries) in [
+        ("opcodes", &census.opcodes),
+        ("pairs", &census.pairs),
+        ("triples", &census.triples),
+        ("block lengths", &census.block_lengths),
+    ] {
+        text += &ranking(title, entries);
+    }
+    // Writing to a string does not fail.
+    let _ = write!(
+        text,
+        "\nadvanced, first call: {}, {} translated,\n{} to traditional, {} refused\n",
+        format::count(translation.frames, "frame"),
+        format::count(translation.translated, "entry point"),
+        format::count(translation.resumed, "handover"),
+        format::count(translation.refused, "frame"),
+    );
+    text
+}
+
+fn ranking(title: &str, entries: &[Entry]) -> String {
+    let mut text = format!("\n{title:<40}{:>16}{:>10}\n", "count", "share");
+    for Entry { name, count, share } in entries {
+        let count = format::thousands(*count);
+        let _ = writeln!(text, "{name:<40}{count:>16}{:>8.2} %", share * 100.0);
+    }
+    text
+}
