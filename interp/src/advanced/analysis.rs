@@ -26,6 +26,9 @@ pub(super) struct Limits {
 /// Static gas of a trace: a field of the header.
 const MOST_GAS: u32 = u16::MAX as u32;
 
+/// Side exits of a trace: each writes down the layout of the stack.
+const MOST_EXITS: usize = 32;
+
 /// Bytes looked at to see that code only fails.
 const FAILING: usize = 96;
 
@@ -118,7 +121,10 @@ impl Walker {
             return self.end(To::Resume(pc as u16));
         }
         let begins = self.trace.opcodes == 0;
-        if self.trace.opcodes >= limits.opcodes || self.trace.gas + u32::from(info.gas) > MOST_GAS {
+        if self.trace.exits.len() >= MOST_EXITS
+            || self.trace.opcodes >= limits.opcodes
+            || self.trace.gas + u32::from(info.gas) > MOST_GAS
+        {
             return self.end(To::Entry(pc as u16));
         }
         if info.class == Class::Jumpdest {

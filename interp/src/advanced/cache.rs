@@ -24,6 +24,9 @@ const ENTRY: usize = 2 * (size_of::<Program>() + size_of::<(usize, Id)>());
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Id(u32);
 
+/// Short code that ran once and is remembered.
+const SEEN: usize = 64;
+
 /// The programs of one interpreter, hence of one fork.
 #[derive(Debug)]
 pub(crate) struct Cache {
@@ -34,6 +37,8 @@ pub(crate) struct Cache {
     last: Option<Id>,
     /// Bytes of programs that can be had without translating anything.
     bytes: usize,
+    /// Addresses of short code that ran once.
+    seen: [usize; SEEN],
     translator: Translator,
     loads: Loads,
     heat: u8,
@@ -49,6 +54,7 @@ impl Cache {
             bytes: 0,
             // A trace that soon hands over again costs more than it saves.
             translator: Translator::new(fork, if heat == 0 { 1 } else { 6 }),
+            seen: [0; SEEN],
             loads: Loads::default(),
             heat,
             budget,
@@ -67,6 +73,7 @@ impl Cache {
         self.places = HashMap::default();
         self.last = None;
         self.bytes = 0;
+        self.seen = [0; SEEN];
     }
 
     /// The program of code; `None` where it is too long, or too many are in use.
@@ -85,6 +92,13 @@ impl Cache {
         if let Some(id) = self.places.get(&address) {
             self.last = Some(*id);
             return self.last;
+        }
+        if code.len() < SHORT_CODE && self.heat > 0 {
+            let seen = &mut self.seen[address / align_of::<Code>() % SEEN];
+            if *seen != address {
+                *seen = address;
+                return None;
+            }
         }
         // What a program may grow to counts from the start.
         let most = ENTRY + (code.len() as f64 * (self.budget + 0.25)) as usize;
@@ -146,6 +160,13 @@ const SHORT: Limits = Limits {
     links: true,
 };
 
+/// A smaller trace than this is not worth looking for: a header, an instruction, and the way out.
+const LEAST_CELLS: usize = 3;
+
+/// Code shorter than this gets a program when it runs for the second time: a single call of it takes less
+/// time than making one.
+const SHORT_CODE: usize = 64;
+
 impl Translator {
     fn new(fork: Fork, least: u32) -> Translator {
         Translator {
@@ -158,6 +179,10 @@ impl Translator {
 
     /// Adds the entry at `pc` to a program; `false` where that is not worth it, or not possible.
     pub fn translate(&mut self, program: &mut Program, pc: usize) -> bool {
+        // Without this, code whose budget is spent would be walked again and again for nothing.
+        if !program.affords(LEAST_CELLS, 0) {
+            return false;
+        }
         [LONG, SHORT].into_iter().any(|limits| {
             self.trace(program, pc, limits)
                 && program.affords(self.encoder.cells.len(), self.encoder.accesses.len())
