@@ -143,6 +143,9 @@ pub enum Verb {
     /// One call of a case, for the simulator to watch.
     #[command(name = crate::measure::CHILD, hide = true)]
     Simulated(Simulated),
+    /// Samples of this build, for the process that compares it with another.
+    #[command(name = crate::binaries::VERB, hide = true)]
+    Samples,
 }
 
 impl Verb {

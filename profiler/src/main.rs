@@ -1,6 +1,9 @@
 //! The command `evmscope`: arguments and dispatch only.
 #![deny(unsafe_code)]
 
+// Its customer `diff` follows.
+#[allow(dead_code, unused_imports)]
+mod binaries;
 mod case;
 mod census;
 mod cli;
@@ -62,6 +65,7 @@ fn dispatch(cli: &Cli) -> Result<Answer> {
         Verb::Disassemble(args) => cmd::assemble::disassemble(args),
         Verb::Doctor => Ok(cmd::doctor::run(output::columns())),
         Verb::Simulated(args) => cmd::simulated::run(args),
+        Verb::Samples => cmd::samples::run(),
     };
     text.map(Answer::success)
 }

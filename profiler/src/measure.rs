@@ -20,7 +20,7 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 /// CPU time of a timed sample, ns. Shorter ones show the clock, longer ones the neighbours.
-const SAMPLE: u64 = 10_000_000;
+pub const SAMPLE: u64 = 10_000_000;
 /// CPU time of a pass of counting, ns.
 const COUNTING: u64 = 100_000_000;
 /// Most worlds made ready at once: a batch of short calls spans many clock steps, and the worlds of
@@ -32,7 +32,7 @@ const COLD_BATCH: u64 = 50_000;
 /// Most of those interpreters.
 const INTERPRETERS: u64 = 64;
 /// The order of the pairs is random, and the same in every run of the tool.
-const SHUFFLE: u64 = 0x5eed;
+pub const SHUFFLE: u64 = 0x5eed;
 
 /// Which calls of an interpreter are timed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -108,11 +108,34 @@ fn sample(clock: &ThreadClock, v: &mut Verified, calls: Calls, length: u64) -> f
     let (mut done, mut time) = (0, 0);
     while time < SAMPLE {
         let batch = calls.batch(length, SAMPLE - time);
-        calls.prepare(v, batch);
-        time += clock.time(|| (0..batch).for_each(|_| v.engine.call()));
+        time += timed(clock, v, calls, batch);
         done += batch;
     }
     time as f64 / done as f64
+}
+
+/// CPU time of a batch of calls, ns.
+fn timed(clock: &ThreadClock, v: &mut Verified, calls: Calls, batch: u64) -> u64 {
+    calls.prepare(v, batch);
+    clock.time(|| (0..batch).for_each(|_| v.engine.call()))
+}
+
+/// CPU time of a warm call, ns, from a sample that also warms caches and predictors.
+pub fn calibrate(clock: &ThreadClock, v: &mut Verified) -> f64 {
+    let length = length(clock, v, Calls::Warm);
+    sample(clock, v, Calls::Warm, length)
+}
+
+/// One sample of a number of warm calls that was found out before: CPU time of a call, ns. Two processes
+/// that are compared do the same work in it.
+pub fn sample_of(clock: &ThreadClock, v: &mut Verified, calls: u64) -> f64 {
+    let (mut done, mut time) = (0, 0);
+    while done < calls {
+        let batch = (calls - done).min(BATCH);
+        time += timed(clock, v, Calls::Warm, batch);
+        done += batch;
+    }
+    time as f64 / done.max(1) as f64
 }
 
 /// Counts hardware and software events of each engine in turn, `passes` times over.

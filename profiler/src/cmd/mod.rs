@@ -7,6 +7,7 @@ pub mod list;
 pub mod opcodes;
 pub mod profile;
 pub mod run;
+pub mod samples;
 pub mod simulated;
 pub mod statetest;
 
