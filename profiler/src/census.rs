@@ -3,6 +3,7 @@
 //! Superinstructions are chosen from these figures; what an opcode costs is told by `opcodes`.
 
 use crate::case::Case;
+use crate::opcodes::Executed;
 use anyhow::Result;
 use evmscope_interp::{Interpreter, Leave, Mode, Opcode, Settings, Statistics, Step, Tracer};
 use serde::Serialize;
@@ -74,7 +75,7 @@ pub fn take(case: &Case) -> Result<Census> {
         &mut tally,
     );
     tally.end_block();
-    let executed: u64 = tally.opcodes.values().sum();
+    let executed = tally.opcodes.total();
     Ok(Census {
         case: case.name.clone(),
         fork: case.fork.name(),
@@ -84,10 +85,10 @@ pub fn take(case: &Case) -> Result<Census> {
             mean: tally.heights as f64 / executed.max(1) as f64,
             max: tally.highest,
         },
-        opcodes: ranking(&tally.opcodes, |opcode| opcode.to_string()),
-        pairs: ranking(&tally.pairs, |pair| words(pair)),
-        triples: ranking(&tally.triples, |triple| words(triple)),
-        block_lengths: ranking(&tally.lengths, |length| length.to_string()),
+        opcodes: ranking(tally.opcodes.iter(), |opcode| opcode.to_string()),
+        pairs: ranking(tally.pairs, |pair| words(pair)),
+        triples: ranking(tally.triples, |triple| words(triple)),
+        block_lengths: ranking(tally.lengths, |length| length.to_string()),
         translation: translation(case)?,
     })
 }
@@ -117,16 +118,20 @@ fn words(opcodes: &[impl Display]) -> String {
 }
 
 /// The most frequent first; equals by name, so that the same run gives the same text.
-fn ranking<K>(counts: &HashMap<K, u64>, name: impl Fn(&K) -> String) -> Vec<Entry> {
-    let total: u64 = counts.values().sum();
-    let mut entries: Vec<_> = counts
-        .iter()
-        .map(|(key, &count)| Entry {
-            name: name(key),
-            count,
-            share: count as f64 / total as f64,
-        })
-        .collect();
+fn ranking<K>(
+    counts: impl IntoIterator<Item = (K, u64)>,
+    name: impl Fn(&K) -> String,
+) -> Vec<Entry> {
+    let entries = counts.into_iter().map(|(key, count)| Entry {
+        name: name(&key),
+        count,
+        share: 0.0,
+    });
+    let mut entries: Vec<_> = entries.collect();
+    let total: u64 = entries.iter().map(|entry| entry.count).sum();
+    for entry in &mut entries {
+        entry.share = entry.count as f64 / total as f64;
+    }
     entries.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.name.cmp(&b.name)));
     entries.truncate(TOP);
     entries
@@ -135,7 +140,7 @@ fn ranking<K>(counts: &HashMap<K, u64>, name: impl Fn(&K) -> String) -> Vec<Entr
 /// The counts while the run goes on.
 #[derive(Default)]
 struct Tally {
-    opcodes: HashMap<Opcode, u64>,
+    opcodes: Executed,
     pairs: HashMap<[Opcode; 2], u64>,
     triples: HashMap<[Opcode; 3], u64>,
     lengths: HashMap<u64, u64>,
@@ -166,7 +171,7 @@ impl Tracer for Tally {
         if opcode == Opcode::JUMPDEST {
             self.end_block();
         }
-        add(&mut self.opcodes, opcode);
+        self.opcodes.step(step);
         if let [Some(before), earlier] = self.last {
             add(&mut self.pairs, [before, opcode]);
             if let Some(first) = earlier {

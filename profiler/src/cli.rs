@@ -129,6 +129,9 @@ pub enum Verb {
     Bench(Bench),
     /// Time, count, sample and simulate a case; write the reports.
     Profile(Profile),
+    /// Compare two builds or two runs; say what regressed.
+    #[command(after_help = SIDES)]
+    Diff(Diff),
     /// Rank the opcodes, pairs, triples and blocks that a case executes.
     Opcodes(Opcodes),
     /// Run official state tests; compare exceptions, logs and state roots.
@@ -152,7 +155,7 @@ impl Verb {
     /// What is wrong with options that are each right by themselves.
     fn contradiction(&self) -> Option<String> {
         match self {
-            Verb::Bench(Bench { modes, .. }) => {
+            Verb::Bench(Bench { modes, .. }) | Verb::Diff(Diff { modes, .. }) => {
                 let twice = (1..modes.len()).find(|&i| modes[..i].contains(&modes[i]))?;
                 Some(format!("mode {} is named twice in --modes", modes[twice]))
             }
@@ -324,6 +327,58 @@ pub struct Profile {
     /// Folder for the reports [default: reports/out/CASE].
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
+}
+
+const SIDES: &str = "\
+BASE and HEAD are both binaries of evmscope, or both runs as JSON (bench --export-json,
+report.json of profile). Binaries are launched several times each and sampled in turn.
+Exit codes: 0 no regression confirmed, 3 a regression beyond the threshold, 1 failure.";
+
+#[derive(Args)]
+pub struct Diff {
+    /// What is compared against: a binary of evmscope, or a run.
+    pub base: PathBuf,
+    /// What is under test.
+    pub head: PathBuf,
+    /// Cases to compare, with commas between them [default: all].
+    #[arg(long, value_name = "CASE,..", value_delimiter = ',')]
+    pub cases: Vec<String>,
+    /// Modes to compare.
+    #[arg(
+        long,
+        value_name = "MODE,..",
+        value_delimiter = ',',
+        default_value = "traditional,advanced",
+        value_parser = engines()
+    )]
+    pub modes: Vec<Which>,
+    /// A change up to this is none.
+    #[arg(long, value_name = "PERCENT", default_value = "5%", allow_negative_numbers = true, value_parser = share)]
+    pub threshold: f64,
+    /// How often each binary is launched.
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(5..=1_000))]
+    pub launches: u32,
+    /// Samples of each case, mode and binary in a launch, of about 10 ms.
+    #[arg(long, value_name = "N", default_value_t = 6, value_parser = clap::value_parser!(u32).range(2..=100_000))]
+    pub pairs: u32,
+    /// Leave out simulated counters and opcodes.
+    #[arg(long)]
+    pub no_simulate: bool,
+    #[command(flatten)]
+    pub from: CaseDir,
+    #[command(flatten)]
+    pub tuning: Tuning,
+    /// Folder for diff.md and diff.json.
+    #[arg(long, value_name = "DIR", default_value = "reports/out")]
+    pub out: PathBuf,
+}
+
+/// `5%`, `5 %` or `5`: a share of 0.05.
+fn share(text: &str) -> Result<f64, String> {
+    let number = text.trim().strip_suffix('%').unwrap_or(text).trim();
+    let share = number.parse::<f64>().map(|percent| percent / 100.0);
+    let usable = share.ok().filter(|share| (0.0005..=1.0).contains(share));
+    usable.ok_or_else(|| "use per cent from 0.05 to 100, such as 5% or 2.5%".to_owned())
 }
 
 #[derive(Args)]

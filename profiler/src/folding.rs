@@ -60,6 +60,11 @@ pub fn profile(
     }
 }
 
+/// The stack of the instruction at an address of this binary's file, folded as samples are by default.
+pub fn stack_of_file(address: u64, symbols: &Symbols) -> String {
+    stack(Fold::default().keep(symbols.frames_of_file(address)))
+}
+
 /// Callers, outermost first, and the sampled instruction. A return address belongs to the
 /// instruction after the call: the byte before it is the call.
 fn addresses(sample: &Sample) -> impl Iterator<Item = u64> {

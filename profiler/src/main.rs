@@ -1,8 +1,6 @@
 //! The command `evmscope`: arguments and dispatch only.
 #![deny(unsafe_code)]
 
-// Its customer `diff` follows.
-#[allow(dead_code, unused_imports)]
 mod binaries;
 mod case;
 mod census;
@@ -59,6 +57,7 @@ fn dispatch(cli: &Cli) -> Result<Answer> {
         Verb::Run(args) => return cmd::run::run(args),
         Verb::Bench(args) => return cmd::bench::run(args, style),
         Verb::Profile(args) => return cmd::profile::run(args, style),
+        Verb::Diff(args) => return cmd::diff::run(args, style),
         Verb::Opcodes(args) => return cmd::opcodes::run(args),
         Verb::Statetest(args) => return cmd::statetest::run(args),
         Verb::Assemble(args) => cmd::assemble::assemble(args),

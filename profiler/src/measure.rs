@@ -5,6 +5,7 @@ use crate::clock::ThreadClock;
 use crate::counters::{Counted, Kernel, Plan, Reading};
 use crate::engine::Engine;
 use crate::folding::{self, Fold};
+use crate::opcodes;
 use crate::sampling::{self, Request};
 use crate::simulate;
 use crate::symbols::Symbols;
@@ -260,11 +261,18 @@ pub fn profile(v: &mut Verified, sampling: Sampling, symbols: &Symbols) -> Resul
     ))
 }
 
+/// What a simulated call brought: the counters, and its instructions by opcode.
+pub struct SimulatedCall {
+    pub measurements: Vec<Measurement>,
+    pub by_opcode: opcodes::Simulated,
+}
+
 /// Simulates one call of an engine in a child process, after one that warms what stays warm.
 pub fn simulate(
     v: &Verified,
     case_dir: &std::path::Path,
-) -> Result<Vec<Measurement>, Vec<Unavailable>> {
+    symbols: &Symbols,
+) -> Result<SimulatedCall, Vec<Unavailable>> {
     let memo = v.settings.keccak_memo.name();
     let budget = v.settings.budget.to_string();
     let arguments: [&std::ffi::OsStr; 10] = [
@@ -279,9 +287,10 @@ pub fn simulate(
         "--budget".as_ref(),
         budget.as_ref(),
     ];
-    let readings = simulate::simulate(arguments).map_err(|error| error.unavailable())?;
-    readings
-        .into_iter()
+    let simulated = simulate::simulate(arguments).map_err(|error| error.unavailable())?;
+    let measurements = simulated
+        .readings
+        .iter()
         .map(|reading| {
             Measurement::new(
                 &v.case.name,
@@ -296,7 +305,17 @@ pub fn simulate(
                 }]
             })
         })
-        .collect()
+        .collect::<Result<_, _>>()?;
+    let mut by_opcode = opcodes::simulated(&simulated.instructions, symbols);
+    let total = simulated.readings.iter();
+    let total = total.filter(|reading| reading.counter == Counter::SimInstructions);
+    let total: u64 = total.map(|reading| reading.value as u64).sum();
+    let in_libraries = total.saturating_sub(by_opcode.values().sum());
+    *by_opcode.entry(None).or_default() += in_libraries;
+    Ok(SimulatedCall {
+        measurements,
+        by_opcode,
+    })
 }
 
 /// The hidden verb that [`simulate()`] starts under the simulator.

@@ -1,76 +1,160 @@
-//! Samples and executions by opcode: which opcode a sampled stack belongs to, how often each is
-//! executed, and what an execution costs. Names of functions come from `symbols`, tables are drawn in
-//! the reports.
+//! Samples, simulated instructions and executions by opcode: which opcode an address belongs to, how often
+//! each is executed, and what an execution costs. Names of functions come from `symbols`, tables are drawn
+//! in the reports.
 
-use crate::case::Case;
-use anyhow::Result;
-use evmscope_interp::{Interpreter, Mode, Opcode, Step, Tracer};
+use crate::case::Scene;
+use crate::engine::Which;
+use crate::folding;
+use crate::symbols::Symbols;
+use crate::verify::Verified;
+use evmscope_interp::{Fork, Interpreter, Mode, Opcode, Step, Tracer};
 use evmscope_reports::Run;
 use evmscope_reports::counter::Counter;
 use evmscope_reports::run::{OpcodeCost, Profile};
 use std::collections::BTreeMap;
 
-/// Times each opcode is executed in one call of a case, all frames, counted by a traced run.
-///
-/// # Errors
-/// A case whose scene cannot be made.
-pub fn executed(case: &Case) -> Result<BTreeMap<Opcode, u64>> {
-    struct Counts(BTreeMap<Opcode, u64>);
-    impl Tracer for Counts {
-        fn step(&mut self, step: &Step<'_>) {
-            *self.0.entry(step.opcode).or_default() += 1;
-        }
+/// How often each opcode is executed in one call of a case, all frames; counted by a traced run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Executed([u64; 256]);
+
+impl Executed {
+    pub fn count(scene: &Scene, fork: Fork) -> Executed {
+        let mut executed = Executed::default();
+        let mut scene = scene.clone();
+        Interpreter::new(Mode::Traditional, fork).trace(
+            scene.message,
+            &mut scene.world,
+            &mut executed,
+        );
+        executed
     }
-    let mut counts = Counts(BTreeMap::new());
-    let mut scene = case.scene()?;
-    Interpreter::new(Mode::Traditional, case.fork).trace(
-        scene.message,
-        &mut scene.world,
-        &mut counts,
-    );
-    Ok(counts.0)
+
+    pub fn total(&self) -> u64 {
+        self.0.iter().sum()
+    }
+
+    pub fn of(&self, opcode: Opcode) -> u64 {
+        self.0[usize::from(opcode.0)]
+    }
+
+    /// The opcodes that are executed at all, and how often.
+    pub fn iter(&self) -> impl Iterator<Item = (Opcode, u64)> {
+        let all = (0..=u8::MAX).map(Opcode).zip(self.0);
+        all.filter(|(_, times)| *times > 0)
+    }
 }
 
-/// What each opcode of a profiled mode costs, dearest first; last, without an opcode, what belongs to
-/// none.
-pub fn costs(profile: &Profile, executed: &BTreeMap<Opcode, u64>, run: &Run) -> Vec<OpcodeCost> {
+impl Default for Executed {
+    fn default() -> Executed {
+        Executed([0; 256])
+    }
+}
+
+impl Tracer for Executed {
+    fn step(&mut self, step: &Step<'_>) {
+        self.0[usize::from(step.opcode.0)] += 1;
+    }
+}
+
+/// What was measured of a call whose cost is shared out among opcodes.
+#[derive(Clone, Copy)]
+struct Call<'a> {
+    case: &'a str,
+    mode: &'a str,
+    executed: &'a Executed,
+    /// CPU time, ns.
+    time: Option<f64>,
+    /// Cycles, where the samples were taken on them.
+    cycles: Option<f64>,
+    profile: Option<&'a Profile>,
+    simulated: Option<&'a Simulated>,
+}
+
+/// Simulated instructions by opcode; under none what belongs to no opcode.
+pub type Simulated = BTreeMap<Option<Opcode>, u64>;
+
+/// Shares out the instructions at each address of this binary, as samples are.
+pub fn simulated(instructions: &[(u64, u64)], symbols: &Symbols) -> Simulated {
+    let mut by_opcode = Simulated::new();
+    for &(address, count) in instructions {
+        let stack = folding::stack_of_file(address, symbols);
+        *by_opcode.entry(opcode_of(&stack)).or_default() += count;
+    }
+    by_opcode
+}
+
+/// What each opcode costs in a verified mode of this project; nothing for peers, whose functions have other
+/// names.
+pub fn of(
+    v: &Verified,
+    run: &Run,
+    profile: Option<&Profile>,
+    simulated: Option<&Simulated>,
+) -> Vec<OpcodeCost> {
+    if !matches!(v.which, Which::Ours(_)) {
+        return Vec::new();
+    }
+    let (case, mode) = (v.case.name.as_str(), v.which.name());
+    let median = |counter| run.measurement(case, mode, counter).map(|m| m.median);
+    costs(Call {
+        case,
+        mode,
+        executed: &v.executed,
+        time: median(Counter::CpuTime),
+        cycles: median(Counter::Cycles).filter(|_| profile.is_some_and(|it| it.unit == "cycles")),
+        profile,
+        simulated,
+    })
+}
+
+/// What each opcode of a mode costs, dearest first; last, without an opcode, what belongs to none.
+fn costs(call: Call<'_>) -> Vec<OpcodeCost> {
+    let Call { executed, .. } = call;
     let mut weights = BTreeMap::<Option<Opcode>, u64>::new();
-    for (stack, weight) in &profile.stacks {
+    for (stack, weight) in call.profile.iter().flat_map(|profile| &profile.stacks) {
         *weights.entry(opcode_of(stack)).or_default() += weight;
     }
     let total: u64 = weights.values().sum();
-    let per_call = |counter| {
-        let measured = run.measurement(&profile.case, &profile.mode, counter)?;
-        Some(measured.median)
+    let simulated = |opcode| {
+        let counts = call.simulated?;
+        Some(counts.get(&opcode).copied().unwrap_or(0))
     };
-    let cycles = (profile.unit == "cycles").then(|| per_call(Counter::Cycles));
-    let (time, cycles) = (per_call(Counter::CpuTime), cycles.flatten());
     let cost = |opcode: Option<Opcode>| {
         let weight = weights.get(&opcode).copied().unwrap_or(0);
-        let times = opcode.and_then(|opcode| executed.get(&opcode));
-        let times = times.copied().unwrap_or(0);
+        let times = opcode.map_or(0, |opcode| executed.of(opcode));
         let share = weight as f64 / total.max(1) as f64;
-        let each = |whole: Option<f64>| Some(whole? * share / times as f64).filter(|_| times > 0);
+        let sampled = times > 0 && call.profile.is_some();
+        let each = |whole: Option<f64>| Some(whole? * share / times as f64).filter(|_| sampled);
+        let samples = call.profile.map_or(0, |profile| profile.samples);
         OpcodeCost {
-            case: profile.case.clone(),
-            mode: profile.mode.clone(),
+            case: call.case.to_owned(),
+            mode: call.mode.to_owned(),
             opcode: opcode.map(|opcode| opcode.to_string()),
             executed: times,
-            samples: (share * profile.samples as f64).round() as u64,
+            samples: (share * samples as f64).round() as u64,
             share,
-            time: each(time),
-            cycles: each(cycles),
+            time: each(call.time),
+            cycles: each(call.cycles),
+            sim_instructions: simulated(opcode),
         }
     };
     let sampled = weights.keys().copied().flatten();
-    let mut opcodes: Vec<_> = executed.keys().copied().chain(sampled).collect();
+    let counted = call.simulated.iter().flat_map(|counts| counts.keys());
+    let executed = executed.iter().map(|(opcode, _)| opcode);
+    let mut opcodes: Vec<_> = executed
+        .chain(sampled)
+        .chain(counted.copied().flatten())
+        .collect();
     opcodes.sort();
     opcodes.dedup();
     let mut costs: Vec<_> = opcodes
         .into_iter()
         .map(|opcode| cost(Some(opcode)))
         .collect();
-    costs.sort_by(|a, b| b.share.total_cmp(&a.share));
+    costs.sort_by(|a, b| {
+        let by_share = b.share.total_cmp(&a.share);
+        by_share.then(b.sim_instructions.cmp(&a.sim_instructions))
+    });
     costs.push(cost(None));
     costs
 }
@@ -119,8 +203,6 @@ fn without_parameters(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::measure::Calls;
-    use evmscope_interp::Settings;
 
     #[test]
     fn functions_tell_their_opcode_or_none() {
@@ -197,14 +279,21 @@ mod tests {
                 ("dispatch".to_owned(), 30),
             ],
         };
-        let mut run = crate::run::new_run(None, Settings::default(), Calls::Warm);
-        let times = vec![1000.0; 3];
-        run.measurements = vec![
-            evmscope_reports::run::Measurement::new("case", "advanced", Counter::CpuTime, times)
-                .unwrap(),
-        ];
-        let executed = [(add, 10), (mload, 30), (Opcode(0x50), 5)].into();
-        let costs = costs(&profile, &executed, &run);
+        let mut executed = Executed::default();
+        for (opcode, times) in [(add, 10), (mload, 30), (Opcode(0x50), 5)] {
+            executed.0[usize::from(opcode.0)] = times;
+        }
+        let simulated = [(Some(add), 70), (None, 9)].into();
+        let call = Call {
+            case: "case",
+            mode: "advanced",
+            executed: &executed,
+            time: Some(1000.0),
+            cycles: None,
+            profile: Some(&profile),
+            simulated: Some(&simulated),
+        };
+        let costs = costs(call);
         let told: Vec<_> = costs
             .iter()
             .map(|cost| {
@@ -213,18 +302,31 @@ mod tests {
                     cost.executed,
                     cost.samples,
                     cost.time,
+                    cost.sim_instructions,
                 )
             })
             .collect();
         assert_eq!(
             told,
             [
-                (Some("MLOAD"), 30, 60, Some(20.0)),
-                (Some("ADD"), 10, 10, Some(10.0)),
-                (Some("POP"), 5, 0, Some(0.0)),
-                (None, 0, 30, None),
+                (Some("MLOAD"), 30, 60, Some(20.0), Some(0)),
+                (Some("ADD"), 10, 10, Some(10.0), Some(70)),
+                (Some("POP"), 5, 0, Some(0.0), Some(0)),
+                (None, 0, 30, None, Some(9)),
             ]
         );
         assert_eq!(costs[0].cycles, None);
+        assert_eq!(costs[1].sim_instructions_each(), Some(7.0));
+        assert_eq!(costs[3].sim_instructions_each(), None);
+
+        let unsampled = super::costs(Call {
+            profile: None,
+            ..call
+        });
+        let dearest = &unsampled[0];
+        assert_eq!(
+            (dearest.opcode.as_deref(), dearest.time),
+            (Some("ADD"), None)
+        );
     }
 }

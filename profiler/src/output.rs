@@ -66,6 +66,15 @@ impl Answer {
         }
     }
 
+    /// A limit that was asked about is exceeded, as the text says.
+    pub fn exceeded(text: String) -> Answer {
+        const EXCEEDED: u8 = 3;
+        Answer {
+            code: ExitCode::from(EXCEEDED),
+            ..Answer::success(text)
+        }
+    }
+
     /// What could be done with the cases that could be read. The others make it a failure.
     pub fn of_readable(text: String, unreadable: Vec<Unreadable>) -> Answer {
         if unreadable.is_empty() {

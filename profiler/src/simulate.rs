@@ -7,6 +7,7 @@
 use crate::counters::Reading;
 use evmscope_reports::counter::{Counter, Source};
 use evmscope_reports::run::Unavailable;
+use std::collections::{BTreeMap, HashMap};
 use std::ffi::OsStr;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
@@ -95,15 +96,29 @@ impl SimulateError {
     }
 }
 
-/// Runs this binary with `arguments` under callgrind and returns the totals of its measured region:
-/// per call, if the child calls it once. 40 to 330 times slower than the call itself.
+/// What a simulation counted: per call, if the child calls the measured region once.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Simulated {
+    /// The totals.
+    pub readings: Vec<Reading>,
+    /// Instructions at each address of this binary's file, without what they call. The rest of the total
+    /// was executed in libraries.
+    pub instructions: Vec<(u64, u64)>,
+}
+
+/// Runs this binary with `arguments` under callgrind and counts its measured region. 40 to 330 times slower
+/// than the call itself.
 pub fn simulate(
     arguments: impl IntoIterator<Item = impl AsRef<OsStr>>,
-) -> Result<Vec<Reading>, SimulateError> {
+) -> Result<Simulated, SimulateError> {
     let folder = tempfile::tempdir()?;
     let file = folder.path().join("callgrind.out");
     let output = Command::new("valgrind")
-        .args(["--tool=callgrind", "--collect-atstart=no"])
+        .args([
+            "--tool=callgrind",
+            "--collect-atstart=no",
+            "--dump-instr=yes",
+        ])
         .arg(format!("--toggle-collect={REGION}"))
         .args(MODEL)
         .arg(argument("--callgrind-out-file=", &file))
@@ -115,7 +130,64 @@ pub fn simulate(
             _ => SimulateError::Io(error),
         })?;
     check(&output)?;
-    totals(&fs::read_to_string(file)?)
+    let text = fs::read_to_string(file)?;
+    Ok(Simulated {
+        readings: totals(&text)?,
+        instructions: by_address(&text, &std::env::current_exe()?)?,
+    })
+}
+
+/// Reads the instructions at each address of one object (Callgrind Format Specification). The cost line
+/// behind `calls=` tells what the callee spent, which its own lines tell again.
+fn by_address(text: &str, object: &Path) -> Result<Vec<(u64, u64)>, SimulateError> {
+    const WRONG: SimulateError = SimulateError::Output("instructions by address");
+    let mut names = HashMap::<&str, &str>::new();
+    let mut counts = BTreeMap::<u64, u64>::new();
+    let (mut inside, mut of_call, mut address) = (false, false, 0_u64);
+    for line in text.lines() {
+        if let Some(name) = line
+            .strip_prefix("ob=")
+            .or_else(|| line.strip_prefix("cob="))
+        {
+            // `(7) /path` where it comes first, `(7)` from then on.
+            let (id, path) = name.split_once(' ').unwrap_or((name, ""));
+            if !path.is_empty() {
+                names.insert(id, path);
+            }
+            if line.starts_with("ob=") {
+                inside = names.get(id).is_some_and(|path| Path::new(path) == object);
+            }
+        } else if line.starts_with("calls=") {
+            of_call = true;
+        } else if line.starts_with(|c: char| c.is_ascii_digit() || "+-*".contains(c)) {
+            let mut fields = line.split(' ');
+            address = position(fields.next().unwrap_or_default(), address).ok_or(WRONG)?;
+            // Behind the line of the source comes the first event, which is left out where it is 0.
+            let count = fields.nth(1).map_or(Ok(0), str::parse).map_err(|_| WRONG)?;
+            if inside && !of_call {
+                *counts.entry(address).or_default() += count;
+            }
+            of_call = false;
+        }
+    }
+    Ok(counts.into_iter().collect())
+}
+
+/// A position: absolute, or relative to the one before.
+fn position(text: &str, before: u64) -> Option<u64> {
+    match text.as_bytes() {
+        [b'*'] => Some(before),
+        [b'+', ..] => before.checked_add(number(&text[1..])?),
+        [b'-', ..] => before.checked_sub(number(&text[1..])?),
+        _ => number(text),
+    }
+}
+
+fn number(text: &str) -> Option<u64> {
+    match text.strip_prefix("0x") {
+        Some(digits) => u64::from_str_radix(digits, 16).ok(),
+        None => text.parse().ok(),
+    }
 }
 
 fn argument(option: &str, path: &Path) -> std::ffi::OsString {
@@ -185,7 +257,7 @@ mod tests {
         assert_eq!(sum, 499_500);
     }
 
-    fn child(test: &str) -> Result<Vec<Reading>, SimulateError> {
+    fn child(test: &str) -> Result<Simulated, SimulateError> {
         simulate(["--exact", test, "--test-threads=1"])
     }
 
@@ -196,12 +268,14 @@ mod tests {
             Err(SimulateError::Absent) => return eprintln!("skipped: {}", SimulateError::Absent),
             Err(error) => panic!("{error}"),
         };
-        assert_eq!(first.len(), EVENTS.len());
-        let instructions = first[0].value;
+        assert_eq!(first.readings.len(), EVENTS.len());
+        let instructions = first.readings[0].value;
         assert!(
             (2_000.0..100_000.0).contains(&instructions),
             "{instructions} for 1000 steps"
         );
+        let by_address: u64 = first.instructions.iter().map(|(_, count)| count).sum();
+        assert_eq!(by_address as f64, instructions, "no library is called");
         assert_eq!(
             first,
             child("simulate::tests::region_runs_its_work_once").unwrap()
@@ -245,6 +319,21 @@ mod tests {
                 .iter()
                 .all(|lost| lost.reason.contains("target-cpu=native"))
         );
+    }
+
+    #[test]
+    fn instructions_are_those_of_one_object_without_what_they_call() {
+        let text = "positions: instr line\nevents: Ir Dr\n\nob=(1) /lib/ld.so\nfl=(1) ???\nfn=(0) 0x1\n\
+                    cob=(7) /bin/me\ncfn=(8) main\ncalls=1 0x2000 0\n0x1abaa 0 99\n\nob=(7)\nfl=(3) a.rs\n\
+                    fn=(8)\n0x2000 10 5 1\n+4 +1 2\nfi=(4) b.rs\n* * 3\ncfn=(9) callee\n\
+                    calls=2 0x2100 20\n+2 12 40\n-6 -1 7\n+1 5\n\nfn=(9)\n0x2100 20 40\n";
+        let found = by_address(text, Path::new("/bin/me")).unwrap();
+        assert_eq!(
+            found,
+            [(0x2000, 12), (0x2001, 0), (0x2004, 5), (0x2100, 40)]
+        );
+        assert_eq!(by_address(text, Path::new("/bin/you")).unwrap(), []);
+        assert!(by_address("ob=(1) /bin/me\n-9 1 1\n", Path::new("/bin/me")).is_err());
     }
 
     #[test]

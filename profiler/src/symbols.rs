@@ -54,10 +54,13 @@ struct Loaded {
     bias: u64,
 }
 
+/// The binary that runs, even if a build has replaced its file since.
+const OWN: &str = "/proc/self/exe";
+
 impl Symbols {
     /// Reads the memory map of this process.
     pub fn of_this_process() -> io::Result<Self> {
-        let own = fs::read_link("/proc/self/exe")?;
+        let own = fs::read_link(OWN)?;
         let modules = fs::read_to_string("/proc/self/maps")?
             .lines()
             .filter_map(|line| Module::parse(line, &own))
@@ -76,6 +79,17 @@ impl Symbols {
             return vec![Frame::named(&format!("[{}]", module.name))];
         }
         frames
+    }
+
+    /// The functions at an address of the file of this binary, as its symbol table counts them.
+    pub fn frames_of_file(&self, address: u64) -> Vec<Frame> {
+        let own =
+            |module: &&Module| matches!(&module.file, Some((path, _)) if path == Path::new(OWN));
+        let bias = self.modules.iter().find(own).and_then(Module::loaded);
+        match bias {
+            Some(loaded) => self.frames(address.wrapping_add(loaded.bias)),
+            None => vec![Frame::named("[unknown]")],
+        }
     }
 
     /// The raw entry of the symbol table that covers `address`.
@@ -147,9 +161,8 @@ impl Module {
         let path = &line[line.find(path)?..];
         let name = path.rsplit('/').next()?.trim_matches(['[', ']']).to_owned();
         let file = path.starts_with('/').then(|| {
-            // The link opens the binary that runs, even if a build has replaced its file since.
             let is_own = Path::new(path) == own;
-            let path = if is_own { "/proc/self/exe" } else { path };
+            let path = if is_own { OWN } else { path };
             (PathBuf::from(path), offset)
         });
         executable.then_some(Self {
@@ -424,9 +437,12 @@ mod tests {
     #[test]
     fn this_test_is_found_by_its_address() {
         let symbols = Symbols::of_this_process().unwrap();
-        let frames = symbols.frames(short_path as fn(&str) -> String as usize as u64);
+        let address = short_path as fn(&str) -> String as usize as u64;
+        let frames = symbols.frames(address);
         assert_eq!(frames[0].function, "symbols::short_path");
         assert_eq!(frames[0].origin, Origin::Own);
+        let bias = symbols.module(address).unwrap().loaded().unwrap().bias;
+        assert_eq!(symbols.frames_of_file(address - bias), frames);
     }
 
     #[test]

@@ -1,11 +1,12 @@
 //! The gate in front of every figure: a case is run in each engine and held against what is expected.
 //! Measuring takes a [`Verified`], which only this file makes.
 
-use crate::case::{Case, Expected, Scene};
+use crate::case::{Case, Expected};
 use crate::engine::{CallOutcome, Engine, Which};
+use crate::opcodes::Executed;
 use crate::output;
 use anyhow::{Result, bail};
-use evmscope_interp::{Interpreter, Mode, Settings, Step, Tracer};
+use evmscope_interp::Settings;
 use evmscope_reports::run::CaseResult;
 use std::fmt::Display;
 
@@ -17,6 +18,8 @@ pub struct Verified<'a> {
     /// What the engine was started with.
     pub settings: Settings,
     pub result: CaseResult,
+    /// Opcodes of one call, which are the same in every engine.
+    pub executed: Executed,
 }
 
 /// Runs a case once in each engine and compares.
@@ -34,7 +37,7 @@ pub fn verify<'a>(
         // Whoever is measured, all have to agree where nothing is stated.
         Expected::Agreement => agreement_judges(case)?,
     };
-    let opcodes = count_opcodes(&scene, case);
+    let executed = Executed::count(&scene, case.fork);
     let runs = judges.iter().map(|which| {
         let mut engine = which.start(&scene, case.fork, settings)?;
         engine.prepare(1);
@@ -77,13 +80,14 @@ pub fn verify<'a>(
                 status: outcome.status.clone(),
                 gas_used: outcome.gas_used,
                 output_hash: outcome.output_hash().to_string(),
-                opcodes: matches!(which, Which::Ours(_)).then_some(opcodes),
+                opcodes: matches!(which, Which::Ours(_)).then_some(executed.total()),
                 expected: case.expected.source().to_owned(),
             },
             case,
             which,
             engine,
             settings,
+            executed: executed.clone(),
         })
         .collect())
 }
@@ -128,22 +132,4 @@ fn agreement_judges(case: &Case) -> Result<&'static [Which]> {
         );
     }
     Ok(Which::ALL)
-}
-
-/// Opcodes executed in one call, counted by a traced run.
-fn count_opcodes(scene: &Scene, case: &Case) -> u64 {
-    struct Counter(u64);
-    impl Tracer for Counter {
-        fn step(&mut self, _: &Step<'_>) {
-            self.0 += 1;
-        }
-    }
-    let mut counter = Counter(0);
-    let mut scene = scene.clone();
-    Interpreter::new(Mode::Traditional, case.fork).trace(
-        scene.message,
-        &mut scene.world,
-        &mut counter,
-    );
-    counter.0
 }

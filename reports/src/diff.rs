@@ -5,9 +5,11 @@
 
 use crate::counter::Counter;
 use crate::run::{Measurement, Run};
+use serde::{Deserialize, Serialize};
 
 /// Something of two sides that may be missing on one of them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Delta<T> {
     /// Both sides have it.
     Both {

@@ -4,6 +4,7 @@
 //! [`Run`] is the profiler's business.
 #![forbid(unsafe_code)]
 
+pub mod change;
 pub mod counter;
 pub mod diff;
 pub mod format;

@@ -142,6 +142,31 @@ pub struct Rig {
     pub binary: String,
 }
 
+impl Rig {
+    /// What makes this another machine than `other`, as far as times go; `None` for the same class: CPU,
+    /// kind of core, architecture, hypervisor. Builds and kernels may differ, they are what is compared.
+    pub fn other_machine(&self, other: &Rig) -> Option<String> {
+        let hypervisor = |rig: &Rig| match rig.virtualized {
+            true => "virtual",
+            false => "no hypervisor",
+        };
+        let cores = |rig: &Rig| rig.cores.clone().unwrap_or_else(|| "any core".to_owned());
+        let facts = |rig: &Rig| {
+            [
+                rig.arch.clone(),
+                rig.cpu.clone(),
+                cores(rig),
+                hypervisor(rig).to_owned(),
+            ]
+        };
+        let pairs = facts(self).into_iter().zip(facts(other));
+        let mut different = pairs.filter(|(own, other)| own != other);
+        different
+            .next()
+            .map(|(own, other)| format!("{own} against {other}"))
+    }
+}
+
 /// How this project's interpreter was set in both of its modes. Peers have no such settings.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Settings {
@@ -296,14 +321,14 @@ pub struct Profile {
     pub stacks: Vec<(String, u64)>,
 }
 
-/// One opcode of one case in one mode, by the samples of a [`Profile`].
+/// One opcode of one case in one mode, by the samples of a [`Profile`] and by simulation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct OpcodeCost {
     /// Name of the case.
     pub case: String,
     /// The mode that ran.
     pub mode: String,
-    /// Mnemonic; absent for the samples that belong to no opcode: dispatch, and what several share.
+    /// Mnemonic; absent for what belongs to no opcode: dispatch, and what several share.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub opcode: Option<String>,
     /// Times it is executed in one call of the case.
@@ -318,4 +343,18 @@ pub struct OpcodeCost {
     /// Cycles of one execution, where the samples were taken on cycles.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub cycles: Option<f64>,
+    /// Simulated instructions that one call of the case spends on it, where it was simulated.
+    #[serde(
+        rename = "sim-instructions",
+        skip_serializing_if = "Option::is_none",
+        default
+    )]
+    pub sim_instructions: Option<u64>,
+}
+
+impl OpcodeCost {
+    /// Simulated instructions of one execution; none where it is not executed or was not simulated.
+    pub fn sim_instructions_each(&self) -> Option<f64> {
+        (self.executed > 0).then_some(self.sim_instructions? as f64 / self.executed as f64)
+    }
 }

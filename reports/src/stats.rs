@@ -20,6 +20,7 @@
 
 use crate::counter::Counter;
 use crate::run::{Measurement, Ratio, Verdict};
+use serde::{Deserialize, Serialize};
 
 /// Resamples behind every bootstrap interval.
 pub const RESAMPLES: usize = 2_000;
@@ -30,6 +31,9 @@ pub const MIN_PAIRS: usize = 6;
 
 /// Fewest launches that support a verdict, and the fewest that a comparison of binaries makes.
 pub const MIN_LAUNCHES: usize = 5;
+
+/// What two runs of one binary may differ by that none of their own samples shows.
+pub const APART: f64 = 0.05;
 
 /// Seed of the bootstrap: the same samples give the same interval on every machine.
 pub const SEED: u64 = 0x65_76_6d_73_63_6f_70_65;
@@ -160,7 +164,7 @@ impl Measurement {
 }
 
 /// The median of paired ratios, its interval, and what they support.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PairedRatio {
     /// Median of `head / base`.
     pub median: f64,
@@ -236,6 +240,38 @@ pub fn grouped_ratio(base: &[&[f64]], head: &[&[f64]], threshold: f64) -> Option
         low,
         high,
         verdict,
+    })
+}
+
+/// Compares noisy samples of two processes that ran at different times.
+///
+/// Their samples tell nothing of what the machine and the layout of the code did between the two, so the
+/// bootstrap interval of the ratio of medians is widened by [`APART`] at either end. Fewer than
+/// [`MIN_PAIRS`] samples a side are always inconclusive. `None` where a side has no samples or a median
+/// of 0.
+pub fn apart_ratio(base: &[f64], head: &[f64], threshold: f64) -> Option<PairedRatio> {
+    let of = |samples: &[f64]| Some(Summary::of(samples).ok()?.median).filter(|it| *it > 0.0);
+    let (base_median, head_median) = (of(base)?, of(head)?);
+    let (base_low, base_high) = bootstrap(base, SEED);
+    let (head_low, head_high) = bootstrap(head, SEED.wrapping_add(1));
+    let ratio = head_median / base_median;
+    // The two sides err independently.
+    let reach = |head: f64, base: f64| head.ln().hypot(base.ln()) + APART.ln_1p();
+    let up = reach(head_high / head_median, base_median / base_low);
+    let down = reach(head_median / head_low, base_high / base_median);
+    let median = ratio.ln();
+    let (low, high) = ((median - down).exp(), (median + up).exp());
+    if !low.is_finite() || !high.is_finite() {
+        return None;
+    }
+    Some(PairedRatio {
+        median: ratio,
+        low,
+        high,
+        verdict: match base.len().min(head.len()) < MIN_PAIRS {
+            true => Verdict::Inconclusive,
+            false => verdict(ratio, low, high, threshold),
+        },
     })
 }
 

@@ -1,16 +1,18 @@
 //! The side that asks: one build, started as a process, from its hello to its end.
 
 use super::VERB;
-use super::protocol::{Hello, Opened, Reply, Request, VERSION};
+use super::protocol::{Examined, Hello, Opened, Reply, Request, VERSION};
 use evmscope_reports::run::Rig;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use std::fs;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::thread;
 use std::time::Duration;
+use tempfile::{NamedTempFile, TempPath};
 use thiserror::Error;
 
 /// Time for the hello, which reads the binary's own bytes.
@@ -24,7 +26,7 @@ const LINE: u64 = 64 << 20;
 #[derive(Debug, Error)]
 pub enum BuildError {
     /// There is no such program, or it may not be run.
-    #[error("cannot start {}: {error}; name a binary of evmscope", .path.display())]
+    #[error("cannot start {}: {error}; name a binary of evmscope (a copy of it is started, in TMPDIR)", .path.display())]
     Start {
         /// Of the binary.
         path: PathBuf,
@@ -79,8 +81,14 @@ fn last_words(stderr: &str) -> String {
 }
 
 /// A build that runs and waits. Dropping it ends it.
+///
+/// It runs from a copy of its file: in which pages of memory the kernel keeps a file decides what of it meets in
+/// a cache, for as long as the file is kept. Two copies of one binary differed by 5 % for that, launch
+/// after launch. A new copy each time makes it a part of what varies by launch.
 pub struct Build {
     path: PathBuf,
+    /// Removed when the process is gone.
+    _copy: TempPath,
     child: Child,
     requests: ChildStdin,
     answers: Receiver<io::Result<String>>,
@@ -93,21 +101,15 @@ impl Build {
     /// # Errors
     /// What does not start, is no build of this program, or serves another version.
     pub fn launch(path: &Path) -> Result<Build, BuildError> {
-        // A bare name is a file here, not a command somewhere in PATH.
-        let file = path.canonicalize().map_err(|error| start(path, error))?;
-        let mut child = Command::new(file)
-            .arg(VERB)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .map_err(|error| start(path, error))?;
+        let copy = copy(path).map_err(|error| start(path, error))?;
+        let mut child = spawn(&copy).map_err(|error| start(path, error))?;
         let pipes = (child.stdin.take(), child.stdout.take());
         let (Some(requests), Some(stdout)) = pipes else {
             return Err(start(path, io::Error::other("it has no pipes")));
         };
         let mut build = Build {
             path: path.to_owned(),
+            _copy: copy,
             child,
             requests,
             answers: lines(stdout),
@@ -139,6 +141,15 @@ impl Build {
         let mode = mode.to_owned();
         match self.ask(&Request::Sample { mode, calls })? {
             Reply::Sampled(time) => Ok(time),
+            _ => Err(self.lost("answered something else")),
+        }
+    }
+
+    /// What is found out once about a mode of the open case.
+    pub fn examine(&mut self, mode: &str, sample_ms: u64) -> Result<Examined, BuildError> {
+        let mode = mode.to_owned();
+        match self.ask(&Request::Examine { mode, sample_ms })? {
+            Reply::Examined(examined) => Ok(*examined),
             _ => Err(self.lost("answered something else")),
         }
     }
@@ -211,6 +222,36 @@ impl Drop for Build {
     fn drop(&mut self) {
         self.end();
     }
+}
+
+fn copy(path: &Path) -> io::Result<TempPath> {
+    let copy = NamedTempFile::new()?.into_temp_path();
+    // With the permissions.
+    fs::copy(path, &copy)?;
+    Ok(copy)
+}
+
+/// Another thread that starts a process at this moment may hold the copy open for writing until its child
+/// runs; so wait for that.
+fn spawn(program: &Path) -> io::Result<Child> {
+    const TRIES: usize = 50;
+    let start = || {
+        Command::new(program)
+            .arg(VERB)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+    };
+    for _ in 1..TRIES {
+        match start() {
+            Err(error) if error.kind() == io::ErrorKind::ExecutableFileBusy => {
+                thread::sleep(Duration::from_millis(10));
+            }
+            started => return started,
+        }
+    }
+    start()
 }
 
 fn start(path: &Path, error: io::Error) -> BuildError {

@@ -13,7 +13,10 @@ use evmscope_reports::run::{CaseResult, Measurement};
 use rand::SeedableRng;
 use rand::rngs::SmallRng;
 use rand::seq::SliceRandom;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
+/// Time to sample the stacks of a case in a mode, ms.
+const STACKS: u64 = 500;
 
 /// What is compared, and how often it is asked.
 #[derive(Clone, Debug)]
@@ -33,6 +36,15 @@ impl Plan {
     /// How often [`interleave`] tells that it got on.
     pub fn steps(&self) -> u64 {
         (self.launches * self.cases.len() * self.modes.len()) as u64
+    }
+
+    fn request(&self, case: &str) -> Request {
+        Request::Open {
+            case_dir: self.case_dir.clone(),
+            case: case.to_owned(),
+            modes: self.modes.clone(),
+            tuning: self.settings.into(),
+        }
     }
 }
 
@@ -87,15 +99,35 @@ pub fn interleave(builds: &[PathBuf], plan: &Plan, tick: &mut dyn FnMut()) -> Re
     sides.into_iter().map(|side| side.finish(plan)).collect()
 }
 
+/// Finds out about a build what needs no other beside it, simulated counters and opcodes, and adds it to its
+/// run.
+///
+/// # Errors
+/// As [`interleave`].
+pub fn examine(path: &Path, run: &mut Run, plan: &Plan, tick: &mut dyn FnMut()) -> Result<()> {
+    let mut build = Build::launch(path)?;
+    for case in &plan.cases {
+        build.open(&plan.request(case))?;
+        for mode in &plan.modes {
+            let examined = build.examine(mode, STACKS)?;
+            run.measurements.extend(examined.measurements);
+            run.opcode_costs.extend(examined.opcodes);
+            for missing in examined.unavailable {
+                // The reason is mostly the same for all cases.
+                if !run.unavailable.contains(&missing) {
+                    run.unavailable.push(missing);
+                }
+            }
+            tick();
+        }
+    }
+    Ok(())
+}
+
 /// Verifies a case in all builds and holds their results against each other. For each mode the longest
 /// time of a call, ns.
 fn open(builds: &mut [Build], sides: &mut [Side], plan: &Plan, case: &str) -> Result<Vec<f64>> {
-    let request = Request::Open {
-        case_dir: plan.case_dir.clone(),
-        case: case.to_owned(),
-        modes: plan.modes.clone(),
-        tuning: plan.settings.into(),
-    };
+    let request = plan.request(case);
     let mut longest = vec![0.0_f64; plan.modes.len()];
     let mut first: Option<Vec<CaseResult>> = None;
     for (build, side) in builds.iter_mut().zip(sides.iter_mut()) {
@@ -125,7 +157,7 @@ fn open(builds: &mut [Build], sides: &mut [Side], plan: &Plan, case: &str) -> Re
 
 /// Two builds that did different work are not to be compared, although each is right by what its case
 /// states.
-fn agree(first: &[CaseResult], results: &[CaseResult], path: &std::path::Path) -> Result<()> {
+fn agree(first: &[CaseResult], results: &[CaseResult], path: &Path) -> Result<()> {
     for (first, other) in first.iter().zip(results) {
         let of = |result: &CaseResult| {
             format!(

@@ -10,7 +10,7 @@ mod interleave;
 mod protocol;
 mod serve;
 
-pub use interleave::{Plan, interleave};
+pub use interleave::{Plan, examine, interleave};
 pub use serve::serve;
 
 /// The hidden verb that serves samples. It takes no options, so that every build that has it understands

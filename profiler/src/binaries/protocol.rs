@@ -2,7 +2,7 @@
 //! the build's hello first, then an answer to every request.
 
 use evmscope_interp::Settings;
-use evmscope_reports::run::{CaseResult, Rig};
+use evmscope_reports::run::{CaseResult, Measurement, OpcodeCost, Rig, Unavailable};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
@@ -37,6 +37,12 @@ pub enum Request {
         /// How many calls to time; the same for all builds.
         calls: u64,
     },
+    /// Samples the stacks of the open case, and simulates one call of it.
+    Examine {
+        mode: String,
+        /// Time to sample, ms.
+        sample_ms: u64,
+    },
 }
 
 /// The interpreter's settings by their names.
@@ -53,6 +59,7 @@ pub enum Reply {
     Opened(Vec<Opened>),
     /// CPU time of a call, ns.
     Sampled(f64),
+    Examined(Box<Examined>),
     /// It cannot be done, for the reason given.
     Refused(String),
 }
@@ -63,6 +70,16 @@ pub struct Opened {
     pub result: CaseResult,
     /// CPU time of a warm call, ns.
     pub call: f64,
+}
+
+/// What is asked of a build once, and not in turn with others.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Examined {
+    /// The simulated counters.
+    pub measurements: Vec<Measurement>,
+    pub unavailable: Vec<Unavailable>,
+    /// Empty for peers.
+    pub opcodes: Vec<OpcodeCost>,
 }
 
 impl From<Settings> for Tuning {

@@ -1,20 +1,28 @@
 //! The side that is measured: reads requests, answers each. Nothing runs but what was asked for, so that
 //! a build that waits leaves the machine to the one that is timed.
 
-use super::protocol::{Hello, Opened, Reply, Request, Tuning, VERSION};
+use super::protocol::{Examined, Hello, Opened, Reply, Request, Tuning, VERSION};
 use crate::case::{self, Case};
 use crate::clock::ThreadClock;
 use crate::counters::{Linux, Pinned, pin_to_one_kind};
 use crate::engine::Which;
-use crate::measure;
+use crate::measure::{self, Calls, Sampling};
+use crate::opcodes;
 use crate::rig;
+use crate::run::new_run;
+use crate::symbols::Symbols;
 use crate::verify::{self, Verified};
 use anyhow::{Context, Result, anyhow};
 use evmscope_interp::Settings;
-use evmscope_reports::run::Rig;
+use evmscope_reports::counter::Counter;
+use evmscope_reports::run::{Measurement, Rig};
 use serde::Serialize;
 use std::io::{BufRead, Write};
 use std::path::Path;
+use std::time::Duration;
+
+/// Samples a second of the stacks.
+const HZ: u32 = 1_999;
 
 /// Serves until the requests end.
 ///
@@ -42,53 +50,106 @@ pub fn serve(requests: impl BufRead, answers: impl Write) -> Result<()> {
                 modes,
                 tuning,
             } => match load(&case_dir, &case) {
-                Ok(case) => serve_case(&clock, &case, &modes, &tuning, &mut peer)?,
+                Ok(case) => {
+                    let asked = Asked {
+                        case: &case,
+                        dir: &case_dir,
+                        modes: &modes,
+                        tuning: &tuning,
+                    };
+                    serve_case(&clock, asked, &mut peer)?
+                }
                 Err(error) => peer.refuse(&error)?,
             },
-            Request::Sample { .. } => peer.refuse(&anyhow!("no case is open"))?,
+            Request::Sample { .. } | Request::Examine { .. } => {
+                peer.refuse(&anyhow!("no case is open"))?
+            }
         };
     }
     Ok(())
 }
 
-/// Serves one case, up to the request that is about something else.
+/// What was asked to be opened.
+#[derive(Clone, Copy)]
+struct Asked<'a> {
+    case: &'a Case,
+    dir: &'a Path,
+    modes: &'a [String],
+    tuning: &'a Tuning,
+}
+
+/// Serves one case, up to the request that is about another.
 fn serve_case(
     clock: &ThreadClock,
-    case: &Case,
-    modes: &[String],
-    tuning: &Tuning,
+    asked: Asked<'_>,
     peer: &mut Peer<impl BufRead, impl Write>,
 ) -> Result<Option<Request>> {
-    let mut verified = match verified(case, modes, tuning) {
+    let mut verified = match verified(asked) {
         Ok(verified) => verified,
         Err(error) => return peer.refuse(&error),
     };
-    let opened = verified.iter_mut().map(|v| Opened {
-        result: v.result.clone(),
-        call: measure::calibrate(clock, v),
-    });
-    let opened = opened.collect();
+    let opened: Vec<_> = verified
+        .iter_mut()
+        .map(|v| Opened {
+            result: v.result.clone(),
+            call: measure::calibrate(clock, v),
+        })
+        .collect();
+    let calls: Vec<_> = opened.iter().map(|opened| opened.call).collect();
     peer.say(&Reply::Opened(opened))?;
     while let Some(request) = peer.next()? {
-        let Request::Sample { mode, calls } = &request else {
+        let (Request::Sample { mode, .. } | Request::Examine { mode, .. }) = &request else {
             return Ok(Some(request));
         };
-        let reply = match verified.iter_mut().find(|v| v.which.name() == mode) {
-            Some(v) => Reply::Sampled(measure::sample_of(clock, v, *calls)),
-            None => Reply::Refused(format!("mode {mode} is not open")),
+        let place = verified.iter().position(|v| v.which.name() == mode);
+        let reply = match (place, &request) {
+            (None, _) => Reply::Refused(format!("mode {mode} is not open")),
+            (Some(i), Request::Examine { sample_ms, .. }) => {
+                let budget = Duration::from_millis(*sample_ms);
+                match examine(&mut verified[i], asked.dir, calls[i], budget) {
+                    Ok(examined) => Reply::Examined(Box::new(examined)),
+                    Err(error) => Reply::Refused(format!("{error:#}")),
+                }
+            }
+            (Some(i), Request::Sample { calls, .. }) => {
+                Reply::Sampled(measure::sample_of(clock, &mut verified[i], *calls))
+            }
+            (Some(_), Request::Open { .. }) => return Ok(Some(request)),
         };
         peer.say(&reply)?;
     }
     Ok(None)
 }
 
-fn verified<'a>(case: &'a Case, modes: &[String], tuning: &Tuning) -> Result<Vec<Verified<'a>>> {
-    let engines = modes.iter().map(|mode| mode.parse::<Which>());
+/// Stacks and simulated counters, and what each opcode costs by both.
+fn examine(v: &mut Verified, dir: &Path, call: f64, budget: Duration) -> Result<Examined> {
+    let symbols = Symbols::of_this_process().context("cannot read the symbols of this program")?;
+    let profile = measure::profile(v, Sampling { hz: HZ, budget }, &symbols)?;
+    let mut run = new_run(None, v.settings, Calls::Warm);
+    let (case, mode) = (&v.case.name, v.which.name());
+    run.measurements = vec![Measurement::new(case, mode, Counter::CpuTime, vec![call])?];
+    let (measurements, simulated, unavailable) = match measure::simulate(v, dir, &symbols) {
+        Ok(simulated) => (
+            simulated.measurements,
+            Some(simulated.by_opcode),
+            Vec::new(),
+        ),
+        Err(missing) => (Vec::new(), None, missing),
+    };
+    Ok(Examined {
+        opcodes: opcodes::of(v, &run, Some(&profile), simulated.as_ref()),
+        measurements,
+        unavailable,
+    })
+}
+
+fn verified(asked: Asked<'_>) -> Result<Vec<Verified<'_>>> {
+    let engines = asked.modes.iter().map(|mode| mode.parse::<Which>());
     let engines = engines
         .collect::<Result<Vec<_>, _>>()
         .map_err(|error| anyhow!(error))?;
-    let settings = Settings::try_from(tuning).map_err(|error| anyhow!(error))?;
-    verify::verify(case, &engines, settings)
+    let settings = Settings::try_from(asked.tuning).map_err(|error| anyhow!(error))?;
+    verify::verify(asked.case, &engines, settings)
 }
 
 fn load(dir: &Path, name: &str) -> Result<Case> {

@@ -2,6 +2,7 @@
 
 pub mod assemble;
 pub mod bench;
+pub mod diff;
 pub mod doctor;
 pub mod list;
 pub mod opcodes;

@@ -4,7 +4,6 @@ use super::bench::THRESHOLD;
 use super::{dir, listed, one_case};
 use crate::cli::Profile;
 use crate::counters::{Linux, Pinned, Plan, Probe, pin_to_one_kind};
-use crate::engine::Which;
 use crate::flamegraph::{self, Widths};
 use crate::measure::{self, Calls, Sampling};
 use crate::opcodes;
@@ -80,25 +79,15 @@ fn measure_all(
         bar.inc(1);
     }
     bar.finish_and_clear();
-    if let [v, ..] = verified {
-        let executed = opcodes::executed(v.case)?;
-        let sampled = run.profiles.iter().filter(|profile| {
-            let ours = |v: &&verify::Verified| matches!(v.which, Which::Ours(_));
-            verified
-                .iter()
-                .filter(ours)
-                .any(|v| v.which.name() == profile.mode)
-        });
-        run.opcode_costs = sampled
-            .flat_map(|profile| opcodes::costs(profile, &executed, &run))
-            .collect();
-    }
-
+    let mut by_opcode: Vec<_> = verified.iter().map(|_| None).collect();
     if !args.no_simulate {
         let bar = output::progress(verified.len() as u64, "simulating");
-        for v in verified.iter() {
-            match measure::simulate(v, &dir(&args.from)) {
-                Ok(simulated) => run.measurements.extend(simulated),
+        for (v, by_opcode) in verified.iter().zip(&mut by_opcode) {
+            match measure::simulate(v, &dir(&args.from), &symbols) {
+                Ok(simulated) => {
+                    run.measurements.extend(simulated.measurements);
+                    *by_opcode = Some(simulated.by_opcode);
+                }
                 Err(missing) => run.unavailable.extend(missing),
             }
             bar.inc(1);
@@ -106,6 +95,12 @@ fn measure_all(
         bar.finish_and_clear();
         run.unavailable.dedup();
     }
+    let costs = verified.iter().zip(&run.profiles).zip(&by_opcode);
+    run.opcode_costs = costs
+        .flat_map(|((v, profile), simulated)| {
+            opcodes::of(v, &run, Some(profile), simulated.as_ref())
+        })
+        .collect();
     run.ratios = stats::ratios(&run.measurements, args.base.name(), THRESHOLD);
     Ok(run)
 }

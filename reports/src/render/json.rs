@@ -1,7 +1,7 @@
 //! A run as JSON, schema [`SCHEMA`], and back.
 
 use crate::run::{Measurement, Run, SCHEMA};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// Why a text is not a run; one line each that names the place.
 #[derive(Debug, thiserror::Error)]
@@ -82,12 +82,12 @@ pub fn read(text: &str) -> Result<Run, ReadError> {
     Ok(run)
 }
 
-/// Writes a run, indented, with a newline at the end.
+/// Writes a run or what was made of some, indented, with a newline at the end.
 ///
 /// # Errors
-/// None for any run of this crate's making: the error is `serde_json`'s own.
-pub fn write(run: &Run) -> Result<String, serde_json::Error> {
-    Ok(serde_json::to_string_pretty(run)? + "\n")
+/// None for anything of this crate's making: the error is `serde_json`'s own.
+pub fn write(what: &impl Serialize) -> Result<String, serde_json::Error> {
+    Ok(serde_json::to_string_pretty(what)? + "\n")
 }
 
 fn consistent(measurement: &Measurement) -> Result<(), String> {

@@ -1,8 +1,11 @@
 //! Tables for a pull request or a file, as GitHub reads Markdown.
 
 use super::bench;
+use super::changes::Diff;
 use super::report::{CaseReport, Notes, Report};
 use super::table::{Cell, Table};
+use crate::change::Changes;
+use crate::format;
 use crate::run::Run;
 
 /// The counter-diff table of every case, the mode `head` against the mode `base`: the verdict
@@ -24,6 +27,67 @@ pub fn counter_diff(run: &Run, base: &str, head: &str) -> String {
 /// The bench table: a row a case, a column a mode, each mode against the first.
 pub fn bench(run: &Run) -> String {
     blocks(std::iter::once(table(&bench::table(run))).chain(notes(&Notes::new(run, &[]))))
+}
+
+/// Longest text of [`diff`], in characters: GitHub takes comments of 65,536, and whoever posts one adds to
+/// it.
+pub const LONGEST: usize = 60_000;
+
+/// What changed between two runs, for a pull request: verdict and times open, the rest folded. Tables are
+/// cut where the text would be longer than [`LONGEST`], with a line that says so.
+pub fn diff(changes: &Changes) -> String {
+    const ROWS: [usize; 6] = [usize::MAX, 300, 100, 30, 10, 3];
+    let fits = |text: &String| text.chars().count() <= LONGEST;
+    let texts = ROWS.iter().map(|rows| diff_of(changes, *rows));
+    let mut last = String::new();
+    for text in texts {
+        if fits(&text) {
+            return text;
+        }
+        last = text;
+    }
+    // Only names of cases can be that long.
+    const NOTICE: &str = "\n\n… cut: the rest is in the JSON beside this file.\n";
+    last.chars()
+        .take(LONGEST - NOTICE.chars().count())
+        .chain(NOTICE.chars())
+        .collect()
+}
+
+fn diff_of(changes: &Changes, rows: usize) -> String {
+    let Diff {
+        headline,
+        count,
+        overview,
+        noise,
+        legend,
+        details,
+        ..
+    } = Diff::new(changes);
+    let cut = |mut body: Table| {
+        let dropped = body.keep_rows(rows);
+        let mut text = table(&body);
+        if dropped > 0 {
+            let rows = format::count(dropped as u64, "row");
+            text += &format!("\n… {rows} cut: they are in the JSON beside this file.\n");
+        }
+        text
+    };
+    let legend = legend
+        .iter()
+        .map(|line| format!("- {}\n", escape(line)))
+        .collect();
+    let head = [
+        format!("**{}**\n", escape(&headline)),
+        format!("{}\n", escape(&count)),
+        cut(overview),
+        format!("{}\n", escape(&noise)),
+        legend,
+    ];
+    let details = details
+        .into_iter()
+        .map(|(title, body)| folded(title, cut(body)));
+    blocks(head.into_iter().chain(details))
 }
 
 fn case(case: &CaseReport) -> String {

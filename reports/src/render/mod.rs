@@ -4,6 +4,7 @@
 //! `markdown` and `html` only lay that model out. Nothing here touches a file or a stream.
 
 mod bench;
+mod changes;
 mod chart;
 mod counters;
 pub mod export;

@@ -6,7 +6,9 @@ use crate::format;
 use crate::run::{OpcodeCost, Run};
 
 /// What stands for samples that belong to no opcode.
-const ELSEWHERE: &str = "elsewhere";
+pub(super) const ELSEWHERE: &str = "elsewhere";
+/// Title of the instructions that an execution takes on the simulator's model of a CPU.
+const SIMULATED: &str = "simulated instr.";
 /// Opcodes in the short table.
 const DEAREST: usize = 12;
 /// Two modes are compared where what belongs to no opcode differs by less than this share: a loop whose
@@ -36,6 +38,8 @@ pub(super) fn every(run: &Run, case: &str, base: &str, head: &str) -> Option<Tab
             base.and_then(time).unwrap_or_else(nothing),
             head.and_then(time).unwrap_or_else(nothing),
             row.change().unwrap_or_else(nothing),
+            base.and_then(simulated).unwrap_or_else(nothing),
+            head.and_then(simulated).unwrap_or_else(nothing),
         ]
     };
     let header = [
@@ -46,8 +50,14 @@ pub(super) fn every(run: &Run, case: &str, base: &str, head: &str) -> Option<Tab
         &format!("{base}, each"),
         &format!("{head}, each"),
         "change",
+        &format!("{base}, {SIMULATED}"),
+        &format!("{head}, {SIMULATED}"),
     ];
-    Some(table(&header, rows.iter().map(cells)))
+    let mut table = table(&header, rows.iter().map(cells));
+    if !is_simulated(&rows) {
+        table.keep_columns(7);
+    }
+    Some(table)
 }
 
 /// The dearest opcodes of a case, a column a mode.
@@ -71,10 +81,15 @@ pub(super) fn dearest(run: &Run, case: &str, base: &str, head: &str) -> Option<T
             side(base),
             side(head),
             row.change().unwrap_or_else(nothing),
+            row.simulated(),
         ]
     };
-    let header = ["opcode", "executed", base, head, "change"];
-    Some(table(&header, rows.iter().map(cells)))
+    let header = ["opcode", "executed", base, head, "change", SIMULATED];
+    let mut table = table(&header, rows.iter().map(cells));
+    if !is_simulated(&rows) {
+        table.keep_columns(5);
+    }
+    Some(table)
 }
 
 fn table(header: &[&str], rows: impl Iterator<Item = Vec<Cell>>) -> Table {
@@ -145,6 +160,16 @@ impl Row<'_> {
         }
     }
 
+    /// Both modes' simulated instructions, `12.3 → 4.1`.
+    fn simulated(&self) -> Cell {
+        let [base, head] = self.sides.map(|cost| cost?.sim_instructions_each());
+        let text = |each: Option<f64>| each.map_or_else(|| NOTHING.to_owned(), instructions);
+        match (base, head) {
+            (None, None) => nothing(),
+            _ => Cell::new(format!("{} → {}", text(base), text(head))),
+        }
+    }
+
     /// Sure where the 95 % interval of the difference excludes none.
     fn change(&self) -> Option<Cell> {
         if !self.comparable {
@@ -161,6 +186,25 @@ impl Row<'_> {
         let ratio = after / before;
         let text = format!("{mark}{}", format::change(ratio));
         Some(Cell::new(text).tone(tone).bar(Bar::Change(ratio)))
+    }
+}
+
+fn is_simulated(rows: &[Row<'_>]) -> bool {
+    let mut sides = rows.iter().flat_map(|row| row.sides).flatten();
+    sides.any(|cost| cost.sim_instructions.is_some())
+}
+
+/// Simulated instructions of one execution.
+fn simulated(cost: &OpcodeCost) -> Option<Cell> {
+    let each = cost.sim_instructions_each()?;
+    Some(Cell::new(instructions(each)).key(each))
+}
+
+fn instructions(each: f64) -> String {
+    if each >= 99.95 {
+        format::quantity(each, "count")
+    } else {
+        format!("{each:.1}")
     }
 }
 

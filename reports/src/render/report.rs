@@ -205,6 +205,10 @@ fn legend(run: &Run, cases: &[CaseReport]) -> Vec<String> {
              around each; modes that differ in it by 10 % of the samples or more are not compared.",
         ),
         has(
+            run.opcode_costs.iter().any(|cost| cost.sim_instructions.is_some()),
+            "simulated instr.: of one execution, on callgrind's model of a CPU; the first mode → the second.",
+        ),
+        has(
             simulated,
             "simulated: counted on callgrind's model of a CPU, not on this one; exact.",
         ),
@@ -215,7 +219,7 @@ fn legend(run: &Run, cases: &[CaseReport]) -> Vec<String> {
 }
 
 /// The counters that could not be had, grouped by reason in the order of first appearance.
-fn unavailable(run: &Run) -> Vec<(String, String)> {
+pub(super) fn unavailable(run: &Run) -> Vec<(String, String)> {
     let mut groups: Vec<(String, Vec<&str>)> = Vec::new();
     for missing in &run.unavailable {
         let title = missing.counter.title();
@@ -233,7 +237,7 @@ fn unavailable(run: &Run) -> Vec<(String, String)> {
         .collect()
 }
 
-fn rig(created: &str, rig: &Rig) -> Vec<(&'static str, String)> {
+pub(super) fn rig(created: &str, rig: &Rig) -> Vec<(&'static str, String)> {
     let machine = if rig.virtualized {
         "virtual machine"
     } else {

@@ -163,6 +163,30 @@ pub(super) struct Table {
     pub(super) sections: Vec<Section>,
 }
 
+impl Table {
+    /// Drops the rows from `n` on, counted over all sections; returns how many that were.
+    pub(super) fn keep_rows(&mut self, n: usize) -> usize {
+        let mut left = n;
+        let mut dropped = 0;
+        for section in &mut self.sections {
+            dropped += section.rows.len().saturating_sub(left);
+            section.rows.truncate(left);
+            left -= section.rows.len();
+        }
+        dropped
+    }
+
+    /// Drops the columns from `n` on.
+    pub(super) fn keep_columns(&mut self, n: usize) {
+        self.header.truncate(n);
+        let rows = self
+            .sections
+            .iter_mut()
+            .flat_map(|section| &mut section.rows);
+        rows.for_each(|row| row.truncate(n));
+    }
+}
+
 /// How a ratio reads: as the change of what is needed, or as how many times as fast.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Reading {

@@ -1,8 +1,10 @@
 //! Tables for a terminal, within its width.
 
 use super::bench;
+use super::changes::Diff;
 use super::report::{Notes, Report};
 use super::table::{Cell, Section, Table, Tone};
+use crate::change::Changes;
 use crate::run::Run;
 use comfy_table::{
     Attribute, CellAlignment, Color, ColumnConstraint, ContentArrangement, ContentLineStyle,
@@ -67,6 +69,25 @@ pub fn bench(run: &Run, style: Style) -> String {
         table(&bench::narrow_table(run), style)
     };
     blocks(std::iter::once(bench).chain(notes(&Notes::new(run, &[]), style)))
+}
+
+/// What changed between two runs: the verdict, times, and the opcodes that changed most.
+pub fn diff(changes: &Changes, style: Style) -> String {
+    let diff = Diff::new(changes);
+    let opcodes = diff
+        .details
+        .iter()
+        .find(|(title, _)| title.starts_with("opcodes"));
+    let legend: Vec<&str> = diff.legend.iter().map(String::as_str).collect();
+    blocks(
+        [
+            words(&[&diff.headline], diff.tone, style) + &words(&[&diff.count], Tone::Faint, style),
+            table(&diff.overview, style),
+        ]
+        .into_iter()
+        .chain(opcodes.map(|(_, opcodes)| table(opcodes, style)))
+        .chain([words(&[&diff.noise], Tone::Plain, style) + &words(&legend, Tone::Faint, style)]),
+    )
 }
 
 /// Plain rows in columns; within `width`, where there is a limit, texts wrap inside their column.

@@ -1,0 +1,373 @@
+//! What changed from one run to another, what of it is sure, and which opcodes it comes from.
+//!
+//! Owns the verdict of each case and mode and of the whole. How counters of two sides are joined is
+//! [`diff`](crate::diff)'s business, intervals are that of [`stats`](crate::stats).
+
+use crate::counter::Counter;
+use crate::diff::{Delta, Entry, Side, diff};
+use crate::format::thousands;
+use crate::run::{Measurement, OpcodeCost, Run, Verdict};
+use crate::stats::{PairedRatio, apart_ratio};
+use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
+
+/// The value of [`Changes::schema`].
+pub const SCHEMA: &str = "evmscope/diff/1";
+
+/// The counter that decides: what a change is to bring down.
+pub const JUDGED: Counter = Counter::CpuTime;
+
+/// An opcode is named where it accounts for more than this share of a call.
+const TELLING: f64 = 0.001;
+
+/// How the samples of the two runs stand to each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Taken {
+    /// In pairs, sample beside sample, by processes launched together.
+    Interleaved,
+    /// At two times; what the machine did in between is in the difference.
+    Apart,
+}
+
+/// Two runs compared. It holds them, so that every figure can be traced to its samples.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Changes {
+    /// Always [`SCHEMA`].
+    pub schema: String,
+    /// The change that the verdicts were asked about: 0.05 is 5 %.
+    pub threshold: f64,
+    /// How the samples were taken.
+    pub taken: Taken,
+    /// Why there is no verdict at all.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub no_verdict: Option<String>,
+    /// What came of each case and mode.
+    pub changes: Vec<Change>,
+    /// The run compared against.
+    pub base: Run,
+    /// The run under test.
+    pub head: Run,
+    /// The base a second time, measured beside both: what differs from it is noise.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub again: Option<Run>,
+}
+
+/// A case in a mode, from one run to the other.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Change {
+    /// Name of the case.
+    pub case: String,
+    /// The mode that ran.
+    pub mode: String,
+    /// What CPU time supports, or why nothing does.
+    pub verdict: Result<Verdict, String>,
+    /// Every counter that either side has.
+    pub counters: Vec<CounterChange>,
+    /// The opcodes that changed most, first; empty where neither simulation nor samples tell.
+    pub opcodes: Vec<OpcodeChange>,
+}
+
+/// One counter of a [`Change`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CounterChange {
+    /// Which counter.
+    pub counter: Counter,
+    /// Medians per call, in the counter's unit.
+    pub medians: Delta<f64>,
+    /// The head against the base; none where one lacks it, or nothing was needed.
+    pub ratio: Option<PairedRatio>,
+    /// The base against itself, where that was measured.
+    pub noise: Option<PairedRatio>,
+}
+
+/// One opcode of a [`Change`]; what one call of the case spends on it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct OpcodeChange {
+    /// Mnemonic; absent for what belongs to no opcode.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub opcode: Option<String>,
+    /// What is counted: simulated instructions, or CPU time by samples.
+    pub counter: Counter,
+    /// The base's, in the counter's unit.
+    pub base: f64,
+    /// The head's.
+    pub head: f64,
+    /// The difference as a share of all that the base's call spends; above 0 the head spends more.
+    pub share: f64,
+}
+
+impl Changes {
+    /// Compares two runs at `threshold` (0.05 is 5 %). `again` is the base measured a second time beside
+    /// both. `keep` picks the cases; all where it is empty.
+    pub fn of(
+        base: Run,
+        head: Run,
+        again: Option<Run>,
+        taken: Taken,
+        threshold: f64,
+        keep: &[String],
+    ) -> Self {
+        let no_verdict = base
+            .rig
+            .other_machine(&head.rig)
+            .map(|what| format!("the runs are from different machines ({what})"));
+        let pair = Pair {
+            base: &base,
+            head: &head,
+            again: again.as_ref(),
+            taken,
+            threshold,
+            same_machine: no_verdict.is_none(),
+        };
+        let mut modes = base.modes();
+        modes.extend(
+            head.modes()
+                .into_iter()
+                .filter(|mode| !base.modes().contains(mode)),
+        );
+        let mut cases = base.cases();
+        cases.extend(
+            head.cases()
+                .into_iter()
+                .filter(|case| !base.cases().contains(case)),
+        );
+        cases.retain(|case| keep.is_empty() || keep.iter().any(|kept| kept == case));
+        let entries = modes.iter().flat_map(|mode| {
+            let side = |run| Side { run, mode };
+            let entries = diff(side(&base), side(&head)).into_iter();
+            entries.map(move |entry| ((entry.case, *mode), entry))
+        });
+        let mut joined = HashMap::<_, Vec<_>>::new();
+        for (place, entry) in entries {
+            joined.entry(place).or_default().push(entry);
+        }
+        let places = cases
+            .iter()
+            .flat_map(|case| modes.iter().map(move |mode| (*case, *mode)));
+        let changes = places
+            .filter_map(|place| pair.change(place, joined.remove(&place).unwrap_or_default()))
+            .collect();
+        Self {
+            schema: SCHEMA.to_owned(),
+            threshold,
+            taken,
+            no_verdict,
+            changes,
+            base,
+            head,
+            again,
+        }
+    }
+
+    /// The changes with one verdict, the greatest first.
+    pub fn with(&self, verdict: Verdict) -> Vec<&Change> {
+        let mut found: Vec<_> = self
+            .changes
+            .iter()
+            .filter(|change| change.verdict == Ok(verdict))
+            .collect();
+        let size = |change: &Change| change.ratio(JUDGED).map_or(0.0, |it| it.median.ln().abs());
+        found.sort_by(|a, b| size(b).total_cmp(&size(a)));
+        found
+    }
+
+    /// Whether some case became slower by more than the threshold, for sure.
+    pub fn regressed(&self) -> bool {
+        !self.with(Verdict::Regressed).is_empty()
+    }
+
+    /// What the base differed from itself: the greatest distance of a median from 1 and of an end of an
+    /// interval from 1, over all cases and modes.
+    pub fn noise_floor(&self) -> Option<(f64, f64)> {
+        let noise = self.changes.iter().filter_map(|change| {
+            let judged = change.counters.iter().find(|it| it.counter == JUDGED)?;
+            let noise = judged.noise?;
+            let distance = |ratio: f64| ratio.max(ratio.recip()) - 1.0;
+            let reach = distance(noise.low).max(distance(noise.high));
+            Some((distance(noise.median), reach))
+        });
+        noise.reduce(|a, b| (a.0.max(b.0), a.1.max(b.1)))
+    }
+}
+
+impl Change {
+    /// The head against the base.
+    pub fn ratio(&self, counter: Counter) -> Option<PairedRatio> {
+        self.counters.iter().find(|it| it.counter == counter)?.ratio
+    }
+}
+
+/// What a comparison works on.
+struct Pair<'a> {
+    base: &'a Run,
+    head: &'a Run,
+    again: Option<&'a Run>,
+    taken: Taken,
+    threshold: f64,
+    same_machine: bool,
+}
+
+impl Pair<'_> {
+    /// None where neither run has the case in the mode.
+    fn change(&self, (case, mode): (&str, &str), entries: Vec<Entry<'_>>) -> Option<Change> {
+        let counters = entries.into_iter();
+        let counters = counters.map(|entry| self.counter(entry.counter, entry.delta));
+        let counters: Vec<_> = counters.collect();
+        let known = |run: &Run| run.result(case, mode).is_some();
+        let presence = Delta::join(
+            known(self.base).then_some(()),
+            known(self.head).then_some(()),
+        );
+        if presence.is_none() && counters.is_empty() {
+            return None;
+        }
+        Some(Change {
+            case: case.to_owned(),
+            mode: mode.to_owned(),
+            verdict: self.verdict(case, mode, presence, &counters),
+            counters,
+            opcodes: opcodes(self.base, self.head, case, mode),
+        })
+    }
+
+    fn counter(&self, counter: Counter, delta: Delta<&Measurement>) -> CounterChange {
+        let medians = match delta {
+            Delta::Both { base, head } => Delta::Both {
+                base: base.median,
+                head: head.median,
+            },
+            Delta::OnlyBase(base) => Delta::OnlyBase(base.median),
+            Delta::OnlyHead(head) => Delta::OnlyHead(head.median),
+        };
+        let (ratio, noise) = match delta {
+            Delta::Both { base, head } => (self.ratio(base, head), self.noise(base)),
+            _ => (None, None),
+        };
+        CounterChange {
+            counter,
+            medians,
+            ratio,
+            noise,
+        }
+    }
+
+    /// What is not exact says nothing between machines.
+    fn ratio(&self, base: &Measurement, head: &Measurement) -> Option<PairedRatio> {
+        let exact = base.counter.source().deterministic();
+        match self.taken {
+            _ if exact => PairedRatio::of(base, head, self.threshold),
+            _ if !self.same_machine => None,
+            Taken::Interleaved => PairedRatio::of(base, head, self.threshold),
+            Taken::Apart => apart_ratio(&base.samples, &head.samples, self.threshold),
+        }
+    }
+
+    fn noise(&self, base: &Measurement) -> Option<PairedRatio> {
+        let again = self
+            .again?
+            .measurement(&base.case, &base.mode, base.counter)?;
+        PairedRatio::of(base, again, self.threshold)
+    }
+
+    fn verdict(
+        &self,
+        case: &str,
+        mode: &str,
+        presence: Option<Delta<()>>,
+        counters: &[CounterChange],
+    ) -> Result<Verdict, String> {
+        match presence {
+            Some(Delta::OnlyBase(())) => return Err("only in the base".to_owned()),
+            Some(Delta::OnlyHead(())) => return Err("only in the head".to_owned()),
+            _ => {}
+        }
+        if let (Some(base), Some(head)) =
+            (self.base.result(case, mode), self.head.result(case, mode))
+        {
+            let work = |it: &crate::run::CaseResult| {
+                (
+                    it.status.clone(),
+                    it.gas_used,
+                    it.output_hash.clone(),
+                    it.fork.clone(),
+                )
+            };
+            if work(base) != work(head) {
+                return Err(format!(
+                    "not the same work: {}, {} gas against {}, {} gas",
+                    base.status,
+                    thousands(base.gas_used),
+                    head.status,
+                    thousands(head.gas_used)
+                ));
+            }
+        }
+        if !self.same_machine {
+            return Err("different machines".to_owned());
+        }
+        let judged = counters.iter().find(|it| it.counter == JUDGED);
+        let judged = judged.ok_or_else(|| format!("{} was not measured", JUDGED.title()))?;
+        let ratio = judged
+            .ratio
+            .ok_or_else(|| format!("{} cannot be compared", JUDGED.title()))?;
+        let distance = |ratio: &PairedRatio| ratio.median.ln().abs();
+        let changed = matches!(ratio.verdict, Verdict::Improved | Verdict::Regressed);
+        let drowned = judged
+            .noise
+            .is_some_and(|noise| distance(&noise) >= distance(&ratio));
+        Ok(match changed && drowned {
+            true => Verdict::Inconclusive,
+            false => ratio.verdict,
+        })
+    }
+}
+
+/// By simulated instructions where both sides have them, else by samples and beyond their error.
+fn opcodes(base: &Run, head: &Run, case: &str, mode: &str) -> Vec<OpcodeChange> {
+    fn of<'a>(run: &'a Run, case: &str, mode: &str) -> Vec<&'a OpcodeCost> {
+        let costs = run.opcode_costs.iter();
+        costs
+            .filter(|cost| cost.case == case && cost.mode == mode)
+            .collect()
+    }
+    let (base, head) = (of(base, case, mode), of(head, case, mode));
+    let simulated = |costs: &[&OpcodeCost]| costs.iter().any(|it| it.sim_instructions.is_some());
+    let counter = match simulated(&base) && simulated(&head) {
+        true => Counter::SimInstructions,
+        false => Counter::CpuTime,
+    };
+    // The figure of a call, and its standard error.
+    let figure = |cost: Option<&&OpcodeCost>| -> (f64, f64) {
+        let Some(cost) = cost else { return (0.0, 0.0) };
+        match counter {
+            Counter::SimInstructions => (cost.sim_instructions.unwrap_or(0) as f64, 0.0),
+            _ => {
+                let time = cost.time.unwrap_or(0.0) * cost.executed as f64;
+                (time, time / (cost.samples.max(1) as f64).sqrt())
+            }
+        }
+    };
+    let mut names: Vec<_> = base.iter().chain(&head).map(|cost| &cost.opcode).collect();
+    names.sort_unstable();
+    names.dedup();
+    let total: f64 = base.iter().map(|cost| figure(Some(cost)).0).sum();
+    let mut changes: Vec<_> = names
+        .into_iter()
+        .filter_map(|opcode| {
+            let find = |costs: &[&OpcodeCost]| figure(costs.iter().find(|it| it.opcode == *opcode));
+            let ((base, base_error), (head, head_error)) = (find(&base), find(&head));
+            let share = (head - base) / total.max(1.0);
+            let sure = (head - base).abs() > 1.96 * base_error.hypot(head_error);
+            (sure && share.abs() > TELLING).then(|| OpcodeChange {
+                opcode: opcode.clone(),
+                counter,
+                base,
+                head,
+                share,
+            })
+        })
+        .collect();
+    changes.sort_by(|a, b| b.share.abs().total_cmp(&a.share.abs()));
+    changes
+}

@@ -1,0 +1,438 @@
+//! The model of a diff of two runs: the words and tables, in the order in which they are read.
+
+use super::report::rig;
+use super::table::{Bar, Cell, NOTHING, Section, Table, Tone};
+use crate::change::{Change, Changes, CounterChange, JUDGED, OpcodeChange, Taken};
+use crate::counter::Counter;
+use crate::diff::Delta;
+use crate::format;
+use crate::run::{Run, Verdict};
+use crate::stats::{APART, MIN_LAUNCHES, PairedRatio};
+
+/// Cases that the headline names.
+const NAMED: usize = 3;
+/// Opcodes of a case and mode in the table.
+const OPCODES: usize = 5;
+
+/// A diff, ready to be laid out.
+pub(super) struct Diff {
+    pub(super) headline: String,
+    pub(super) tone: Tone,
+    /// How many went which way.
+    pub(super) count: String,
+    /// A row a case and mode.
+    pub(super) overview: Table,
+    pub(super) noise: String,
+    pub(super) legend: Vec<String>,
+    /// What is folded, where it can be.
+    pub(super) details: Vec<(&'static str, Table)>,
+}
+
+impl Diff {
+    pub(super) fn new(changes: &Changes) -> Self {
+        let (headline, tone) = headline(changes);
+        let details = [
+            ("opcodes that changed most", opcodes(changes)),
+            ("all counters", counters(changes)),
+            ("noise floor: the base against itself", noise_table(changes)),
+            ("not measured", unavailable(changes)),
+            ("rig", rigs(changes)),
+        ];
+        let filled = |(_, table): &(_, Table)| table.sections.iter().any(|it| !it.rows.is_empty());
+        Self {
+            headline,
+            tone,
+            count: count(changes),
+            overview: overview(changes),
+            noise: noise(changes),
+            legend: legend(changes),
+            details: details.into_iter().filter(filled).collect(),
+        }
+    }
+}
+
+fn headline(changes: &Changes) -> (String, Tone) {
+    let beyond = format::percent(changes.threshold);
+    if let Some(why) = &changes.no_verdict {
+        let text = format!("No verdict: {why}. What is deterministic is compared all the same.");
+        return (text, Tone::Unsure);
+    }
+    let of = |verdict| changes.with(verdict);
+    let (slower, faster) = (of(Verdict::Regressed), of(Verdict::Improved));
+    let unsure = changes.changes.len() - slower.len() - faster.len() - of(Verdict::Unchanged).len();
+    if !slower.is_empty() {
+        let text = format!("Regressed beyond {beyond}: {}.", named(&slower));
+        return (text, Tone::Bad);
+    }
+    if changes.changes.is_empty() {
+        return (
+            "No verdict: there is nothing that both have.".to_owned(),
+            Tone::Unsure,
+        );
+    }
+    if unsure > 0 {
+        let faster = match faster.is_empty() {
+            true => String::new(),
+            false => format!(" Improved: {}.", named(&faster)),
+        };
+        let text = format!(
+            "Inconclusive on {unsure} of {}: no regression beyond {beyond} is confirmed, and none is ruled out \
+             there.{faster}",
+            changes.changes.len(),
+        );
+        return (text, Tone::Unsure);
+    }
+    if !faster.is_empty() {
+        let text = format!(
+            "Improved beyond {beyond}: {}. Nothing regressed.",
+            named(&faster)
+        );
+        return (text, Tone::Good);
+    }
+    let text = format!("Unchanged: nothing differs by more than {beyond}.");
+    (text, Tone::Plain)
+}
+
+/// The first few changes with their interval and the opcode that brought most of each.
+fn named(changes: &[&Change]) -> String {
+    let some = changes.iter().take(NAMED).map(|change| {
+        let ratio = change.ratio(JUDGED);
+        let size = ratio.map_or_else(String::new, |it| {
+            format!(" {} {}", format::change(it.median), interval(&it))
+        });
+        let slower = ratio.is_some_and(|it| it.median > 1.0);
+        // What went the other way did not bring it.
+        let by = change.opcodes.iter().find(|it| (it.share > 0.0) == slower);
+        let by = by.map_or_else(String::new, |it| format!(", most by {}", name(it)));
+        format!("{}, {}:{size}{by}", change.case, change.mode)
+    });
+    let mut text = some.collect::<Vec<_>>().join("; ");
+    if changes.len() > NAMED {
+        text += &format!("; and {} more", changes.len() - NAMED);
+    }
+    text
+}
+
+fn name(change: &OpcodeChange) -> String {
+    let share = format::change(1.0 + change.share);
+    let what = match change.counter {
+        Counter::SimInstructions => "simulated instructions",
+        counter => counter.title(),
+    };
+    let opcode = change
+        .opcode
+        .as_deref()
+        .unwrap_or(super::opcodes::ELSEWHERE);
+    format!("{opcode} ({share} of the case's {what})")
+}
+
+fn count(changes: &Changes) -> String {
+    let groups = [
+        ("slower", Some(Verdict::Regressed)),
+        ("faster", Some(Verdict::Improved)),
+        ("level", Some(Verdict::Unchanged)),
+        ("inconclusive", Some(Verdict::Inconclusive)),
+        ("not compared", None),
+    ];
+    let counts = groups.iter().filter_map(|(words, verdict)| {
+        let verdicts = changes.changes.iter().map(|it| it.verdict.clone().ok());
+        let count = verdicts.filter(|it| it == verdict).count();
+        (count > 0).then(|| format!("{count} {words}"))
+    });
+    let counts: Vec<_> = counts.collect();
+    let number = format::count(changes.changes.len() as u64, "pair");
+    let same = match changes.base.rig.binary == changes.head.rig.binary {
+        true if changes.taken == Taken::Interleaved => " Both are the same binary.",
+        _ => "",
+    };
+    format!(
+        "{number} of a case and a mode: {}.{same}",
+        counts.join(", ")
+    )
+}
+
+/// The counter of instructions that all have, hardware before simulated.
+fn instructions(changes: &Changes) -> Option<Counter> {
+    let has = |counter: &Counter| {
+        let mut found = changes.changes.iter().map(|change| change.ratio(*counter));
+        found.any(|ratio| ratio.is_some())
+    };
+    [Counter::SimInstructions, Counter::Instructions]
+        .into_iter()
+        .find(has)
+}
+
+/// What asks for attention before the rest, so that a table which is cut keeps it; cases in their order
+/// otherwise.
+fn worst_first(changes: &Changes) -> Vec<&Change> {
+    let rank = |change: &Change| match change.verdict {
+        Ok(Verdict::Regressed) => 0,
+        Err(_) => 1,
+        Ok(Verdict::Inconclusive) => 2,
+        Ok(Verdict::Improved) => 3,
+        Ok(Verdict::Unchanged) => 4,
+    };
+    let mut sorted: Vec<_> = changes.changes.iter().collect();
+    sorted.sort_by_key(|change| rank(change));
+    sorted
+}
+
+fn overview(changes: &Changes) -> Table {
+    let instructions = instructions(changes);
+    let mut header = vec![
+        "case",
+        "mode",
+        "base",
+        "head",
+        JUDGED.title(),
+        "95 % interval",
+        "verdict",
+    ];
+    header.extend(instructions.map(|counter| match counter {
+        Counter::SimInstructions => "instructions, simulated",
+        counter => counter.title(),
+    }));
+    let rows = worst_first(changes).into_iter().map(|change| {
+        let judged = change.counters.iter().find(|it| it.counter == JUDGED);
+        let (verdict, tone) = verdict(change);
+        let [base, head] = judged.map_or_else(|| [nothing(), nothing()], figures);
+        let ratio = judged.and_then(|it| it.ratio);
+        let mut row = vec![
+            Cell::new(&change.case),
+            Cell::new(&change.mode),
+            base,
+            head,
+            ratio.map_or_else(nothing, |it| size(&it).tone(tone)),
+            ratio.map_or_else(nothing, |it| Cell::faint(&interval(&it))),
+            Cell::new(verdict).tone(tone),
+        ];
+        row.extend(
+            instructions.map(|counter| change.ratio(counter).map_or_else(nothing, |it| size(&it))),
+        );
+        row
+    });
+    table(&header, rows.collect())
+}
+
+fn verdict(change: &Change) -> (String, Tone) {
+    match &change.verdict {
+        Ok(Verdict::Regressed) => ("slower".to_owned(), Tone::Bad),
+        Ok(Verdict::Improved) => ("faster".to_owned(), Tone::Good),
+        Ok(Verdict::Unchanged) => ("level".to_owned(), Tone::Plain),
+        Ok(Verdict::Inconclusive) => ("inconclusive".to_owned(), Tone::Unsure),
+        Err(why) => (why.clone(), Tone::Unsure),
+    }
+}
+
+fn opcodes(changes: &Changes) -> Table {
+    let rows = worst_first(changes).into_iter().flat_map(|change| {
+        change.opcodes.iter().take(OPCODES).map(|it| {
+            let unit = it.counter.unit();
+            let source = match it.counter {
+                Counter::SimInstructions => "simulated instructions",
+                _ => "CPU time, sampled",
+            };
+            let opcode = it.opcode.as_deref().unwrap_or(super::opcodes::ELSEWHERE);
+            vec![
+                Cell::new(&change.case),
+                Cell::new(&change.mode),
+                Cell::new(opcode),
+                Cell::new(format::quantity(it.base, unit)),
+                Cell::new(format::quantity(it.head, unit)),
+                Cell::new(format::change(1.0 + it.share)),
+                Cell::new(source),
+            ]
+        })
+    });
+    let header = [
+        "case",
+        "mode",
+        "opcode",
+        "base",
+        "head",
+        "of the call",
+        "counted",
+    ];
+    table(&header, rows.collect())
+}
+
+fn counters(changes: &Changes) -> Table {
+    let rows = worst_first(changes).into_iter().flat_map(|change| {
+        change.counters.iter().map(|it| {
+            let [base, head] = figures(it);
+            let exact = it.counter.source().deterministic();
+            vec![
+                Cell::new(&change.case),
+                Cell::new(&change.mode),
+                Cell::new(it.counter.title()),
+                base,
+                head,
+                it.ratio.as_ref().map_or_else(nothing, size),
+                it.ratio.as_ref().map_or_else(nothing, |ratio| match exact {
+                    true => Cell::new("exact"),
+                    false => Cell::new(interval(ratio)),
+                }),
+                Cell::new(it.counter.source().name()),
+            ]
+        })
+    });
+    let header = [
+        "case",
+        "mode",
+        "counter",
+        "base",
+        "head",
+        "change",
+        "95 % interval",
+        "source",
+    ];
+    table(&header, rows.collect())
+}
+
+fn figures(change: &CounterChange) -> [Cell; 2] {
+    let cell = |figure: &f64| Cell::new(format::quantity(*figure, change.counter.unit()));
+    let absent = || Cell::faint("absent");
+    match &change.medians {
+        Delta::Both { base, head } => [cell(base), cell(head)],
+        Delta::OnlyBase(base) => [cell(base), absent()],
+        Delta::OnlyHead(head) => [absent(), cell(head)],
+    }
+}
+
+fn noise(changes: &Changes) -> String {
+    match (changes.noise_floor(), changes.taken) {
+        (Some((median, reach)), _) => format!(
+            "Noise floor: the base differs from itself by up to {} here, its intervals reach {}.",
+            format::percent(median),
+            format::percent(reach)
+        ),
+        (None, Taken::Apart) => format!(
+            "Noise floor: not measured, since the two runs were taken at different times; their intervals are \
+             wider by {} for it.",
+            format::percent(APART)
+        ),
+        (None, Taken::Interleaved) => "Noise floor: not measured.".to_owned(),
+    }
+}
+
+fn noise_table(changes: &Changes) -> Table {
+    let rows = changes.changes.iter().filter_map(|change| {
+        let judged = change.counters.iter().find(|it| it.counter == JUDGED)?;
+        let noise = judged.noise.as_ref()?;
+        let row = [
+            Cell::new(&change.case),
+            Cell::new(&change.mode),
+            size(noise),
+            Cell::new(interval(noise)),
+        ];
+        Some(row.to_vec())
+    });
+    table(
+        &["case", "mode", JUDGED.title(), "95 % interval"],
+        rows.collect(),
+    )
+}
+
+fn unavailable(changes: &Changes) -> Table {
+    let of = |side: &'static str, run: &Run| {
+        let missing = super::report::unavailable(run).into_iter();
+        let rows = missing.map(|(reason, counters)| {
+            vec![Cell::new(side), Cell::new(counters), Cell::new(reason)]
+        });
+        rows.collect::<Vec<_>>()
+    };
+    let mut rows = of("base", &changes.base);
+    rows.extend(of("head", &changes.head));
+    table(&["side", "counters", "reason"], rows)
+}
+
+/// A row a fact: one cell where both sides agree.
+fn rigs(changes: &Changes) -> Table {
+    let sides = [&changes.base, &changes.head].map(|run| {
+        let mut facts = rig(&run.created, &run.rig);
+        facts.extend(run.settings.as_ref().map(|it| {
+            let cold = if it.cold { ", cold" } else { "" };
+            let text = format!("keccak memo {}, budget {}{cold}", it.keccak_memo, it.budget);
+            ("settings", text)
+        }));
+        facts
+    });
+    let [base, head] = &sides;
+    let mut labels: Vec<_> = base.iter().chain(head).map(|(label, _)| *label).collect();
+    let mut seen = Vec::new();
+    labels.retain(|label| {
+        let new = !seen.contains(label);
+        seen.push(*label);
+        new
+    });
+    let find = |side: &[(&'static str, String)], label: &str| {
+        let fact = side.iter().find(|(name, _)| *name == label);
+        fact.map_or_else(|| NOTHING.to_owned(), |(_, value)| value.clone())
+    };
+    let rows = labels.iter().map(|label| {
+        let (base, head) = (find(base, label), find(head, label));
+        let head = if head == base {
+            "the same".to_owned()
+        } else {
+            head
+        };
+        vec![Cell::new(*label), Cell::new(base), Cell::new(head)]
+    });
+    table(&["", "base", "head"], rows.collect())
+}
+
+fn legend(changes: &Changes) -> Vec<String> {
+    let beyond = format::percent(changes.threshold);
+    let launches = changes
+        .base
+        .measurements
+        .iter()
+        .map(|it| it.launches.len())
+        .max();
+    let taken = match changes.taken {
+        Taken::Interleaved => {
+            let launches = launches.unwrap_or(0);
+            let few = match launches < MIN_LAUNCHES {
+                true => format!("; {MIN_LAUNCHES} are needed for a verdict"),
+                false => String::new(),
+            };
+            format!(
+                "Both binaries were launched {launches} times and sampled in turn{few}; the interval is over the \
+                 launches."
+            )
+        }
+        Taken::Apart => "The two runs were measured at different times.".to_owned(),
+    };
+    vec![
+        taken,
+        format!(
+            "{} decides: slower or faster where the change is beyond {beyond} and its interval excludes none; level \
+             where the interval lies within {beyond}; inconclusive otherwise.",
+            JUDGED.title()
+        ),
+        "Simulated counts are of callgrind's model of a CPU, not of this one: they have no noise but the random \
+         seeds of hash tables, a few thousandths."
+            .to_owned(),
+    ]
+}
+
+fn size(ratio: &PairedRatio) -> Cell {
+    Cell::new(format::change(ratio.median)).bar(Bar::Change(ratio.median))
+}
+
+fn interval(ratio: &PairedRatio) -> String {
+    let [low, high] = [ratio.low, ratio.high].map(format::change_digits);
+    format!("[{low}, {high}]")
+}
+
+fn nothing() -> Cell {
+    Cell::faint(NOTHING)
+}
+
+fn table(header: &[&str], rows: Vec<Vec<Cell>>) -> Table {
+    Table {
+        header: header.iter().map(|&title| title.to_owned()).collect(),
+        section_header: None,
+        sections: vec![Section { title: None, rows }],
+    }
+}

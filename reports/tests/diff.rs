@@ -1,0 +1,288 @@
+//! Diffs of two runs: what they come to, and how they read in a pull request.
+
+mod fixture;
+
+use evmscope_reports::Run;
+use evmscope_reports::change::{Changes, Taken};
+use evmscope_reports::counter::Counter::{self, CpuTime, SimInstructions};
+use evmscope_reports::diff::Delta;
+use evmscope_reports::render::{json, markdown, terminal};
+use evmscope_reports::run::{Measurement, Verdict};
+
+const MODES: [&str; 2] = ["traditional", "advanced"];
+const CASES: [&str; 2] = ["snailtracer", "empty"];
+
+/// Five launches of six samples around `median`, ns; `noise` is what the launches differ by.
+fn timed(case: &str, mode: &str, median: f64, noise: f64, seed: usize) -> Measurement {
+    let wave = |i: usize| ((i * 7 + seed * 3) % 11) as f64 / 5.0 - 1.0;
+    let launch = |l: usize| {
+        let luck = 1.0 + noise * wave(l);
+        let sample = |i| median * luck * (1.0 + 0.003 * wave(i + 5 * l));
+        (0..6).map(sample).collect::<Vec<_>>()
+    };
+    let launches: Vec<_> = (0..5).map(launch).collect();
+    Measurement::of_launches(case, mode, CpuTime, &launches).unwrap()
+}
+
+/// A run of both cases in both modes. `slower` times the advanced snailtracer, whose MLOAD takes the blame.
+fn run(slower: f64, noise: f64, seed: usize) -> Run {
+    let mut run = fixture::run();
+    run.measurements = CASES
+        .iter()
+        .flat_map(|case| MODES.iter().map(move |mode| (*case, *mode)))
+        .flat_map(|(case, mode)| {
+            let factor = match (case, mode) {
+                ("snailtracer", "advanced") => slower,
+                _ => 1.0,
+            };
+            let instructions = 100e6 * factor;
+            [
+                timed(case, mode, 20e6 * factor, noise, seed),
+                Measurement::new(case, mode, SimInstructions, vec![instructions]).unwrap(),
+            ]
+        })
+        .collect();
+    run.results.retain(|it| MODES.contains(&it.mode.as_str()));
+    run.ratios.clear();
+    for cost in &mut run.opcode_costs {
+        if cost.mode == "advanced" && cost.opcode.as_deref() == Some("MLOAD") {
+            let instructions = cost.sim_instructions.unwrap() as f64;
+            cost.sim_instructions = Some((instructions + 100e6 * (slower - 1.0)) as u64);
+        }
+    }
+    run
+}
+
+/// As two binaries give it: the base twice.
+fn interleaved(head: Run, noise: f64) -> Changes {
+    let (base, again) = (run(1.0, noise, 1), run(1.0, noise, 2));
+    Changes::of(base, head, Some(again), Taken::Interleaved, 0.05, &[])
+}
+
+fn verdicts(changes: &Changes) -> Vec<Result<Verdict, String>> {
+    changes
+        .changes
+        .iter()
+        .map(|it| it.verdict.clone())
+        .collect()
+}
+
+#[test]
+fn a_pass() {
+    let changes = interleaved(run(1.01, 0.004, 3), 0.004);
+    assert_eq!(verdicts(&changes), vec![Ok(Verdict::Unchanged); 4]);
+    assert!(!changes.regressed());
+    insta::assert_snapshot!(markdown::diff(&changes));
+}
+
+#[test]
+fn a_regression_names_its_opcode() {
+    let changes = interleaved(run(1.08, 0.004, 3), 0.004);
+    assert!(changes.regressed());
+    let worst = changes.with(Verdict::Regressed);
+    assert_eq!(
+        (worst.len(), worst[0].opcodes[0].opcode.as_deref()),
+        (1, Some("MLOAD"))
+    );
+    insta::assert_snapshot!(markdown::diff(&changes));
+    insta::assert_snapshot!(
+        "a_regression_in_the_terminal",
+        terminal::diff(
+            &changes,
+            terminal::Style {
+                width: 100,
+                ..Default::default()
+            }
+        )
+    );
+}
+
+#[test]
+fn an_improvement_is_told() {
+    let changes = interleaved(run(0.8, 0.004, 3), 0.004);
+    assert!(!changes.regressed());
+    let text = markdown::diff(&changes);
+    assert!(
+        text.starts_with("**Improved beyond 5 %: snailtracer, advanced:"),
+        "{text}"
+    );
+}
+
+#[test]
+fn launches_that_differ_are_inconclusive() {
+    let changes = interleaved(run(1.08, 0.15, 3), 0.15);
+    assert!(!changes.regressed());
+    assert!(verdicts(&changes).contains(&Ok(Verdict::Inconclusive)));
+    insta::assert_snapshot!(markdown::diff(&changes));
+}
+
+#[test]
+fn what_the_base_differs_from_itself_by_is_no_change() {
+    let base = || run(1.0, 0.004, 1);
+    // The base a second time is as far from the base as the head.
+    let again = Some(run(1.08, 0.004, 2));
+    let changes = Changes::of(
+        base(),
+        run(1.08, 0.004, 2),
+        again,
+        Taken::Interleaved,
+        0.05,
+        &[],
+    );
+    assert!(!changes.regressed());
+    let advanced = &changes.changes[1];
+    assert_eq!(advanced.ratio(CpuTime).unwrap().verdict, Verdict::Regressed);
+    assert_eq!(advanced.verdict, Ok(Verdict::Inconclusive));
+}
+
+#[test]
+fn different_machines_get_no_verdict_and_their_exact_counters_compared() {
+    let mut head = run(1.5, 0.004, 3);
+    head.rig.cpu = "Another CPU".to_owned();
+    let changes = Changes::of(run(1.0, 0.004, 1), head, None, Taken::Apart, 0.05, &[]);
+    assert!(!changes.regressed());
+    assert!(verdicts(&changes).iter().all(Result::is_err));
+    let advanced = &changes.changes[1];
+    assert_eq!(advanced.ratio(CpuTime), None);
+    assert_eq!(advanced.ratio(SimInstructions).unwrap().median, 1.5);
+    insta::assert_snapshot!(markdown::diff(&changes));
+}
+
+#[test]
+fn runs_taken_apart_need_more_for_a_verdict() {
+    let of = |slower| {
+        let changes = Changes::of(
+            run(1.0, 0.0, 1),
+            run(slower, 0.0, 3),
+            None,
+            Taken::Apart,
+            0.05,
+            &[],
+        );
+        changes.changes[1].verdict.clone()
+    };
+    assert_eq!(of(1.04), Ok(Verdict::Inconclusive));
+    assert_eq!(of(1.2), Ok(Verdict::Regressed));
+    assert_eq!(of(0.8), Ok(Verdict::Improved));
+}
+
+#[test]
+fn other_work_and_absent_cases_are_told_and_not_compared() {
+    let mut head = run(1.08, 0.004, 3);
+    head.results.iter_mut().for_each(|it| {
+        if it.case == "snailtracer" {
+            it.gas_used -= 1;
+        }
+    });
+    head.results.retain(|it| it.case != "empty");
+    head.measurements.retain(|it| it.case != "empty");
+    let changes = interleaved(head, 0.004);
+    let why: Vec<_> = verdicts(&changes)
+        .into_iter()
+        .map(Result::unwrap_err)
+        .collect();
+    assert!(
+        why[1].starts_with("not the same work: success, 235,948,591 gas against"),
+        "{why:?}"
+    );
+    assert_eq!(why[2..], ["only in the base", "only in the base"]);
+    assert!(matches!(
+        changes.changes[2].counters[0].medians,
+        Delta::OnlyBase(_)
+    ));
+    let text = markdown::diff(&changes);
+    assert!(text.starts_with("**Inconclusive on 4 of 4"), "{text}");
+}
+
+#[test]
+fn only_the_cases_asked_for_are_compared() {
+    let keep = ["empty".to_owned()];
+    let changes = Changes::of(
+        run(1.0, 0.0, 1),
+        run(1.5, 0.0, 3),
+        None,
+        Taken::Apart,
+        0.05,
+        &keep,
+    );
+    assert!(changes.changes.iter().all(|it| it.case == "empty"));
+}
+
+#[test]
+fn without_simulation_the_samples_name_the_opcode() {
+    let sampled = |slower: f64| {
+        let mut run = run(slower, 0.004, 1);
+        for cost in &mut run.opcode_costs {
+            cost.sim_instructions = None;
+            if cost.mode == "advanced" && cost.opcode.as_deref() == Some("MLOAD") {
+                cost.time = cost.time.map(|time| time * (1.0 + (slower - 1.0) * 5.0));
+            }
+        }
+        run
+    };
+    let changes = Changes::of(sampled(1.0), sampled(1.1), None, Taken::Apart, 0.05, &[]);
+    let blamed = &changes.changes[1].opcodes;
+    assert_eq!(blamed[0].opcode.as_deref(), Some("MLOAD"));
+    assert_eq!(blamed[0].counter, CpuTime);
+    assert_eq!(blamed.len(), 1, "the rest is within its error");
+}
+
+#[test]
+fn a_long_text_is_cut_with_a_notice_and_keeps_the_verdict() {
+    let many = |slower: f64| {
+        let mut many = run(1.0, 0.0, 1);
+        let (measurements, results) = (many.measurements.clone(), many.results.clone());
+        for i in 0..150 {
+            let name =
+                |case: &str| format!("{case}-{i}-with-a-name-that-is-as-long-as-they-are-at-times");
+            many.measurements
+                .extend(measurements.iter().cloned().map(|mut it| {
+                    it.case = name(&it.case);
+                    it
+                }));
+            many.results.extend(results.iter().cloned().map(|mut it| {
+                it.case = name(&it.case);
+                it
+            }));
+        }
+        let slow =
+            |it: &&mut Measurement| it.case.starts_with("snailtracer-149") && it.mode == "advanced";
+        for it in many.measurements.iter_mut().filter(slow) {
+            let launches: Vec<Vec<f64>> = it
+                .by_launch()
+                .iter()
+                .map(|samples| samples.iter().map(|sample| sample * slower).collect())
+                .collect();
+            if it.counter == Counter::CpuTime {
+                *it = Measurement::of_launches(&it.case, &it.mode, CpuTime, &launches).unwrap();
+            }
+        }
+        many
+    };
+    let changes = Changes::of(many(1.0), many(1.3), None, Taken::Interleaved, 0.05, &[]);
+    let text = markdown::diff(&changes);
+    assert!(text.chars().count() <= markdown::LONGEST);
+    assert!(
+        text.starts_with("**Regressed beyond 5 %: snailtracer-149-with"),
+        "{text}"
+    );
+    let notices: Vec<_> = text
+        .lines()
+        .filter(|line| line.contains(" cut: "))
+        .collect();
+    insta::assert_snapshot!(notices.join("\n"));
+    // What is worst stands where it is not cut.
+    let first = text
+        .lines()
+        .find(|line| line.starts_with("| snailtracer"))
+        .unwrap();
+    assert!(first.contains("slower"), "{first}");
+}
+
+#[test]
+fn what_is_written_holds_both_runs() {
+    let changes = interleaved(run(1.08, 0.004, 3), 0.004);
+    let text = json::write(&changes).unwrap();
+    let read: Changes = serde_json::from_str(&text).unwrap();
+    assert!(read == changes, "a diff changed on its way through JSON");
+}
