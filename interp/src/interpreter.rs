@@ -2,7 +2,7 @@
 //! frames (checkpoints, transfers, precompiles, the making of contracts); what happens inside one is
 //! the modes' business.
 
-use crate::advanced;
+use crate::advanced::{self, Programs};
 use crate::code::Code;
 use crate::fork::Fork;
 use crate::frame::{Exit, Frame, Input, Machine};
@@ -210,6 +210,19 @@ impl Interpreter {
         self.programs.listing(code)
     }
 
+    /// What the advanced mode keeps of code at the moment.
+    pub fn programs(&self) -> Programs {
+        self.programs.held()
+    }
+
+    /// Translates every place of code where a frame may begin or go on, hot or not, as far as the budget goes.
+    /// For code that is known to be worth it, and to see what translating takes.
+    pub fn translate(&mut self, code: &Arc<Code>) -> Statistics {
+        let mut statistics = Statistics::default();
+        self.programs.translate(code, &mut statistics);
+        statistics
+    }
+
     /// Runs a message and all that it calls. The host is left with the changes of a successful message
     /// and without those of any other. What belongs to the transaction around it (intrinsic gas, fees,
     /// refund cap, warming the sender, deleting accounts) is the caller's.
@@ -266,6 +279,8 @@ impl Interpreter {
                 driver.run(machine, observer)
             }
         };
+        let mut statistics = driver.statistics;
+        statistics.memo_hits = self.memo.as_ref().map_or(0, |memo| memo.hits());
         Outcome {
             status: returned.status,
             gas_used: gas - returned.gas_left,
@@ -273,7 +288,7 @@ impl Interpreter {
             refund: returned.refund,
             output: returned.output,
             created: returned.created,
-            statistics: driver.statistics,
+            statistics,
         }
     }
 }

@@ -48,6 +48,7 @@ mod traditional;
 mod word;
 pub mod world;
 
+pub use advanced::Programs;
 pub use code::{Code, EMPTY_HASH};
 pub use fork::{Fork, UnknownFork};
 pub use host::{

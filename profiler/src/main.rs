@@ -13,6 +13,8 @@ mod eip3155;
 mod engine;
 mod flamegraph;
 mod folding;
+mod footprint;
+mod heap;
 mod measure;
 mod opcodes;
 mod output;

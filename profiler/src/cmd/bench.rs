@@ -7,7 +7,7 @@ use crate::counters::{Linux, pin_to_one_kind};
 use crate::measure::Calls;
 use crate::output::{self, Answer, Files};
 use crate::run::new_run;
-use crate::{measure, verify};
+use crate::{footprint, measure, verify};
 use anyhow::Result;
 use evmscope_reports::render::terminal::Style;
 use evmscope_reports::render::{json, markdown, terminal};
@@ -45,6 +45,7 @@ pub fn run(args: &Bench, style: Style) -> Result<Answer> {
         )?);
         bar.finish_and_clear();
         run.results.extend(engines.iter().map(|v| v.result.clone()));
+        footprint::add(&mut run, engines)?;
     }
     run.ratios = stats::ratios(&run.measurements, args.modes[0].name(), THRESHOLD);
 

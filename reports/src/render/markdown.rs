@@ -1,6 +1,7 @@
 //! Tables for a pull request or a file, as GitHub reads Markdown.
 
 use super::bench;
+use super::memory;
 use super::report::{CaseReport, Notes, Report};
 use super::table::{Cell, Table};
 use crate::run::Run;
@@ -23,7 +24,12 @@ pub fn counter_diff(run: &Run, base: &str, head: &str) -> String {
 
 /// The bench table: a row a case, a column a mode, each mode against the first.
 pub fn bench(run: &Run) -> String {
-    blocks(std::iter::once(table(&bench::table(run))).chain(notes(&Notes::new(run, &[]))))
+    let memory = memory::overview(run).map(|memory| folded("memory", table(&memory)));
+    blocks(
+        std::iter::once(table(&bench::table(run)))
+            .chain(memory)
+            .chain(notes(&Notes::new(run, &[]))),
+    )
 }
 
 fn case(case: &CaseReport) -> String {
@@ -39,9 +45,13 @@ fn case(case: &CaseReport) -> String {
             .chain(facts)
             .chain([table(&case.table)])
             .chain(
-                case.dearest
-                    .iter()
-                    .map(|opcodes| folded("opcodes", table(opcodes))),
+                [
+                    ("opcodes", &case.dearest),
+                    ("memory", &case.memory),
+                    ("decoding", &case.decoding),
+                ]
+                .into_iter()
+                .filter_map(|(title, below)| Some(folded(title, table(below.as_ref()?)))),
             ),
     )
 }

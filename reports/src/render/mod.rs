@@ -10,6 +10,7 @@ pub mod export;
 pub mod html;
 pub mod json;
 pub mod markdown;
+mod memory;
 mod opcodes;
 mod report;
 mod table;

@@ -2,6 +2,7 @@
 
 use super::bench;
 use super::counters::Comparison;
+use super::memory;
 use super::opcodes;
 use super::table::{Reading, Table, Tone};
 use super::verdict::{headline, verdict};
@@ -31,6 +32,10 @@ pub(super) struct CaseReport {
     pub(super) opcodes: Option<Table>,
     /// The dearest of them, in fewer columns.
     pub(super) dearest: Option<Table>,
+    /// What it takes of memory, where that was counted.
+    pub(super) memory: Option<Table>,
+    /// What translating its contracts takes.
+    pub(super) decoding: Option<Table>,
 }
 
 /// One of the few figures that answer for the rest.
@@ -79,6 +84,8 @@ fn case(comparison: Comparison<'_>, name: &str) -> CaseReport {
         tiles: tiles(comparison, name),
         opcodes: opcodes::every(run, name, base, head),
         dearest: opcodes::dearest(run, name, base, head),
+        memory: memory::case(run, name, base, head),
+        decoding: memory::decoding(run, name),
     }
 }
 
@@ -203,6 +210,16 @@ fn legend(run: &Run, cases: &[CaseReport]) -> Vec<String> {
              samples do not tell the modes apart. Elsewhere is what belongs to no single opcode: \
              dispatch, functions that several call, and in a `match` loop the checks and the stack \
              around each; modes that differ in it by 10 % of the samples or more are not compared.",
+        ),
+        has(
+            !run.memory.is_empty(),
+            "memory: counted by the allocator in calls of their own; without the stack, of which the system gives \
+             what is touched, and without the world before the call. Decoded: stream, maps and counters.",
+        ),
+        has(
+            !run.decoding.is_empty(),
+            "decoding: every entry point at once, without a budget; repeated: the code over and over, to the \
+             greatest length that can be deployed.",
         ),
         has(
             simulated,

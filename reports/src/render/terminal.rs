@@ -1,6 +1,7 @@
 //! Tables for a terminal, within its width.
 
 use super::bench;
+use super::memory;
 use super::report::{Notes, Report};
 use super::table::{Cell, Section, Table, Tone};
 use crate::run::Run;
@@ -43,9 +44,10 @@ pub fn counter_diff(run: &Run, base: &str, head: &str, style: Style) -> String {
             .chain(facts)
             .chain(["\n".to_owned(), table(&case.table, style)])
             .chain(
-                case.dearest
-                    .iter()
-                    .flat_map(|opcodes| ["\n".to_owned(), table(opcodes, style)]),
+                [&case.dearest, &case.memory, &case.decoding]
+                    .into_iter()
+                    .flatten()
+                    .flat_map(|below| ["\n".to_owned(), table(below, style)]),
             )
             .collect()
     });
@@ -66,7 +68,12 @@ pub fn bench(run: &Run, style: Style) -> String {
     } else {
         table(&bench::narrow_table(run), style)
     };
-    blocks(std::iter::once(bench).chain(notes(&Notes::new(run, &[]), style)))
+    let memory = memory::overview(run).map(|memory| table(&memory, style));
+    blocks(
+        std::iter::once(bench)
+            .chain(memory)
+            .chain(notes(&Notes::new(run, &[]), style)),
+    )
 }
 
 /// Plain rows in columns; within `width`, where there is a limit, texts wrap inside their column.
