@@ -161,6 +161,7 @@ impl FromStr for KeccakMemo {
 #[derive(Debug)]
 pub struct Interpreter {
     mode: Mode,
+    settings: Settings,
     rules: Rules,
     stack: Stack,
     memories: memory::Pool,
@@ -178,6 +179,7 @@ impl Interpreter {
     pub fn with_settings(mode: Mode, fork: Fork, settings: Settings) -> Interpreter {
         Interpreter {
             mode,
+            settings,
             rules: Rules::of(fork),
             stack: Stack::new(),
             memories: memory::Pool::default(),
@@ -194,6 +196,11 @@ impl Interpreter {
     /// The fork.
     pub fn fork(&self) -> Fork {
         self.rules.fork
+    }
+
+    /// A new one with the same mode, fork and settings.
+    pub(crate) fn renewed(&self) -> Interpreter {
+        Interpreter::with_settings(self.mode, self.fork(), self.settings)
     }
 
     /// Drops what was learned of code and of messages, so that the next message is as the first. Memory that
@@ -290,6 +297,25 @@ impl Interpreter {
             created: returned.created,
             statistics,
         }
+    }
+}
+
+/// Whatever runs messages as an interpreter does.
+pub trait Execute {
+    /// The fork.
+    fn fork(&self) -> Fork;
+
+    /// Runs a message and all that it calls, as [`Interpreter::execute`] does.
+    fn execute(&mut self, message: Message, host: &mut dyn Host) -> Outcome;
+}
+
+impl Execute for Interpreter {
+    fn fork(&self) -> Fork {
+        Interpreter::fork(self)
+    }
+
+    fn execute(&mut self, message: Message, host: &mut dyn Host) -> Outcome {
+        Interpreter::execute(self, message, host)
     }
 }
 

@@ -2,9 +2,11 @@
 
 use crate::engine::Which;
 use crate::output;
+use crate::shard::Shard;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::error::ErrorKind;
 use clap::{ArgGroup, Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
 use evmscope_interp::{Fork, KeccakMemo, Mode, Settings, UnknownFork, statetest};
 use regex::Regex;
 use std::error::Error;
@@ -134,12 +136,19 @@ pub enum Verb {
     /// Run official state tests; compare exceptions, logs and state roots.
     #[command(after_help = COUNTING)]
     Statetest(Statetest),
+    /// Run both modes on the same messages: serve one, report every difference.
+    #[command(after_help = SHADOWING)]
+    Shadow(Shadow),
     /// Assemble a source and print the code as hex.
     Assemble(Assemble),
     /// List code as opcodes.
     Disassemble(Disassemble),
     /// Say what this machine can measure, and what would enable the rest.
     Doctor,
+    /// Print the completions of a shell.
+    Completions(Completions),
+    /// Print the manual page, or write one for each verb.
+    Man(Man),
     /// One call of a case, for the simulator to watch.
     #[command(name = crate::measure::CHILD, hide = true)]
     Simulated(Simulated),
@@ -251,6 +260,9 @@ pub struct Run {
     /// How to print.
     #[arg(long, default_value = "text")]
     pub format: Format,
+    /// Write what the interpreter tells of its work, as Prometheus text.
+    #[arg(long, value_name = "FILE", conflicts_with = "dump_ir")]
+    pub metrics: Option<PathBuf>,
     /// Write each step as a JSON line (EIP-3155), in place of the result or to FILE.
     #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true)]
     pub trace: Option<Option<PathBuf>>,
@@ -279,6 +291,9 @@ pub struct Bench {
     /// Samples of each mode, of about 10 ms.
     #[arg(long, value_name = "N", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub pairs: u32,
+    /// Only this part of the cases: the second of eight.
+    #[arg(long, value_name = "2/8", default_value_t, hide_default_value = true)]
+    pub shard: Shard,
     /// Time first calls: nothing decoded, nothing remembered; jumpdests are known, as they are to all modes.
     #[arg(long)]
     pub cold: bool,
@@ -352,9 +367,67 @@ pub struct Statetest {
     /// Only tests whose FILE::TEST this regular expression finds.
     #[arg(long, value_name = "RE")]
     pub filter: Option<Regex>,
+    /// Only this part of the files: the second of eight.
+    #[arg(long, value_name = "2/8", default_value_t, hide_default_value = true)]
+    pub shard: Shard,
     /// How to print.
     #[arg(long, default_value = "text")]
     pub format: Format,
+}
+
+const SHADOWING: &str = "\
+A difference in status, gas, refund, output or in what was changed: exit code 3.
+What a state test expects is the business of `statetest`.";
+
+#[derive(Args)]
+pub struct Shadow {
+    /// Names of cases [default: all].
+    #[arg(value_name = "CASE", conflicts_with = "state_tests")]
+    pub cases: Vec<String>,
+    #[command(flatten)]
+    pub from: CaseDir,
+    /// State tests in place of cases: files, and folders searched for *.json.
+    #[arg(long, value_name = "PATH", num_args = 1.., conflicts_with = "case_dir")]
+    pub state_tests: Vec<PathBuf>,
+    /// Only this fork of the state tests.
+    #[arg(long, value_parser = fork_of_test, requires = "state_tests")]
+    pub fork: Option<Fork>,
+    /// Only state tests whose FILE::TEST this regular expression finds.
+    #[arg(long, value_name = "RE", requires = "state_tests")]
+    pub filter: Option<Regex>,
+    /// The mode whose results are served; the other one is checked against it.
+    #[arg(long, value_name = "MODE", default_value_t = Mode::Traditional, value_parser = modes())]
+    pub serve: Mode,
+    /// Calls of each case.
+    #[arg(long, value_name = "N", default_value_t = 40, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub calls: u32,
+    /// Only this part of the cases or files: the second of eight.
+    #[arg(long, value_name = "2/8", default_value_t, hide_default_value = true)]
+    pub shard: Shard,
+    #[command(flatten)]
+    pub tuning: Tuning,
+    /// Write what the interpreters tell of their work, as Prometheus text.
+    #[arg(long, value_name = "FILE")]
+    pub metrics: Option<PathBuf>,
+    /// The fork of the mode that is checked, to see a difference.
+    #[arg(long, value_parser = forks(), hide = true)]
+    pub checked_fork: Option<Fork>,
+    /// How to print.
+    #[arg(long, default_value = "text")]
+    pub format: Format,
+}
+
+#[derive(Args)]
+pub struct Completions {
+    /// Which shell.
+    pub shell: Shell,
+}
+
+#[derive(Args)]
+pub struct Man {
+    /// Folder for the pages, one a verb [default: the main page on standard output].
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
 }
 
 fn fork_of_test(name: &str) -> Result<Fork, UnknownFork> {

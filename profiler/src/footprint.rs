@@ -4,6 +4,7 @@ use crate::case::Case;
 use crate::clock::ThreadClock;
 use crate::engine::{Engine, Which};
 use crate::heap;
+use crate::span::span;
 use crate::verify::Verified;
 use anyhow::Result;
 use evmscope_interp::{Code, Interpreter, Mode, Programs, Settings, Statistics};
@@ -27,6 +28,7 @@ const DEPLOYABLE: usize = 24_576;
 /// # Errors
 /// A case or a clock that worked before and does no longer.
 pub fn add(run: &mut Run, verified: &[Verified<'_>]) -> Result<()> {
+    let _span = span("counting memory");
     for v in verified {
         run.memory.push(memory(v)?);
     }

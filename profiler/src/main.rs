@@ -21,9 +21,13 @@ mod output;
 mod rig;
 mod run;
 mod sampling;
+mod shadow;
+mod shard;
 mod simulate;
+mod span;
 mod statetest;
 mod symbols;
+mod telemetry;
 mod verify;
 
 use anyhow::Result;
@@ -32,6 +36,7 @@ use output::Answer;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    span::start();
     let cli = match cli::parse() {
         Ok(cli) => cli,
         Err(code) => return code,
@@ -60,6 +65,9 @@ fn dispatch(cli: &Cli) -> Result<Answer> {
         Verb::Profile(args) => return cmd::profile::run(args, style),
         Verb::Opcodes(args) => return cmd::opcodes::run(args),
         Verb::Statetest(args) => return cmd::statetest::run(args),
+        Verb::Shadow(args) => return cmd::shadow::run(args),
+        Verb::Completions(args) => Ok(cmd::manual::completions(args)),
+        Verb::Man(args) => cmd::manual::man(args),
         Verb::Assemble(args) => cmd::assemble::assemble(args),
         Verb::Disassemble(args) => cmd::assemble::disassemble(args),
         Verb::Doctor => Ok(cmd::doctor::run(output::columns())),

@@ -7,6 +7,7 @@ use crate::engine::Engine;
 use crate::folding::{self, Fold};
 use crate::sampling::{self, Request};
 use crate::simulate;
+use crate::span::span;
 use crate::symbols::Symbols;
 use crate::verify::Verified;
 use anyhow::{Context, Result};
@@ -68,6 +69,7 @@ pub fn time(
     calls: Calls,
     tick: &mut dyn FnMut(),
 ) -> Result<Vec<Measurement>> {
+    let _span = span("timing");
     let clock = ThreadClock::open()?;
     let mut samples = vec![Vec::with_capacity(pairs); verified.len()];
     let mut order: Vec<usize> = (0..verified.len()).collect();
@@ -123,6 +125,7 @@ pub fn count(
     passes: usize,
     tick: &mut dyn FnMut(),
 ) -> Result<(Vec<Measurement>, Vec<Unavailable>)> {
+    let _span = span("counting");
     let clock = ThreadClock::open()?;
     let mut tally = Tally::default();
     let lengths: Vec<u64> = verified
@@ -211,6 +214,7 @@ pub struct Sampling {
 
 /// Samples an engine and folds what came.
 pub fn profile(v: &mut Verified, sampling: Sampling, symbols: &Symbols) -> Result<Profile> {
+    let _span = span("sampling");
     let clock = ThreadClock::open()?;
     let calls = (sampling.budget.as_nanos() as u64 / length(&clock, v, Calls::Warm)).clamp(1, BATCH)
         as usize;
@@ -242,6 +246,7 @@ pub fn simulate(
     v: &Verified,
     case_dir: &std::path::Path,
 ) -> Result<Vec<Measurement>, Vec<Unavailable>> {
+    let _span = span("simulating");
     let memo = v.settings.keccak_memo.name();
     let budget = v.settings.budget.to_string();
     let arguments: [&std::ffi::OsStr; 10] = [

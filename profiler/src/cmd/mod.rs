@@ -4,9 +4,11 @@ pub mod assemble;
 pub mod bench;
 pub mod doctor;
 pub mod list;
+pub mod manual;
 pub mod opcodes;
 pub mod profile;
 pub mod run;
+pub mod shadow;
 pub mod simulated;
 pub mod statetest;
 
