@@ -16,6 +16,7 @@ mod folding;
 mod measure;
 mod opcodes;
 mod output;
+mod pgo;
 mod rig;
 mod run;
 mod sampling;
@@ -61,6 +62,8 @@ fn dispatch(cli: &Cli) -> Result<Answer> {
         Verb::Assemble(args) => cmd::assemble::assemble(args),
         Verb::Disassemble(args) => cmd::assemble::disassemble(args),
         Verb::Doctor => Ok(cmd::doctor::run(output::columns())),
+        Verb::Pgo(verb) => return cmd::pgo::run(verb),
+        Verb::Trained(args) => cmd::pgo::trained::run(args),
         Verb::Simulated(args) => cmd::simulated::run(args),
     };
     text.map(Answer::success)

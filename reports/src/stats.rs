@@ -195,6 +195,43 @@ pub fn exact_ratio(base: f64, head: f64, threshold: f64) -> Option<PairedRatio> 
     })
 }
 
+/// The geometric mean of several cases' median ratios, and its 95 % interval: all cases are resampled together,
+/// the pairs of each among themselves. A case is its pairs `(base, head)`.
+///
+/// `None` where there is no case, or one without a finite ratio above 0.
+pub fn geometric_mean(cases: &[Vec<(f64, f64)>], seed: u64) -> Option<(f64, f64, f64)> {
+    let ratios = cases
+        .iter()
+        .map(|pairs| {
+            let ratios = pairs
+                .iter()
+                .map(|(b, h)| ratio(*b, *h).filter(|r| r.is_finite() && *r > 0.0));
+            ratios
+                .collect::<Option<Vec<_>>>()
+                .filter(|ratios| !ratios.is_empty())
+        })
+        .collect::<Option<Vec<_>>>()
+        .filter(|cases| !cases.is_empty())?;
+    let mean = |medians: &mut dyn Iterator<Item = f64>| {
+        (medians.map(f64::ln).sum::<f64>() / ratios.len() as f64).exp()
+    };
+    let median = mean(
+        &mut ratios
+            .iter()
+            .map(|case| middle(&sorted(case.iter().copied()))),
+    );
+    let mut random = SplitMix64(seed);
+    let means = sorted((0..RESAMPLES).map(|_| {
+        mean(&mut ratios.iter().map(|case| {
+            middle(&sorted(
+                (0..case.len()).map(|_| case[random.below(case.len())]),
+            ))
+        }))
+    }));
+    let tail = RESAMPLES / 40;
+    Some((median, means[tail - 1], means[RESAMPLES - tail]))
+}
+
 impl Ratio {
     /// Compares two measurements of one case and counter at `threshold` (0.05 is 5 %): exactly
     /// where the source is deterministic, by paired samples where it is not.

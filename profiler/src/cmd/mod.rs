@@ -5,6 +5,7 @@ pub mod bench;
 pub mod doctor;
 pub mod list;
 pub mod opcodes;
+pub mod pgo;
 pub mod profile;
 pub mod run;
 pub mod simulated;
