@@ -149,6 +149,9 @@ pub enum Verb {
     /// Calls of a case, for an instrumented binary to count.
     #[command(name = crate::pgo::train::CHILD, hide = true)]
     Trained(Trained),
+    /// Samples of this build, for the process that compares it with another.
+    #[command(name = crate::binaries::VERB, hide = true)]
+    Samples,
 }
 
 impl Verb {
@@ -404,6 +407,8 @@ pub enum Pgo {
     Merge(PgoMerge),
     /// Build with the merged profile.
     Optimize(PgoOptimize),
+    /// Time it against the release build, and say for each mode whether it helps.
+    Verify(PgoVerify),
 }
 
 /// Where the parts of a profile-guided build lie.
@@ -459,6 +464,35 @@ pub struct PgoOptimize {
     /// Functions that may be missing in the profile or differ from it, % of its functions.
     #[arg(long, value_name = "PERCENT", default_value_t = 1.0, value_parser = per_cent)]
     pub limit: f64,
+}
+
+#[derive(Args)]
+pub struct PgoVerify {
+    #[command(flatten)]
+    pub at: PgoDir,
+    #[command(flatten)]
+    pub from: CaseDir,
+    /// Cases that were not trained on, with commas between them [default: all others].
+    #[arg(long, value_name = "CASE,..", value_delimiter = ',')]
+    pub heldout: Vec<String>,
+    /// The binary to compare with [default: the release build, made by the same command].
+    #[arg(long, value_name = "FILE")]
+    pub base: Option<PathBuf>,
+    /// The binary under test [default: the optimised one in the folder].
+    #[arg(long, value_name = "FILE")]
+    pub head: Option<PathBuf>,
+    /// How often each binary is started.
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u32).range(2..=1_000))]
+    pub launches: u32,
+    /// Timed pairs of a case and mode in each launch, of about 10 ms a side.
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub pairs: u32,
+    /// Leave out the simulated instructions.
+    #[arg(long)]
+    pub no_simulate: bool,
+    /// Folder for the reports [default: reports/out/pgo].
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
 }
 
 /// The cases that are trained on where none are named: one that computes, one of tokens, one of loops, one of

@@ -3,7 +3,7 @@
 //!
 //! Owns the data model and the verdict. Building and timing is the profiler's business, layout `render::pgo`'s.
 
-use crate::run::{Rig, Unavailable};
+use crate::run::{Measurement, Rig, Unavailable, Verdict};
 use crate::stats::{self, PairedRatio};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -22,7 +22,9 @@ pub struct PgoReport {
     pub rig: Rig,
     /// What the profile was made of.
     pub profile: ProfileFacts,
-    /// Timed pairs of a case in a mode.
+    /// How often each binary was started.
+    pub launches: usize,
+    /// Timed pairs of a case in a mode, in a launch.
     pub pairs: usize,
     /// The change that verdicts are asked about: 0.02 is 2 %.
     pub threshold: f64,
@@ -66,10 +68,6 @@ pub struct Comparison {
     pub low: f64,
     /// Upper end of it.
     pub high: f64,
-    /// CPU time of a call in the release build, ns, the median.
-    pub release_ns: f64,
-    /// And in the optimised build.
-    pub optimized_ns: f64,
     /// Simulated instructions of the optimised build over those of the release build; absent where nothing was
     /// simulated.
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -77,8 +75,10 @@ pub struct Comparison {
     /// Functions whose simulated instructions changed most, where the case became slower.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub changed: Vec<ChangedFunction>,
-    /// Every pair: ns of the release build, ns of the optimised one.
-    pub samples: Vec<(f64, f64)>,
+    /// The raw times of the release build.
+    pub release: Measurement,
+    /// And of the optimised one, taken beside them.
+    pub optimized: Measurement,
 }
 
 /// A function that takes more or fewer instructions than before.
@@ -101,6 +101,8 @@ pub struct Mean {
     pub low: f64,
     /// Upper end of it.
     pub high: f64,
+    /// What the interval supports.
+    pub verdict: Verdict,
 }
 
 /// What one mode came to.
@@ -225,37 +227,22 @@ pub struct Sizes {
 }
 
 impl Comparison {
-    /// From the times of a case, taken in pairs. `None` where there is no ratio, see [`stats::paired_ratio`].
-    pub fn new(
-        case: &str,
-        mode: &str,
-        release: &[f64],
-        optimized: &[f64],
-        threshold: f64,
-    ) -> Option<Comparison> {
+    /// From the times of a case in a mode, of both builds. `None` where there is no ratio, see
+    /// [`PairedRatio::of`].
+    pub fn new(release: Measurement, optimized: Measurement, threshold: f64) -> Option<Comparison> {
         let PairedRatio {
             median, low, high, ..
-        } = stats::paired_ratio(release, optimized, threshold, stats::SEED)?;
-        let middle = |samples: &[f64]| {
-            stats::Summary::of(samples)
-                .ok()
-                .map(|summary| summary.median)
-        };
+        } = PairedRatio::of(&release, &optimized, threshold)?;
         Some(Comparison {
-            case: case.to_owned(),
-            mode: mode.to_owned(),
+            case: release.case.clone(),
+            mode: release.mode.clone(),
             median,
             low,
             high,
-            release_ns: middle(release)?,
-            optimized_ns: middle(optimized)?,
             instructions: None,
             changed: Vec::new(),
-            samples: release
-                .iter()
-                .copied()
-                .zip(optimized.iter().copied())
-                .collect(),
+            release,
+            optimized,
         })
     }
 }
@@ -278,8 +265,8 @@ impl Proof {
             .iter()
             .map(|mode| ModeMeans {
                 mode: (*mode).to_owned(),
-                training: mean(&training, mode),
-                heldout: mean(&heldout, mode),
+                training: mean(&training, mode, threshold),
+                heldout: mean(&heldout, mode, threshold),
                 heldout_instructions: instructions(&heldout, mode),
             })
             .collect();
@@ -297,15 +284,25 @@ impl Proof {
     }
 }
 
-/// The geometric mean of a mode's ratios, its interval by resampling the pairs of each case.
-fn mean(comparisons: &[Comparison], mode: &str) -> Option<Mean> {
-    let pairs: Vec<Vec<(f64, f64)>> = comparisons
+/// The geometric mean of a mode's ratios.
+fn mean(comparisons: &[Comparison], mode: &str, threshold: f64) -> Option<Mean> {
+    let cases: Vec<_> = comparisons
         .iter()
         .filter(|comparison| comparison.mode == mode)
-        .map(|comparison| comparison.samples.clone())
+        .map(|comparison| (&comparison.release, &comparison.optimized))
         .collect();
-    let (median, low, high) = stats::geometric_mean(&pairs, stats::SEED)?;
-    Some(Mean { median, low, high })
+    let PairedRatio {
+        median,
+        low,
+        high,
+        verdict,
+    } = stats::mean_of_cases(&cases, threshold)?;
+    Some(Mean {
+        median,
+        low,
+        high,
+        verdict,
+    })
 }
 
 fn instructions(comparisons: &[Comparison], mode: &str) -> Option<f64> {
@@ -322,28 +319,24 @@ fn instructions(comparisons: &[Comparison], mode: &str) -> Option<f64> {
 /// By time; where that is undecided, by the simulated instructions, if they agree with the side on which the
 /// median lies.
 fn outcome(means: &ModeMeans, threshold: f64) -> Outcome {
-    let Some(Mean { median, low, high }) = means.heldout else {
+    let Some(Mean {
+        median, verdict, ..
+    }) = means.heldout
+    else {
         return Outcome::Undecided;
     };
+    match verdict {
+        Verdict::Improved => return Outcome::Helps,
+        Verdict::Regressed => return Outcome::Hurts,
+        Verdict::Unchanged => return Outcome::NoEffect,
+        Verdict::Inconclusive => {}
+    }
     let ceiling = 1.0 + threshold;
-    let floor = ceiling.recip();
-    if median < floor && high < 1.0 {
-        return Outcome::Helps;
-    }
-    if median > ceiling && low > 1.0 {
-        return Outcome::Hurts;
-    }
-    if low >= floor && high <= ceiling {
-        return Outcome::NoEffect;
-    }
+    let within = ceiling.recip()..=ceiling;
     match means.heldout_instructions {
-        Some(ratio) if ratio < floor && median < 1.0 => Outcome::Helps,
-        Some(ratio) if ratio > ceiling && median > 1.0 => Outcome::Hurts,
-        Some(ratio)
-            if (floor..=ceiling).contains(&ratio) && (floor..=ceiling).contains(&median) =>
-        {
-            Outcome::NoEffect
-        }
+        Some(ratio) if within.contains(&ratio) && within.contains(&median) => Outcome::NoEffect,
+        Some(ratio) if ratio < *within.start() && median < 1.0 => Outcome::Helps,
+        Some(ratio) if ratio > *within.end() && median > 1.0 => Outcome::Hurts,
         _ => Outcome::Undecided,
     }
 }
@@ -351,14 +344,23 @@ fn outcome(means: &ModeMeans, threshold: f64) -> Outcome {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::counter::Counter;
 
-    fn comparison(case: &str, ratio: f64, instructions: Option<f64>) -> Comparison {
-        let release: Vec<_> = (0..30).map(|i| 100.0 + f64::from(i % 5)).collect();
-        let optimized: Vec<_> = release.iter().map(|time| time * ratio).collect();
+    fn of(case: &str, ratios: [f64; 6], instructions: Option<f64>) -> Comparison {
+        let launch = |ratio: f64| (0..5).map(|i| (100.0 + f64::from(i)) * ratio).collect();
+        let measured = |ratios: [f64; 6]| {
+            let launches: Vec<Vec<f64>> = ratios.map(launch).into();
+            Measurement::of_launches(case, "advanced", Counter::CpuTime, &launches).unwrap()
+        };
         Comparison {
             instructions,
-            ..Comparison::new(case, "advanced", &release, &optimized, 0.02).unwrap()
+            ..Comparison::new(measured([1.0; 6]), measured(ratios), 0.02).unwrap()
         }
+    }
+
+    fn comparison(case: &str, ratio: f64, instructions: Option<f64>) -> Comparison {
+        let ratios = [0.999, 1.001, 1.0, 0.998, 1.002, 1.0].map(|noise| noise * ratio);
+        of(case, ratios, instructions)
     }
 
     fn verdict(heldout: Vec<Comparison>) -> Outcome {
@@ -380,14 +382,7 @@ mod tests {
 
     #[test]
     fn instructions_break_a_tie_and_nothing_else() {
-        let noisy = |instructions| {
-            let release = [100.0, 100.0, 100.0, 100.0, 100.0, 100.0, 100.0];
-            let optimized = [80.0, 97.0, 99.0, 99.0, 99.5, 120.0, 130.0];
-            Comparison {
-                instructions,
-                ..Comparison::new("a", "advanced", &release, &optimized, 0.02).unwrap()
-            }
-        };
+        let noisy = |instructions| of("a", [0.8, 0.97, 0.99, 0.995, 1.05, 1.1], instructions);
         assert_eq!(verdict(vec![noisy(None)]), Outcome::Undecided);
         assert_eq!(verdict(vec![noisy(Some(0.95))]), Outcome::Helps);
         assert_eq!(verdict(vec![noisy(Some(1.0))]), Outcome::NoEffect);
@@ -401,12 +396,8 @@ mod tests {
 
     #[test]
     fn without_held_out_cases_nothing_is_decided() {
-        let proof = Proof::new(
-            Sizes::default(),
-            vec![comparison("a", 0.5, None)],
-            vec![],
-            0.02,
-        );
+        let trained = vec![comparison("a", 0.5, None)];
+        let proof = Proof::new(Sizes::default(), trained, vec![], 0.02);
         assert_eq!(proof.verdicts["advanced"], Outcome::Undecided);
     }
 }

@@ -8,6 +8,7 @@ pub mod opcodes;
 pub mod pgo;
 pub mod profile;
 pub mod run;
+pub mod samples;
 pub mod simulated;
 pub mod statetest;
 

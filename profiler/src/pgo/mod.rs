@@ -9,6 +9,7 @@ pub mod profile;
 pub mod sections;
 pub mod toolchain;
 pub mod train;
+pub mod verify;
 pub mod warnings;
 
 use anyhow::{Context, Result};

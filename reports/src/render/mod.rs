@@ -11,6 +11,7 @@ pub mod html;
 pub mod json;
 pub mod markdown;
 mod opcodes;
+mod pgo;
 mod report;
 mod table;
 pub mod terminal;

@@ -6,6 +6,7 @@ pub mod merge;
 pub mod optimize;
 pub mod train;
 pub mod trained;
+pub mod verify;
 
 use crate::cli::Pgo;
 use crate::output::Answer;
@@ -13,15 +14,17 @@ use crate::pgo::fingerprint::Fingerprint;
 use crate::pgo::toolchain::Compiler;
 use crate::pgo::{build as builds, noted};
 use anyhow::{Result, bail};
+use evmscope_reports::render::terminal::Style;
 use std::path::Path;
 
-pub fn run(verb: &Pgo) -> Result<Answer> {
+pub fn run(verb: &Pgo, style: Style) -> Result<Answer> {
     match verb {
         Pgo::Info(args) => info::run(args),
         Pgo::Build(args) => build::run(args).map(Answer::success),
         Pgo::Train(args) => train::run(args).map(Answer::success),
         Pgo::Merge(args) => merge::run(args).map(Answer::success),
         Pgo::Optimize(args) => optimize::run(args).map(Answer::success),
+        Pgo::Verify(args) => verify::run(args, style),
     }
 }
 
