@@ -1,6 +1,9 @@
 //! The command `evmscope`: arguments and dispatch only.
 #![deny(unsafe_code)]
 
+// Its customer `diff` follows.
+#[allow(dead_code, unused_imports)]
+mod binaries;
 mod case;
 mod census;
 mod cli;
@@ -18,6 +21,7 @@ mod heap;
 mod measure;
 mod opcodes;
 mod output;
+mod pgo;
 mod rig;
 mod run;
 mod sampling;
@@ -71,7 +75,10 @@ fn dispatch(cli: &Cli) -> Result<Answer> {
         Verb::Assemble(args) => cmd::assemble::assemble(args),
         Verb::Disassemble(args) => cmd::assemble::disassemble(args),
         Verb::Doctor => Ok(cmd::doctor::run(output::columns())),
+        Verb::Pgo(verb) => return cmd::pgo::run(verb, style),
+        Verb::Trained(args) => cmd::pgo::trained::run(args),
         Verb::Simulated(args) => cmd::simulated::run(args),
+        Verb::Samples => cmd::samples::run(),
     };
     text.map(Answer::success)
 }

@@ -240,7 +240,7 @@ fn hexadecimal(text: &str) -> Option<u64> {
 const LONGEST: usize = 72;
 
 /// A symbol's full name, without its hash.
-fn demangled(symbol: impl AsRef<str>) -> String {
+pub fn demangled(symbol: impl AsRef<str>) -> String {
     let symbol = symbol.as_ref();
     match rustc_demangle::try_demangle(symbol) {
         Ok(demangled) => format!("{demangled:#}"),

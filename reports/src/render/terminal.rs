@@ -2,8 +2,10 @@
 
 use super::bench;
 use super::memory;
+use super::pgo;
 use super::report::{Notes, Report};
 use super::table::{Cell, Section, Table, Tone};
+use crate::pgo::PgoReport;
 use crate::run::Run;
 use comfy_table::{
     Attribute, CellAlignment, Color, ColumnConstraint, ContentArrangement, ContentLineStyle,
@@ -73,6 +75,28 @@ pub fn bench(run: &Run, style: Style) -> String {
         std::iter::once(bench)
             .chain(memory)
             .chain(notes(&Notes::new(run, &[]), style)),
+    )
+}
+
+/// The proof of a profile-guided build: the verdicts first.
+pub fn pgo(report: &PgoReport, style: Style) -> String {
+    let document = pgo::Document::new(report);
+    let lines = document
+        .verdicts
+        .iter()
+        .map(|(line, tone)| words(&[line], *tone, style));
+    let verdicts = words(&[&document.headline], Tone::Plain, style) + &lines.collect::<String>();
+    let parts = document.parts.iter().map(|part| {
+        let title: Vec<_> = std::iter::once(&part.title)
+            .chain(&part.intro)
+            .map(String::as_str)
+            .collect();
+        words(&title, Tone::Plain, style) + "\n" + &table(&part.table, style)
+    });
+    blocks(
+        std::iter::once(verdicts)
+            .chain(parts)
+            .chain(notes(&document.notes, style)),
     )
 }
 
