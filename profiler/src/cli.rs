@@ -131,6 +131,8 @@ pub enum Verb {
     Bench(Bench),
     /// Time, count, sample and simulate a case; write the reports.
     Profile(Profile),
+    /// Draw where a contract spends gas, opcodes or time: its functions, lines and opcodes.
+    Flamegraph(Flamegraph),
     /// Rank the opcodes, pairs, triples and blocks that a case executes.
     Opcodes(Opcodes),
     /// Run official state tests; compare exceptions, logs and state roots.
@@ -341,9 +343,69 @@ pub struct Profile {
     #[arg(long)]
     pub no_simulate: bool,
     #[command(flatten)]
+    pub maps: SourceMaps,
+    #[command(flatten)]
     pub tuning: Tuning,
     /// Folder for the reports [default: reports/out/CASE].
     #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+}
+
+/// What is known of contracts beyond what lies beside a case.
+#[derive(Args)]
+pub struct SourceMaps {
+    /// The compiler's standard JSON output, or a build-info file of Foundry or Hardhat; may be repeated.
+    #[arg(long = "source-map", value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+}
+
+/// What the widths of a flamegraph are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Weight {
+    /// Gas, exact.
+    Gas,
+    /// Opcodes executed, exact.
+    Opcodes,
+    /// CPU time: that of each opcode, sampled, spread evenly over its executions.
+    Time,
+}
+
+/// How to give a flamegraph out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Drawing {
+    /// A picture that zooms and searches in a browser.
+    Svg,
+    /// A stack a line and its weight.
+    Folded,
+}
+
+#[derive(Args)]
+pub struct Flamegraph {
+    /// Name of a case.
+    pub case: String,
+    #[command(flatten)]
+    pub from: CaseDir,
+    /// What the widths are.
+    #[arg(long, default_value = "gas")]
+    pub weight: Weight,
+    /// The mode that is sampled for the weight `time`.
+    #[arg(long, value_name = "MODE", default_value_t = Mode::Advanced, value_parser = modes())]
+    pub mode: Mode,
+    /// Time to sample, ms.
+    #[arg(long, value_name = "MS", default_value_t = 1_500, value_parser = clap::value_parser!(u64).range(1..=600_000))]
+    pub sample_ms: u64,
+    /// Samples a second.
+    #[arg(long, value_name = "N", default_value_t = 1_999, value_parser = clap::value_parser!(u32).range(1..=20_000))]
+    pub hz: u32,
+    #[command(flatten)]
+    pub maps: SourceMaps,
+    #[command(flatten)]
+    pub tuning: Tuning,
+    /// How to give it out.
+    #[arg(long, default_value = "svg")]
+    pub format: Drawing,
+    /// File to write [default: reports/out/CASE/flame-evm-WEIGHT.svg].
+    #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
 }
 

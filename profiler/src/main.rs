@@ -10,6 +10,7 @@ mod cli;
 mod clock;
 mod cmd;
 mod confinement;
+mod contracts;
 mod counters;
 mod doctor;
 mod eip3155;
@@ -67,6 +68,7 @@ fn dispatch(cli: &Cli) -> Result<Answer> {
         Verb::Run(args) => return cmd::run::run(args),
         Verb::Bench(args) => return cmd::bench::run(args, style),
         Verb::Profile(args) => return cmd::profile::run(args, style),
+        Verb::Flamegraph(args) => return cmd::flamegraph::run(args),
         Verb::Opcodes(args) => return cmd::opcodes::run(args),
         Verb::Statetest(args) => return cmd::statetest::run(args),
         Verb::Shadow(args) => return cmd::shadow::run(args),
