@@ -8,10 +8,11 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 BIN   := $(TARGET)/release/evmscope
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build profile bench doctor test test-pmu check fuzz memcheck cases clean
+.PHONY: help setup build profile bench diff check-targets doctor test test-pmu check fuzz memcheck cases clean
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo "  BASE=COMMIT    what diff compares against (origin/main); CASES=A,B and THRESHOLD=5% are its options"
 	@echo "  CASE=NAME      the case of profile and bench (profile: snailtracer, bench: all)"
 
 setup:
@@ -27,6 +28,23 @@ profile: build ## profile CASE: counters, flamegraphs and the counter-diff table
 
 bench: build ## time all cases (or CASE) in both modes and in revm
 	$(BIN) bench $(if $(filter command environment,$(firstword $(origin CASE))),$(CASE)) --modes traditional,advanced,revm
+
+# The base is built in a worktree of its own and with its own target folder, so that only what changed is
+# built again the next time; the worktree is removed whatever comes.
+BASE ?= origin/main
+BASE_TREE := $(abspath $(TARGET))/base-tree
+BASE_TARGET := $(abspath $(TARGET))/base
+
+diff: build ## what changed since BASE: both binaries measured in turn, reports/out/diff.md
+	@git rev-parse --verify --quiet "$(BASE)^{commit}" >/dev/null || { echo "error: $(BASE) is no commit here: fetch it, or name another with BASE=..." >&2; exit 1; }
+	@git worktree remove --force "$(BASE_TREE)" 2>/dev/null; git worktree prune; \
+	trap 'git worktree remove --force "$(BASE_TREE)"' EXIT; trap 'exit 130' INT TERM; \
+	git worktree add --quiet --detach "$(BASE_TREE)" "$(BASE)" && \
+	(cd "$(BASE_TREE)" && CARGO_TARGET_DIR="$(BASE_TARGET)" $(CARGO) build --release --locked -p evmscope) && \
+	$(BIN) diff "$(BASE_TARGET)/release/evmscope" $(BIN) $(if $(CASES),--cases $(CASES)) $(if $(THRESHOLD),--threshold $(THRESHOLD)) $(DIFF_OPTIONS)
+
+check-targets: build ## hold what this machine measures against reports/targets.toml and the baseline
+	$(BIN) check
 
 doctor: build ## what this machine can measure, and what would enable the rest
 	$(BIN) doctor

@@ -8,15 +8,18 @@ use crate::folding::{self, Fold};
 use crate::opcodes;
 use crate::sampling::{self, Request};
 use crate::simulate;
+use crate::span::span;
 use crate::symbols::Symbols;
 use crate::verify::Verified;
 use anyhow::{Context, Result};
+use evmscope_interp::Settings;
 use evmscope_reports::counter::Counter;
 use evmscope_reports::run::{Measurement, Profile, Unavailable};
 use rand::SeedableRng;
 use rand::rngs::SmallRng;
 use rand::seq::SliceRandom;
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
@@ -69,6 +72,7 @@ pub fn time(
     calls: Calls,
     tick: &mut dyn FnMut(),
 ) -> Result<Vec<Measurement>> {
+    let _span = span("timing");
     let clock = ThreadClock::open()?;
     let mut samples = vec![Vec::with_capacity(pairs); verified.len()];
     let mut order: Vec<usize> = (0..verified.len()).collect();
@@ -147,6 +151,7 @@ pub fn count(
     passes: usize,
     tick: &mut dyn FnMut(),
 ) -> Result<(Vec<Measurement>, Vec<Unavailable>)> {
+    let _span = span("counting");
     let clock = ThreadClock::open()?;
     let mut tally = Tally::default();
     let lengths: Vec<u64> = verified
@@ -235,6 +240,7 @@ pub struct Sampling {
 
 /// Samples an engine and folds what came.
 pub fn profile(v: &mut Verified, sampling: Sampling, symbols: &Symbols) -> Result<Profile> {
+    let _span = span("sampling");
     let clock = ThreadClock::open()?;
     let calls = (sampling.budget.as_nanos() as u64 / length(&clock, v, Calls::Warm)).clamp(1, BATCH)
         as usize;
@@ -273,20 +279,8 @@ pub fn simulate(
     case_dir: &std::path::Path,
     symbols: &Symbols,
 ) -> Result<SimulatedCall, Vec<Unavailable>> {
-    let memo = v.settings.keccak_memo.name();
-    let budget = v.settings.budget.to_string();
-    let arguments: [&std::ffi::OsStr; 10] = [
-        CHILD.as_ref(),
-        v.case.name.as_ref(),
-        "--mode".as_ref(),
-        v.which.name().as_ref(),
-        "--case-dir".as_ref(),
-        case_dir.as_ref(),
-        "--keccak-memo".as_ref(),
-        memo.as_ref(),
-        "--budget".as_ref(),
-        budget.as_ref(),
-    ];
+    let _span = span("simulating");
+    let arguments = simulated_arguments(&v.case.name, v.which.name(), v.settings, case_dir);
     let simulated = simulate::simulate(arguments).map_err(|error| error.unavailable())?;
     let measurements = simulated
         .readings
@@ -318,6 +312,27 @@ pub fn simulate(
     })
 }
 
+/// The command line of the child that makes one call of a case.
+pub fn simulated_arguments(
+    case: &str,
+    mode: &str,
+    settings: Settings,
+    case_dir: &std::path::Path,
+) -> [OsString; 10] {
+    [
+        CHILD.into(),
+        case.into(),
+        "--mode".into(),
+        mode.into(),
+        "--case-dir".into(),
+        case_dir.into(),
+        "--keccak-memo".into(),
+        settings.keccak_memo.name().into(),
+        "--budget".into(),
+        settings.budget.to_string().into(),
+    ]
+}
+
 /// The hidden verb that [`simulate()`] starts under the simulator.
 pub const CHILD: &str = "__simulated";
 
@@ -335,7 +350,7 @@ mod tests {
     use crate::engine::Which;
     use crate::verify::verify;
     use alloy_primitives::{Bytes, hex};
-    use evmscope_interp::{Fork, Settings};
+    use evmscope_interp::Fork;
 
     #[test]
     fn cold_calls_come_out_as_warm_ones() {

@@ -41,6 +41,9 @@ pub fn columns() -> Option<u16> {
 /// Between the lines of one error: they stand below each other, behind the word that the first one gets.
 pub const NEXT_LINE: &str = "\n       ";
 
+/// Exit code of a comparison that was made and came out badly.
+const APART: u8 = 3;
+
 /// What a verb has to say on standard output, and how the process ends after it.
 pub struct Answer {
     pub text: String,
@@ -66,11 +69,10 @@ impl Answer {
         }
     }
 
-    /// A limit that was asked about is exceeded, as the text says.
-    pub fn exceeded(text: String) -> Answer {
-        const EXCEEDED: u8 = 3;
+    /// Two things that must be alike, or as fast, are not.
+    pub fn apart(text: String) -> Answer {
         Answer {
-            code: ExitCode::from(EXCEEDED),
+            code: ExitCode::from(APART),
             ..Answer::success(text)
         }
     }

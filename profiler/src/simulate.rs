@@ -5,6 +5,7 @@
 //! are deterministic, and none of them is a hardware figure.
 
 use crate::counters::Reading;
+use crate::symbols;
 use evmscope_reports::counter::{Counter, Source};
 use evmscope_reports::run::Unavailable;
 use std::collections::{BTreeMap, HashMap};
@@ -111,18 +112,54 @@ pub struct Simulated {
 pub fn simulate(
     arguments: impl IntoIterator<Item = impl AsRef<OsStr>>,
 ) -> Result<Simulated, SimulateError> {
+    let own = std::env::current_exe()?;
+    let text = callgrind(&own, &["--dump-instr=yes"], arguments)?;
+    Ok(Simulated {
+        readings: totals(&text)?,
+        instructions: by_address(&text, &own)?,
+    })
+}
+
+/// What the measured region took, and which function how much of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Instructions {
+    /// In all.
+    pub total: u64,
+    /// In each function alone, by its path.
+    pub functions: BTreeMap<String, u64>,
+}
+
+/// Simulates another build of this program, and returns instructions only.
+pub fn instructions(
+    program: &Path,
+    arguments: impl IntoIterator<Item = impl AsRef<OsStr>>,
+) -> Result<Instructions, SimulateError> {
+    let text = callgrind(program, &[], arguments)?;
+    let total = totals(&text)?;
+    let total = total
+        .iter()
+        .find(|reading| reading.counter == Counter::SimInstructions)
+        .ok_or(SimulateError::Output("Ir"))?;
+    Ok(Instructions {
+        total: total.value as u64,
+        functions: functions(&text),
+    })
+}
+
+fn callgrind(
+    program: &Path,
+    options: &[&str],
+    arguments: impl IntoIterator<Item = impl AsRef<OsStr>>,
+) -> Result<String, SimulateError> {
     let folder = tempfile::tempdir()?;
     let file = folder.path().join("callgrind.out");
     let output = Command::new("valgrind")
-        .args([
-            "--tool=callgrind",
-            "--collect-atstart=no",
-            "--dump-instr=yes",
-        ])
+        .args(["--tool=callgrind", "--collect-atstart=no"])
+        .args(options)
         .arg(format!("--toggle-collect={REGION}"))
         .args(MODEL)
         .arg(argument("--callgrind-out-file=", &file))
-        .arg(std::env::current_exe()?)
+        .arg(program)
         .args(arguments)
         .output()
         .map_err(|error| match error.kind() {
@@ -130,11 +167,7 @@ pub fn simulate(
             _ => SimulateError::Io(error),
         })?;
     check(&output)?;
-    let text = fs::read_to_string(file)?;
-    Ok(Simulated {
-        readings: totals(&text)?,
-        instructions: by_address(&text, &std::env::current_exe()?)?,
-    })
+    Ok(fs::read_to_string(file)?)
 }
 
 /// Reads the instructions at each address of one object (Callgrind Format Specification). The cost line
@@ -245,6 +278,53 @@ fn totals(text: &str) -> Result<Vec<Reading>, SimulateError> {
     }
 }
 
+/// A function's path without the compiler's hash and without the depth of its recursion (`'2`).
+fn plain(name: &str) -> String {
+    let name = match name.rsplit_once('\'') {
+        Some((name, depth)) if depth.bytes().all(|b| b.is_ascii_digit()) => name,
+        _ => name,
+    };
+    let name = symbols::demangled(name);
+    match name.rsplit_once("::h") {
+        Some((path, hash)) if hash.len() == 16 && hash.bytes().all(|b| b.is_ascii_hexdigit()) => {
+            path.to_owned()
+        }
+        _ => name,
+    }
+}
+
+/// Reads the cost lines of the same file: a function's own, the first event, which is instructions. Names are
+/// written out once and numbered from then on; a line after `calls=` is what a callee took.
+fn functions(text: &str) -> BTreeMap<String, u64> {
+    let mut names: BTreeMap<&str, String> = BTreeMap::new();
+    let mut costs: BTreeMap<String, u64> = BTreeMap::new();
+    let (mut current, mut of_callee) = ("", false);
+    for line in text.lines() {
+        let (own, named) = (line.strip_prefix("fn="), line.strip_prefix("cfn="));
+        if let Some(name) = own.or(named) {
+            let (number, name) = name.split_once(' ').unwrap_or((name, ""));
+            if !name.is_empty() {
+                names.insert(number, plain(name));
+            }
+            if own.is_some() {
+                current = number;
+            }
+        } else if line.starts_with("calls=") {
+            of_callee = true;
+        } else if line.starts_with(|c: char| c.is_ascii_digit() || "+-*".contains(c)) {
+            let cost = line
+                .split_whitespace()
+                .nth(1)
+                .and_then(|cost| cost.parse::<u64>().ok());
+            if let (false, Some(cost), Some(name)) = (of_callee, cost, names.get(current)) {
+                *costs.entry(name.clone()).or_default() += cost;
+            }
+            of_callee = false;
+        }
+    }
+    costs
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -334,6 +414,14 @@ mod tests {
         );
         assert_eq!(by_address(text, Path::new("/bin/you")).unwrap(), []);
         assert!(by_address("ob=(1) /bin/me\n-9 1 1\n", Path::new("/bin/me")).is_err());
+    }
+
+    #[test]
+    fn instructions_are_told_by_function_and_callees_count_for_themselves() {
+        let text = "events: Ir Dr\nfn=(1) a::f::h0123456789abcdef\n10 5 1\n+1 7 0\ncfn=(2) g'2\ncalls=1 20\n\
+                    * 90 4\n-2 1\n\nfn=(2)\n20 90 4\n\nfn=(1)\n12 2 0\n\ntotals: 105 9\n";
+        let expected = [("a::f".to_owned(), 15), ("g".to_owned(), 90)];
+        assert_eq!(functions(text), BTreeMap::from(expected));
     }
 
     #[test]

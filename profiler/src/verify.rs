@@ -5,6 +5,7 @@ use crate::case::{Case, Expected};
 use crate::engine::{CallOutcome, Engine, Which};
 use crate::opcodes::Executed;
 use crate::output;
+use crate::span::span;
 use anyhow::{Result, bail};
 use evmscope_interp::Settings;
 use evmscope_reports::run::CaseResult;
@@ -31,6 +32,7 @@ pub fn verify<'a>(
     engines: &[Which],
     settings: Settings,
 ) -> Result<Vec<Verified<'a>>> {
+    let _span = span("verifying");
     let scene = case.scene()?;
     let judges = match case.expected {
         Expected::Stated { .. } => engines,

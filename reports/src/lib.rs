@@ -5,9 +5,11 @@
 #![forbid(unsafe_code)]
 
 pub mod change;
+pub mod check;
 pub mod counter;
 pub mod diff;
 pub mod format;
+pub mod pgo;
 pub mod render;
 pub mod run;
 pub mod stats;

@@ -226,11 +226,59 @@ pub fn paired_ratio(base: &[f64], head: &[f64], threshold: f64, seed: u64) -> Op
 pub fn grouped_ratio(base: &[&[f64]], head: &[&[f64]], threshold: f64) -> Option<PairedRatio> {
     let launches = logarithms(base, head)?;
     let medians: Vec<f64> = launches.iter().map(|launch| middle(launch)).collect();
-    let figure = mean(&medians);
-    let reach = student(medians.len())? * standard_error(&medians);
+    of_launches(&medians, launches.iter().map(Vec::len).sum(), threshold)
+}
+
+/// The geometric mean of the ratios of several cases, a pair of measurements `(base, head)` each, that were
+/// taken in the same launches: the figure of a launch is the mean over its cases, and the rest as in
+/// [`grouped_ratio`].
+///
+/// `None` as there, where there is no case, and where cases differ in the number of their launches.
+pub fn mean_of_cases(
+    cases: &[(&Measurement, &Measurement)],
+    threshold: f64,
+) -> Option<PairedRatio> {
+    let of_case = |(base, head): &(&Measurement, &Measurement)| {
+        let launches = logarithms(&base.by_launch(), &head.by_launch())?;
+        let pairs: usize = launches.iter().map(Vec::len).sum();
+        Some((
+            launches
+                .iter()
+                .map(|launch| middle(launch))
+                .collect::<Vec<_>>(),
+            pairs,
+        ))
+    };
+    let cases = cases.iter().map(of_case).collect::<Option<Vec<_>>>()?;
+    let (first, _) = cases.first()?;
+    if cases
+        .iter()
+        .any(|(medians, _)| medians.len() != first.len())
+    {
+        return None;
+    }
+    let of_launch = |launch: usize| {
+        mean(
+            &cases
+                .iter()
+                .map(|(medians, _)| medians[launch])
+                .collect::<Vec<_>>(),
+        )
+    };
+    let means: Vec<f64> = (0..first.len()).map(of_launch).collect();
+    of_launches(
+        &means,
+        cases.iter().map(|(_, pairs)| pairs).sum(),
+        threshold,
+    )
+}
+
+/// From one logarithm a launch.
+fn of_launches(medians: &[f64], pairs: usize, threshold: f64) -> Option<PairedRatio> {
+    let figure = mean(medians);
+    let reach = student(medians.len())? * standard_error(medians);
     let [median, low, high] = [figure, figure - reach, figure + reach].map(f64::exp);
-    let pairs: usize = launches.iter().map(Vec::len).sum();
-    let verdict = if launches.len() < MIN_LAUNCHES || pairs < MIN_PAIRS {
+    let verdict = if medians.len() < MIN_LAUNCHES || pairs < MIN_PAIRS {
         Verdict::Inconclusive
     } else {
         verdict(median, low, high, threshold)

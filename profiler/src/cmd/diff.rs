@@ -29,7 +29,7 @@ pub fn run(args: &Diff, style: Style) -> Result<Answer> {
     ])?;
     let text = terminal::diff(&changes, style) + &listed(&paths);
     Ok(match changes.regressed() {
-        true => Answer::exceeded(text),
+        true => Answer::apart(text),
         false => Answer::success(text),
     })
 }

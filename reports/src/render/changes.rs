@@ -335,7 +335,7 @@ fn noise_table(changes: &Changes) -> Table {
 
 fn unavailable(changes: &Changes) -> Table {
     let of = |side: &'static str, run: &Run| {
-        let missing = super::report::unavailable(run).into_iter();
+        let missing = super::report::unavailable(&run.unavailable).into_iter();
         let rows = missing.map(|(reason, counters)| {
             vec![Cell::new(side), Cell::new(counters), Cell::new(reason)]
         });

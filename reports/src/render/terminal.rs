@@ -2,9 +2,13 @@
 
 use super::bench;
 use super::changes::Diff;
+use super::memory;
+use super::pgo;
 use super::report::{Notes, Report};
 use super::table::{Cell, Section, Table, Tone};
 use crate::change::Changes;
+use crate::check::Finding;
+use crate::pgo::PgoReport;
 use crate::run::Run;
 use comfy_table::{
     Attribute, CellAlignment, Color, ColumnConstraint, ContentArrangement, ContentLineStyle,
@@ -45,9 +49,10 @@ pub fn counter_diff(run: &Run, base: &str, head: &str, style: Style) -> String {
             .chain(facts)
             .chain(["\n".to_owned(), table(&case.table, style)])
             .chain(
-                case.dearest
-                    .iter()
-                    .flat_map(|opcodes| ["\n".to_owned(), table(opcodes, style)]),
+                [&case.dearest, &case.memory, &case.decoding]
+                    .into_iter()
+                    .flatten()
+                    .flat_map(|below| ["\n".to_owned(), table(below, style)]),
             )
             .collect()
     });
@@ -68,7 +73,34 @@ pub fn bench(run: &Run, style: Style) -> String {
     } else {
         table(&bench::narrow_table(run), style)
     };
-    blocks(std::iter::once(bench).chain(notes(&Notes::new(run, &[]), style)))
+    let memory = memory::overview(run).map(|memory| table(&memory, style));
+    blocks(
+        std::iter::once(bench)
+            .chain(memory)
+            .chain(notes(&Notes::new(run, &[]), style)),
+    )
+}
+
+/// The proof of a profile-guided build: the verdicts first.
+pub fn pgo(report: &PgoReport, style: Style) -> String {
+    let document = pgo::Document::new(report);
+    let lines = document
+        .verdicts
+        .iter()
+        .map(|(line, tone)| words(&[line], *tone, style));
+    let verdicts = words(&[&document.headline], Tone::Plain, style) + &lines.collect::<String>();
+    let parts = document.parts.iter().map(|part| {
+        let title: Vec<_> = std::iter::once(&part.title)
+            .chain(&part.intro)
+            .map(String::as_str)
+            .collect();
+        words(&title, Tone::Plain, style) + "\n" + &table(&part.table, style)
+    });
+    blocks(
+        std::iter::once(verdicts)
+            .chain(parts)
+            .chain(notes(&document.notes, style)),
+    )
 }
 
 /// What changed between two runs: the verdict, times, and the opcodes that changed most.
@@ -88,6 +120,38 @@ pub fn diff(changes: &Changes, style: Style) -> String {
         .chain(opcodes.map(|(_, opcodes)| table(opcodes, style)))
         .chain([words(&[&diff.noise], Tone::Plain, style) + &words(&legend, Tone::Faint, style)]),
     )
+}
+
+/// What was checked, a row each, and how many of them hold.
+pub fn findings(findings: &[Finding], style: Style) -> String {
+    let row = |finding: &Finding| {
+        let (mark, tone) = match finding.holds {
+            true => ("holds", Tone::Good),
+            false => ("FAILS", Tone::Bad),
+        };
+        vec![
+            Cell::new(&finding.what),
+            Cell::new(&finding.found),
+            Cell::new(&finding.asked),
+            Cell::new(&finding.margin),
+            Cell::new(mark).tone(tone),
+        ]
+    };
+    let header = ["checked", "found", "asked for", "margin", ""];
+    let body = Table {
+        header: header.map(str::to_owned).to_vec(),
+        section_header: None,
+        sections: vec![Section {
+            title: None,
+            rows: findings.iter().map(row).collect(),
+        }],
+    };
+    let failing = findings.iter().filter(|finding| !finding.holds).count();
+    let (sum, tone) = match failing {
+        0 => (format!("All {} hold.", findings.len()), Tone::Good),
+        n => (format!("{n} of {} fail.", findings.len()), Tone::Bad),
+    };
+    blocks([table(&body, style), words(&[&sum], tone, style)].into_iter())
 }
 
 /// Plain rows in columns; within `width`, where there is a limit, texts wrap inside their column.

@@ -1,0 +1,95 @@
+//! `evmscope check`: a run, measured now or given, held against the targets and the baseline.
+
+use super::{bench, cases, listed};
+use crate::case::Shelf;
+use crate::cli::Check;
+use crate::engine::Which;
+use crate::measure::Calls;
+use crate::output::{Answer, Files};
+use anyhow::{Context, Result, anyhow};
+use evmscope_interp::Mode;
+use evmscope_reports::Run;
+use evmscope_reports::check::{Finding, Targets, against_baseline, against_targets};
+use evmscope_reports::render::terminal::Style;
+use evmscope_reports::render::{json, terminal};
+use std::fs;
+use std::io::ErrorKind;
+use std::path::Path;
+
+const MODES: [Which; 2] = [Which::Ours(Mode::Traditional), Which::Ours(Mode::Advanced)];
+
+pub fn run(args: &Check, style: Style) -> Result<Answer> {
+    let text = read(&args.targets)?.ok_or_else(|| {
+        anyhow!(
+            "cannot read {}: it does not exist; name another with --targets",
+            args.targets.display()
+        )
+    })?;
+    let targets: Targets =
+        toml::from_str(&text).with_context(|| format!("in {}", args.targets.display()))?;
+    let baseline = read(&args.baseline)?
+        .map(|text| read_run(&text, &args.baseline))
+        .transpose()?;
+    let files = match args.update {
+        true => Some(Files::beside(&args.baseline)?),
+        false => None,
+    };
+
+    let run = match &args.run {
+        Some(path) => {
+            let text = fs::read_to_string(path)
+                .with_context(|| format!("cannot read {}", path.display()))?;
+            read_run(&text, path)?
+        }
+        None => measured(args)?,
+    };
+
+    let mut findings = against_targets(&run, &targets);
+    match (&files, &baseline) {
+        // It becomes the baseline, whatever the one before says.
+        (Some(_), _) => {}
+        (None, Some(baseline)) => findings.extend(against_baseline(baseline, &run)),
+        (None, None) => findings.push(no_baseline(&args.baseline)),
+    }
+    let mut text = terminal::findings(&findings, style);
+    if let Some(files) = files {
+        text += &listed(&[files.write(&args.baseline, &json::write(&run)?)?]);
+    }
+    Ok(match findings.iter().all(|finding| finding.holds) {
+        true => Answer::success(text),
+        false => Answer::apart(text),
+    })
+}
+
+fn measured(args: &Check) -> Result<Run> {
+    let Shelf { cases, unreadable } = cases(&args.from, &[])?;
+    if let Some(unreadable) = unreadable.into_iter().next() {
+        return Err(unreadable.error);
+    }
+    let (pairs, settings) = (args.pairs as usize, args.tuning.settings());
+    bench::measure_all(&cases, &MODES, pairs, settings, Calls::Warm)
+}
+
+/// What a file holds; none where there is no such file.
+fn read(path: &Path) -> Result<Option<String>> {
+    match fs::read_to_string(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        read => read
+            .map(Some)
+            .with_context(|| format!("cannot read {}", path.display())),
+    }
+}
+
+fn read_run(text: &str, path: &Path) -> Result<Run> {
+    json::read(text).map_err(|error| anyhow!("{}: {error}", path.display()))
+}
+
+fn no_baseline(path: &Path) -> Finding {
+    Finding {
+        what: "baseline".to_owned(),
+        found: format!("no {}", path.display()),
+        asked: "none; --update makes one".to_owned(),
+        margin: String::new(),
+        holds: true,
+    }
+}

@@ -1,0 +1,285 @@
+//! Holds a run against what is promised (targets) and against a run from before (the baseline).
+//!
+//! Owns the rules and the margins. Measuring, and reading the files, is the profiler's business.
+
+use crate::change::{Changes, Taken};
+use crate::counter::Counter::CpuTime;
+use crate::format;
+use crate::run::{Ratio, Run, Verdict};
+use serde::Deserialize;
+use std::collections::BTreeMap;
+
+/// The modes whose ratio is promised: the head against the base.
+const BASE: &str = "traditional";
+const HEAD: &str = "advanced";
+/// A change against the baseline up to this is none.
+const THRESHOLD: f64 = 0.05;
+
+/// What is promised: the contents of `reports/targets.toml`.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Targets {
+    /// Which modes remember hashes in a run that the promises are about.
+    pub keccak_memo: String,
+    /// Most decoded bytes for a byte of code.
+    pub memory_ratio: f64,
+    /// Most time to decode the longest code of the run, ms.
+    pub decode_ms: f64,
+    /// By case.
+    pub cases: BTreeMap<String, Speedup>,
+}
+
+/// How many times as fast the advanced mode is as the traditional one.
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Speedup {
+    /// Below it the check fails.
+    pub least: f64,
+    /// What is aimed at.
+    #[serde(default)]
+    pub target: Option<f64>,
+    /// What would be a feat.
+    #[serde(default)]
+    pub stretch: Option<f64>,
+}
+
+/// One thing that was checked.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Finding {
+    /// What it is about: a case, or all of them.
+    pub what: String,
+    /// What was found.
+    pub found: String,
+    /// What is asked for.
+    pub asked: String,
+    /// How far the one is from the other; empty where there is no distance.
+    pub margin: String,
+    /// Whether it holds.
+    pub holds: bool,
+}
+
+/// Everything that is promised, a finding each; cases of the targets first, by name.
+pub fn against_targets(run: &Run, targets: &Targets) -> Vec<Finding> {
+    let mut findings = vec![settings(run, targets)];
+    findings.extend(
+        targets
+            .cases
+            .iter()
+            .map(|(case, asked)| speedup(run, case, *asked)),
+    );
+    let not_slower = Speedup {
+        least: 1.0,
+        target: None,
+        stretch: None,
+    };
+    let others = run
+        .cases()
+        .into_iter()
+        .filter(|case| !targets.cases.contains_key(*case));
+    findings.extend(others.map(|case| speedup(run, case, not_slower)));
+    findings.extend(
+        targets
+            .cases
+            .keys()
+            .map(|case| memory(run, case, targets.memory_ratio)),
+    );
+    findings.push(decoding(run, targets.decode_ms));
+    findings
+}
+
+fn settings(run: &Run, targets: &Targets) -> Finding {
+    let settings = run.settings.as_ref();
+    let cold = settings.is_some_and(|it| it.cold);
+    let found = settings.map_or_else(|| "not stated".to_owned(), |it| it.keccak_memo.clone());
+    Finding {
+        what: "keccak memo".to_owned(),
+        holds: found == targets.keccak_memo && !cold,
+        found: if cold {
+            format!("{found}, cold calls")
+        } else {
+            found
+        },
+        asked: format!("{}, warm calls", targets.keccak_memo),
+        margin: String::new(),
+    }
+}
+
+/// It fails where the whole interval lies below what is asked for: noise alone brings no failure, and hides
+/// none for long.
+fn speedup(run: &Run, case: &str, asked: Speedup) -> Finding {
+    let times = format::times;
+    let mut wanted = format!("at least {}", times(asked.least));
+    for (name, value) in [("target", asked.target), ("stretch", asked.stretch)] {
+        wanted += &value.map_or_else(String::new, |value| format!(", {name} {}", times(value)));
+    }
+    let absent = |why: &str| Finding {
+        what: format!("{case}: speed"),
+        found: why.to_owned(),
+        asked: wanted.clone(),
+        margin: String::new(),
+        holds: false,
+    };
+    if !run.cases().contains(&case) {
+        return absent("absent");
+    }
+    let Some(Ratio {
+        median, low, high, ..
+    }) = run.ratio(case, BASE, HEAD, CpuTime)
+    else {
+        return absent("not timed in both modes");
+    };
+    let (speed, least, most) = (median.recip(), high.recip(), low.recip());
+    let reached = [("stretch", asked.stretch), ("target", asked.target)];
+    let reached = reached
+        .iter()
+        .find(|(_, value)| value.is_some_and(|value| speed >= value));
+    let reached = match reached {
+        Some((name, _)) => format!(", {name} reached"),
+        None if speed < asked.least && most >= asked.least => ", undecided".to_owned(),
+        None => String::new(),
+    };
+    Finding {
+        what: format!("{case}: speed"),
+        found: format!(
+            "{} [{}, {}]{reached}",
+            times(speed),
+            format::factor_digits(least),
+            format::factor_digits(most)
+        ),
+        asked: wanted,
+        margin: format::change(speed / asked.least),
+        holds: most >= asked.least,
+    }
+}
+
+fn memory(run: &Run, case: &str, limit: f64) -> Finding {
+    let programs = run
+        .memory_use(case, HEAD)
+        .and_then(|used| used.programs.as_ref());
+    let asked = format!("at most {limit} decoded bytes a byte of code");
+    let what = format!("{case}: memory");
+    match programs {
+        Some(programs) => Finding {
+            what,
+            found: format!("{:.2}", programs.greatest_ratio),
+            asked,
+            margin: format::change(programs.greatest_ratio / limit),
+            holds: programs.greatest_ratio <= limit,
+        },
+        None => Finding {
+            what,
+            found: "absent".to_owned(),
+            asked,
+            margin: String::new(),
+            holds: false,
+        },
+    }
+}
+
+fn decoding(run: &Run, limit_ms: f64) -> Finding {
+    let what = "longest code: decoding".to_owned();
+    let asked = format!("at most {limit_ms} ms");
+    match run.decoding.iter().max_by_key(|it| it.code_bytes) {
+        Some(longest) => Finding {
+            what,
+            found: format!(
+                "{} for {} ({})",
+                format::quantity(longest.time, "ns"),
+                format::bytes(longest.code_bytes),
+                longest.case
+            ),
+            asked,
+            margin: format::change(longest.time / (limit_ms * 1e6)),
+            holds: longest.time <= limit_ms * 1e6,
+        },
+        None => Finding {
+            what,
+            found: "absent".to_owned(),
+            asked,
+            margin: String::new(),
+            holds: false,
+        },
+    }
+}
+
+/// What became worse since the baseline: time on the same class of machine, and everywhere what is counted.
+pub fn against_baseline(baseline: &Run, run: &Run) -> Vec<Finding> {
+    let changes = Changes::of(
+        baseline.clone(),
+        run.clone(),
+        None,
+        Taken::Apart,
+        THRESHOLD,
+        &[],
+    );
+    let mut findings = Vec::new();
+    if let Some(why) = &changes.no_verdict {
+        findings.push(Finding {
+            what: "baseline".to_owned(),
+            found: why.clone(),
+            asked: "only what is counted is held against it".to_owned(),
+            margin: String::new(),
+            holds: true,
+        });
+    }
+    for change in &changes.changes {
+        let finding = |found: String, asked: &str, margin: String, holds| Finding {
+            what: format!("{}, {}: baseline", change.case, change.mode),
+            found,
+            asked: asked.to_owned(),
+            margin,
+            holds,
+        };
+        let work = |run: &Run| {
+            run.result(&change.case, &change.mode)
+                .map(|it| (it.status.clone(), it.gas_used, it.output_hash.clone()))
+        };
+        let decoded = |run: &Run| {
+            let used = run.memory_use(&change.case, &change.mode)?;
+            Some(used.programs.as_ref()?.decoded_bytes as f64)
+        };
+        if work(run).is_none() {
+            findings.push(finding(
+                "absent".to_owned(),
+                "what the baseline has",
+                String::new(),
+                false,
+            ));
+            continue;
+        }
+        if work(baseline).is_some() && work(baseline) != work(run) {
+            findings.push(finding(
+                "other work".to_owned(),
+                "status, gas and output",
+                String::new(),
+                false,
+            ));
+        }
+        if let (Some(before), Some(after)) = (decoded(baseline), decoded(run)) {
+            let ratio = after / before.max(1.0);
+            let found = format!("{} decoded", format::bytes(after as u64));
+            let holds = ratio <= 1.0 + THRESHOLD;
+            findings.push(finding(
+                found,
+                "no more than 5 % more",
+                format::change(ratio),
+                holds,
+            ));
+        }
+        if let (Ok(verdict), Some(ratio)) = (&change.verdict, change.ratio(CpuTime)) {
+            let found = format!(
+                "time [{}, {}] %",
+                format::change_digits(ratio.low),
+                format::change_digits(ratio.high)
+            );
+            let holds = *verdict != Verdict::Regressed;
+            findings.push(finding(
+                found,
+                "not slower by more than 5 %",
+                format::change(ratio.median),
+                holds,
+            ));
+        }
+    }
+    findings
+}
