@@ -8,10 +8,10 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 BIN   := $(TARGET)/release/evmscope
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build profile bench diff check-targets doctor test test-pmu check fuzz memcheck cases clean
+.PHONY: help setup build profile bench diff check-targets doctor test test-pmu test-diff check fuzz memcheck cases clean
 
 help: ## list the verbs
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo "  BASE=COMMIT    what diff compares against (origin/main); CASES=A,B and THRESHOLD=5% are its options"
 	@echo "  CASE=NAME      the case of profile and bench (profile: snailtracer, bench: all)"
 
@@ -54,6 +54,9 @@ test: setup ## everything that must hold
 
 test-pmu: setup ## count on an emulated arm64 machine with a PMU (Debian, root; skipped elsewhere)
 	profiler/tests/pmu-vm/run.sh
+
+test-diff: setup ## prove diff: a planted slow-down is found, 20 comparisons of one binary raise no alarm
+	profiler/tests/diff/run.sh
 
 check: setup ## the quick part of it: format, lints, the tests of interp and reports
 	$(CARGO) fmt --all --check

@@ -93,3 +93,19 @@ fn no_baseline(path: &Path) -> Finding {
         holds: true,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::case;
+
+    #[test]
+    fn the_targets_name_every_case() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../reports/targets.toml");
+        let targets: Targets = toml::from_str(&fs::read_to_string(path).unwrap()).unwrap();
+        let shelf = case::load_all(&case::default_dir()).unwrap();
+        let mut cases: Vec<_> = shelf.cases.into_iter().map(|case| case.name).collect();
+        cases.sort();
+        assert_eq!(targets.cases.into_keys().collect::<Vec<_>>(), cases);
+    }
+}

@@ -1,0 +1,218 @@
+//! Targets and baseline: each way in which a run can fail them, and what holds.
+
+mod fixture;
+
+use evmscope_reports::Run;
+use evmscope_reports::check::{Finding, Speedup, Targets, against_baseline, against_targets};
+use evmscope_reports::counter::Counter::CpuTime;
+use evmscope_reports::render::terminal;
+use evmscope_reports::run::{Decoding, HeapUse, Measurement, MemoryUse, ProgramCache};
+use evmscope_reports::stats;
+
+/// A run that keeps all promises: two cases, twice as fast and level.
+fn run() -> Run {
+    let mut run = fixture::run();
+    run.measurements = [("snailtracer", 2.0), ("empty", 1.0)]
+        .iter()
+        .flat_map(|(case, speed)| {
+            [
+                timed(case, "traditional", 20e6),
+                timed(case, "advanced", 20e6 / speed),
+            ]
+        })
+        .collect();
+    run.results.retain(|it| it.mode != "revm");
+    run.ratios = stats::ratios(&run.measurements, "traditional", 0.02);
+    run.memory = ["snailtracer", "empty"]
+        .map(|case| memory(case, 3.5))
+        .into();
+    run.decoding = vec![decoding(400, 1e6), decoding(24_576, 6e6)];
+    run
+}
+
+/// Samples that vary by 1 % around `median`, ns.
+fn timed(case: &str, mode: &str, median: f64) -> Measurement {
+    let samples = (0..30).map(|i| median * (1.0 + 0.01 * ((i * 7 % 11) as f64 / 5.0 - 1.0)));
+    Measurement::new(case, mode, CpuTime, samples.collect()).unwrap()
+}
+
+fn memory(case: &str, ratio: f64) -> MemoryUse {
+    MemoryUse {
+        case: case.to_owned(),
+        mode: "advanced".to_owned(),
+        first: HeapUse::default(),
+        later: HeapUse::default(),
+        calls: 32,
+        programs: Some(ProgramCache {
+            programs: 1,
+            code_bytes: 1_000,
+            decoded_bytes: (1_000.0 * ratio) as u64,
+            greatest_ratio: ratio,
+            budget: 4.0,
+            translated: 9,
+            hits: 1,
+            misses: 1,
+            postponed: 0,
+            refused: 0,
+        }),
+    }
+}
+
+fn decoding(code_bytes: u64, time: f64) -> Decoding {
+    Decoding {
+        case: "snailtracer".to_owned(),
+        contract: "0x01".to_owned(),
+        code_bytes,
+        decoded_bytes: 2 * code_bytes,
+        entries: 20,
+        time,
+        mad: 0.0,
+        n: 21,
+    }
+}
+
+fn targets() -> Targets {
+    let asked = |least, target| Speedup {
+        least,
+        target,
+        stretch: Some(3.0),
+    };
+    Targets {
+        keccak_memo: "advanced".to_owned(),
+        memory_ratio: 4.0,
+        decode_ms: 10.0,
+        cases: [
+            ("snailtracer".to_owned(), asked(1.5, Some(2.0))),
+            ("empty".to_owned(), asked(0.95, None)),
+        ]
+        .into(),
+    }
+}
+
+fn failing(findings: &[Finding]) -> Vec<String> {
+    let failing = findings.iter().filter(|finding| !finding.holds);
+    failing
+        .map(|it| format!("{}: {} for {}", it.what, it.found, it.asked))
+        .collect()
+}
+
+/// What fails of a run that was spoilt.
+fn spoilt(spoil: impl FnOnce(&mut Run)) -> Vec<String> {
+    let mut run = run();
+    spoil(&mut run);
+    run.ratios = stats::ratios(&run.measurements, "traditional", 0.02);
+    failing(&against_targets(&run, &targets()))
+}
+
+#[test]
+fn a_run_that_keeps_all_promises() {
+    let findings = against_targets(&run(), &targets());
+    assert_eq!(failing(&findings), Vec::<String>::new());
+    let style = terminal::Style {
+        width: 110,
+        ..Default::default()
+    };
+    insta::assert_snapshot!(terminal::findings(&findings, style));
+}
+
+#[test]
+fn each_broken_promise_fails() {
+    let slow = |case: &'static str, speed: f64| {
+        move |run: &mut Run| {
+            run.measurements
+                .retain(|it| it.case != case || it.mode != "advanced");
+            run.measurements.push(timed(case, "advanced", 20e6 / speed));
+        }
+    };
+    let broken = [
+        spoilt(slow("snailtracer", 1.4)),
+        spoilt(slow("empty", 0.9)),
+        spoilt(|run| {
+            run.results.retain(|it| it.case != "empty");
+            run.measurements.retain(|it| it.case != "empty");
+            run.memory.retain(|it| it.case != "empty");
+        }),
+        spoilt(|run| {
+            run.measurements
+                .retain(|it| it.mode != "advanced" || it.case != "empty")
+        }),
+        spoilt(|run| run.memory[0] = memory("snailtracer", 4.2)),
+        spoilt(|run| run.memory[0].programs = None),
+        spoilt(|run| run.decoding[1].time = 10.5e6),
+        spoilt(|run| run.decoding.clear()),
+        spoilt(|run| run.settings.as_mut().unwrap().keccak_memo = "both".to_owned()),
+        spoilt(|run| run.settings.as_mut().unwrap().cold = true),
+        spoilt(|run| run.settings = None),
+        // A case of which nothing is promised must not be slower.
+        spoilt(|run| {
+            run.measurements.extend([
+                timed("new", "traditional", 1e6),
+                timed("new", "advanced", 2e6),
+            ])
+        }),
+    ];
+    assert!(
+        broken.iter().all(|failing| !failing.is_empty()),
+        "{broken:?}"
+    );
+    let broken: Vec<_> = broken.iter().map(|failing| failing.join("; ")).collect();
+    insta::assert_snapshot!(broken.join("\n"));
+}
+
+#[test]
+fn a_speed_that_noise_hides_is_undecided_and_holds() {
+    let mut run = run();
+    for (i, sample) in run.measurements[1].samples.iter_mut().enumerate() {
+        *sample *= 1.35 + 0.3 * ((i % 3) as f64 - 1.0);
+    }
+    run.ratios = stats::ratios(&run.measurements, "traditional", 0.02);
+    let findings = against_targets(&run, &targets());
+    let speed = findings
+        .iter()
+        .find(|it| it.what == "snailtracer: speed")
+        .unwrap();
+    assert!(
+        speed.holds && speed.found.ends_with("undecided"),
+        "{speed:?}"
+    );
+}
+
+/// What fails against a baseline that is the untouched run.
+fn since_baseline(change: impl FnOnce(&mut Run)) -> Vec<String> {
+    let mut run = run();
+    change(&mut run);
+    failing(&against_baseline(&self::run(), &run))
+}
+
+fn slower(run: &mut Run) {
+    run.measurements[1] = timed("snailtracer", "advanced", 20e6);
+}
+
+#[test]
+fn what_became_worse_since_the_baseline_fails() {
+    assert_eq!(since_baseline(|_| {}), Vec::<String>::new());
+    let worse = [
+        since_baseline(slower),
+        since_baseline(|run| run.memory[0] = memory("snailtracer", 3.9)),
+        since_baseline(|run| run.results[0].gas_used += 1),
+        since_baseline(|run| run.results.retain(|it| it.case != "empty")),
+    ];
+    assert!(worse.iter().all(|failing| !failing.is_empty()), "{worse:?}");
+    let worse: Vec<_> = worse.iter().map(|failing| failing.join("; ")).collect();
+    insta::assert_snapshot!(worse.join("\n"));
+}
+
+#[test]
+fn another_machine_is_held_to_what_is_counted_only() {
+    let elsewhere = |run: &mut Run| run.rig.cpu = "Another CPU".to_owned();
+    let time = since_baseline(|run| {
+        elsewhere(run);
+        slower(run);
+    });
+    assert_eq!(time, Vec::<String>::new());
+    let counted = since_baseline(|run| {
+        elsewhere(run);
+        run.memory[0] = memory("snailtracer", 3.9);
+    });
+    assert_eq!(counted.len(), 1, "{counted:?}");
+}
