@@ -48,11 +48,10 @@ mod traditional;
 mod word;
 pub mod world;
 
+pub use advanced::{Technique, Techniques, UnknownTechnique};
 pub use code::{Code, EMPTY_HASH};
 pub use fork::{Fork, UnknownFork};
-pub use host::{
-    AccountInfo, ArrayVec, Checkpoint, Environment, Host, Load, Log, PrecompileResult, Store,
-};
+pub use host::{AccountInfo, Checkpoint, Environment, Host, Load, Log, PrecompileResult, Store};
 pub use interpreter::{Interpreter, KeccakMemo, Mode, Settings, UnknownKeccakMemo, UnknownMode};
 pub use keccak::keccak256;
 pub use message::{Kind, Message};
