@@ -4,11 +4,12 @@
 //! figure to read is items a second, an item being one execution of the body; the loop around it is
 //! less than a hundredth. Whole contracts are `evmscope bench`'s business.
 
+use alloy_primitives::Address;
 use divan::counter::{BytesCount, ItemsCount};
 use divan::{Bencher, black_box};
 use evmscope_interp::world::{Account, World};
 use evmscope_interp::{
-    Code, Environment, Fork, Interpreter, Kind, Message, Mode, Settings, Status, asm, keccak256,
+    Code, Environment, Fork, Interpreter, Message, Mode, Settings, Status, asm, keccak256,
 };
 use std::fmt;
 use std::path::Path;
@@ -57,8 +58,8 @@ const BODIES: [(&str, &str); 34] = [
     ("MSTORE MLOAD", "PUSH1 64 MSTORE PUSH1 64 MLOAD"),
     ("KECCAK256", "PUSH1 64 MSTORE PUSH1 32 PUSH1 64 KECCAK256"),
     ("SLOAD", "SLOAD"),
-    ("JUMP", "PUSH2 here JUMP here: JUMPDEST"),
-    ("JUMPI", "DUP2 PUSH2 here JUMPI here: JUMPDEST"),
+    ("JUMP", "PUSH2 @here JUMP here: JUMPDEST"),
+    ("JUMPI", "DUP2 PUSH2 @here JUMPI here: JUMPDEST"),
 ];
 
 struct Opcode {
@@ -90,7 +91,7 @@ impl Opcode {
             "PUSH2 {LOOPS} PUSH1 32 CALLDATALOAD PUSH0 CALLDATALOAD
              again: JUMPDEST {bodies}
              SWAP2 PUSH1 1 SWAP1 SUB SWAP2
-             DUP3 PUSH2 again JUMPI
+             DUP3 PUSH2 @again JUMPI
              PUSH0 MSTORE PUSH1 32 PUSH0 RETURN"
         );
         asm::assemble(&source).expect("the body is assembly")
@@ -100,19 +101,12 @@ impl Opcode {
 /// An interpreter that has run the code before, its world, and the message.
 fn warm(code: &[u8], mode: Mode) -> (Interpreter, World, Message) {
     let mut world = World::new(Environment::default());
-    let contract = alloy_primitives::Address::with_last_byte(1);
+    let contract = Address::with_last_byte(1);
     world.insert(contract, Account::contract(code));
     let mut input = vec![0; 64];
     input[24..32].copy_from_slice(&0x0123_4567_89ab_cdef_u64.to_be_bytes());
     input[60..].copy_from_slice(&1_000_003_u32.to_be_bytes());
-    let message = Message {
-        kind: Kind::Call,
-        recipient: contract,
-        code_address: contract,
-        input: input.into(),
-        gas: 1 << 40,
-        ..Message::default()
-    };
+    let message = Message::call(Address::ZERO, contract, input.into(), 1 << 40);
     let mut interpreter = Interpreter::new(mode, Fork::Osaka);
     let outcome = interpreter.execute(message.clone(), &mut world);
     assert_eq!(

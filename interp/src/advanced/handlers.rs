@@ -225,6 +225,7 @@ impl Address for AtNarrow {
 }
 
 #[cold]
+#[inline(never)]
 fn halt(m: &mut Machine, halt: Halt) -> Next<Cell> {
     leave(m, Left::Halt(halt))
 }
@@ -363,6 +364,7 @@ unsafe fn find(ip: *const Cell, sp: *mut Word, gas: i64, m: &mut Machine) -> Nex
 
 /// A jump to no jumpdest, if it could be paid.
 #[cold]
+#[inline(never)]
 fn fail(gas: i64, m: &mut Machine) -> Next<Cell> {
     halt(
         m,
@@ -510,6 +512,7 @@ unsafe fn undefined(_: *const Cell, _: *mut Word, _: i64, m: &mut Machine) -> Ne
 }
 
 #[cold]
+#[inline(never)]
 fn failed(m: &mut Machine, reason: Halt) -> i64 {
     halt(m, reason);
     FAILED

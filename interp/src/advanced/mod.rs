@@ -24,6 +24,7 @@ mod slots;
 mod technique;
 mod value;
 
+pub use cache::Programs;
 pub(crate) use cache::{Cache, Id};
 pub(crate) use dispatch::Registers;
 pub use technique::{Technique, Techniques, UnknownTechnique};
