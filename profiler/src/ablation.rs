@@ -8,24 +8,30 @@ use crate::verify;
 use anyhow::{Context, Result, bail};
 use evmscope_interp::{Mode, Settings, Technique};
 use evmscope_reports::counter::Counter;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::path::Path;
 
+/// What a record of this kind calls itself.
+pub const SCHEMA: &str = "evmscope/ablation/1";
+
 /// Simulated instructions of one warm call.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Ablation {
+    /// [`SCHEMA`].
+    pub schema: Cow<'static, str>,
     pub case: String,
-    pub keccak_memo: &'static str,
+    pub keccak_memo: Cow<'static, str>,
     /// With the techniques that the settings have.
     pub instructions: u64,
     pub without: Vec<Without>,
 }
 
 /// The same without one of them.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Without {
-    pub technique: &'static str,
-    pub what: &'static str,
+    pub technique: Cow<'static, str>,
+    pub what: Cow<'static, str>,
     pub instructions: u64,
 }
 
@@ -69,14 +75,15 @@ pub fn ablate(
             ..settings
         };
         Ok(Without {
-            technique: technique.name(),
-            what: technique.what(),
+            technique: technique.name().into(),
+            what: technique.what().into(),
             instructions: instructions(settings)?,
         })
     });
     Ok(Ablation {
+        schema: SCHEMA.into(),
         case: case.name.clone(),
-        keccak_memo: settings.keccak_memo.name(),
+        keccak_memo: settings.keccak_memo.name().into(),
         without: without.collect::<Result<_>>()?,
         instructions: whole,
     })

@@ -148,6 +148,8 @@ pub enum Verb {
     Opcodes(Opcodes),
     /// Leave out each technique of the advanced mode in turn, and count the instructions of a call.
     Ablate(Ablate),
+    /// Fill the tables of Markdown files in from the records they name.
+    Splice(Splice),
     /// Run official state tests; compare exceptions, logs and state roots.
     #[command(after_help = COUNTING)]
     Statetest(Statetest),
@@ -438,6 +440,16 @@ pub struct Opcodes {
     /// How to print.
     #[arg(long, default_value = "text")]
     pub format: Format,
+}
+
+#[derive(Args)]
+pub struct Splice {
+    /// Markdown files.
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// Write nothing; exit code 1 where a table is not as in its record.
+    #[arg(long)]
+    pub check: bool,
 }
 
 #[derive(Args)]

@@ -31,6 +31,7 @@ mod shadow;
 mod shard;
 mod simulate;
 mod span;
+mod splice;
 mod statetest;
 mod symbols;
 mod telemetry;
@@ -72,6 +73,7 @@ fn dispatch(cli: &Cli) -> Result<Answer> {
         Verb::Flamegraph(args) => return cmd::flamegraph::run(args),
         Verb::Opcodes(args) => return cmd::opcodes::run(args),
         Verb::Ablate(args) => return cmd::ablate::run(args),
+        Verb::Splice(args) => return cmd::splice::run(args),
         Verb::Statetest(args) => return cmd::statetest::run(args),
         Verb::Shadow(args) => return cmd::shadow::run(args),
         Verb::Completions(args) => Ok(cmd::manual::completions(args)),

@@ -30,6 +30,7 @@ fn text(ablation: &Ablation) -> String {
         keccak_memo,
         instructions,
         without,
+        ..
     } = ablation;
     let mut text = format!(
         "{case}, advanced: {} simulated instructions a warm call; keccak memo: {keccak_memo}\n\n{:<12}{:>14}{:>10}\n",

@@ -14,6 +14,7 @@ pub mod run;
 pub mod samples;
 pub mod shadow;
 pub mod simulated;
+pub mod splice;
 pub mod statetest;
 
 use crate::case::{self, Case, Shelf, Unreadable};
