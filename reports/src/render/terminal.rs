@@ -76,6 +76,17 @@ pub fn bench(run: &Run, style: Style) -> String {
     )
 }
 
+/// Tables below each other, and lines of words after them.
+pub(super) fn tables(
+    tables: impl Iterator<Item = Table>,
+    lines: Vec<String>,
+    style: Style,
+) -> String {
+    let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+    let notes = words(&lines, Tone::Faint, style);
+    blocks(tables.map(|it| table(&it, style)).chain([notes]))
+}
+
 /// Plain rows in columns; within `width`, where there is a limit, texts wrap inside their column.
 pub fn rows<'a, const N: usize>(
     rows: impl Iterator<Item = [&'a str; N]>,
