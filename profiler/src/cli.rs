@@ -131,6 +131,8 @@ pub enum Verb {
     Bench(Bench),
     /// Time, count, sample and simulate a case; write the reports.
     Profile(Profile),
+    /// Draw where a contract spends gas, opcodes or time: its functions, lines and opcodes.
+    Flamegraph(Flamegraph),
     /// Rank the opcodes, pairs, triples and blocks that a case executes.
     Opcodes(Opcodes),
     /// Run official state tests; compare exceptions, logs and state roots.
@@ -155,9 +157,18 @@ pub enum Verb {
     Completions(Completions),
     /// Print the manual page, or write one for each verb.
     Man(Man),
+    /// Build with a profile, and prove what it brought.
+    #[command(subcommand)]
+    Pgo(Pgo),
     /// One call of a case, for the simulator to watch.
     #[command(name = crate::measure::CHILD, hide = true)]
     Simulated(Simulated),
+    /// Calls of a case, for an instrumented binary to count.
+    #[command(name = crate::pgo::train::CHILD, hide = true)]
+    Trained(Trained),
+    /// Samples of this build, for the process that compares it with another.
+    #[command(name = crate::binaries::VERB, hide = true)]
+    Samples,
 }
 
 impl Verb {
@@ -338,9 +349,69 @@ pub struct Profile {
     #[arg(long)]
     pub no_simulate: bool,
     #[command(flatten)]
+    pub maps: SourceMaps,
+    #[command(flatten)]
     pub tuning: Tuning,
     /// Folder for the reports [default: reports/out/CASE].
     #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+}
+
+/// What is known of contracts beyond what lies beside a case.
+#[derive(Args)]
+pub struct SourceMaps {
+    /// The compiler's standard JSON output, or a build-info file of Foundry or Hardhat; may be repeated.
+    #[arg(long = "source-map", value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+}
+
+/// What the widths of a flamegraph are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Weight {
+    /// Gas, exact.
+    Gas,
+    /// Opcodes executed, exact.
+    Opcodes,
+    /// CPU time: that of each opcode, sampled, spread evenly over its executions.
+    Time,
+}
+
+/// How to give a flamegraph out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Drawing {
+    /// A picture that zooms and searches in a browser.
+    Svg,
+    /// A stack a line and its weight.
+    Folded,
+}
+
+#[derive(Args)]
+pub struct Flamegraph {
+    /// Name of a case.
+    pub case: String,
+    #[command(flatten)]
+    pub from: CaseDir,
+    /// What the widths are.
+    #[arg(long, default_value = "gas")]
+    pub weight: Weight,
+    /// The mode that is sampled for the weight `time`.
+    #[arg(long, value_name = "MODE", default_value_t = Mode::Advanced, value_parser = modes())]
+    pub mode: Mode,
+    /// Time to sample, ms.
+    #[arg(long, value_name = "MS", default_value_t = 1_500, value_parser = clap::value_parser!(u64).range(1..=600_000))]
+    pub sample_ms: u64,
+    /// Samples a second.
+    #[arg(long, value_name = "N", default_value_t = 1_999, value_parser = clap::value_parser!(u32).range(1..=20_000))]
+    pub hz: u32,
+    #[command(flatten)]
+    pub maps: SourceMaps,
+    #[command(flatten)]
+    pub tuning: Tuning,
+    /// How to give it out.
+    #[arg(long, default_value = "svg")]
+    pub format: Drawing,
+    /// File to write [default: reports/out/CASE/flame-evm-WEIGHT.svg].
+    #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
 }
 
@@ -488,4 +559,147 @@ pub struct Simulated {
     pub mode: Which,
     #[command(flatten)]
     pub tuning: Tuning,
+}
+
+/// The steps of a profile-guided build; `make pgo` is all of them.
+#[derive(Subcommand)]
+pub enum Pgo {
+    /// Say what is installed, what is built, and what is missing.
+    Info(PgoInfo),
+    /// Build the instrumented binary.
+    Build(PgoBuild),
+    /// Run cases with it in both modes.
+    Train(PgoTrain),
+    /// Merge what training wrote, or other profiles.
+    Merge(PgoMerge),
+    /// Build with the merged profile.
+    Optimize(PgoOptimize),
+    /// Time it against the release build, and say for each mode whether it helps.
+    Verify(PgoVerify),
+}
+
+/// Where the parts of a profile-guided build lie.
+#[derive(Args)]
+pub struct PgoDir {
+    /// Folder of profiles and binaries [default: pgo in cargo's target folder].
+    #[arg(long, value_name = "PATH")]
+    pub dir: Option<PathBuf>,
+}
+
+#[derive(Args)]
+pub struct PgoInfo {
+    #[command(flatten)]
+    pub at: PgoDir,
+}
+
+#[derive(Args)]
+pub struct PgoBuild {
+    #[command(flatten)]
+    pub at: PgoDir,
+}
+
+#[derive(Args)]
+pub struct PgoTrain {
+    #[command(flatten)]
+    pub at: PgoDir,
+    #[command(flatten)]
+    pub from: CaseDir,
+    /// Cases to train on, with commas between them; what is left out is held out.
+    #[arg(long, value_name = "CASE,..", value_delimiter = ',', default_value = TRAINING)]
+    pub cases: Vec<String>,
+    /// How many times the counts of a case are taken; 1 where it is not named.
+    #[arg(long, value_name = "CASE=N,..", value_delimiter = ',', value_parser = weight)]
+    pub weights: Vec<(String, u32)>,
+}
+
+#[derive(Args)]
+pub struct PgoMerge {
+    #[command(flatten)]
+    pub at: PgoDir,
+    /// Profiles, raw or merged, of this or of other machines [default: all that training wrote].
+    #[arg(value_name = "FILE[=N]", value_parser = weighted_file)]
+    pub files: Vec<(PathBuf, u32)>,
+}
+
+#[derive(Args)]
+pub struct PgoOptimize {
+    #[command(flatten)]
+    pub at: PgoDir,
+    /// A merged profile in the place of the one in the folder.
+    #[arg(long, value_name = "FILE")]
+    pub profile: Option<PathBuf>,
+    /// Functions that may be missing in the profile or differ from it, % of its functions.
+    #[arg(long, value_name = "PERCENT", default_value_t = 1.0, value_parser = per_cent)]
+    pub limit: f64,
+}
+
+#[derive(Args)]
+pub struct PgoVerify {
+    #[command(flatten)]
+    pub at: PgoDir,
+    #[command(flatten)]
+    pub from: CaseDir,
+    /// Cases that were not trained on, with commas between them [default: all others].
+    #[arg(long, value_name = "CASE,..", value_delimiter = ',')]
+    pub heldout: Vec<String>,
+    /// The binary to compare with [default: the release build, made by the same command].
+    #[arg(long, value_name = "FILE")]
+    pub base: Option<PathBuf>,
+    /// The binary under test [default: the optimised one in the folder].
+    #[arg(long, value_name = "FILE")]
+    pub head: Option<PathBuf>,
+    /// How often each binary is started.
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u32).range(2..=1_000))]
+    pub launches: u32,
+    /// Timed pairs of a case and mode in each launch, of about 10 ms a side.
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub pairs: u32,
+    /// Leave out the simulated instructions.
+    #[arg(long)]
+    pub no_simulate: bool,
+    /// Folder for the reports [default: reports/out/pgo].
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+}
+
+/// The cases that are trained on where none are named: one that computes, one of tokens, one of loops, one of
+/// storage, one of memory. The others are held out.
+const TRAINING: &str = "snailtracer,erc20-transfer,ten-thousand-hashes,storage,memory";
+
+fn weight(text: &str) -> Result<(String, u32), String> {
+    let pair = text.split_once('=').and_then(|(case, times)| {
+        let times = times.parse().ok().filter(|times| *times > 0)?;
+        Some((case.to_owned(), times))
+    });
+    pair.ok_or_else(|| "use CASE=N with a whole number from 1, such as snailtracer=2".to_owned())
+}
+
+/// A path, and its weight where it ends with one.
+fn weighted_file(text: &str) -> Result<(PathBuf, u32), String> {
+    match text.rsplit_once('=') {
+        Some((path, times)) if times.chars().all(|c| c.is_ascii_digit()) => match times.parse() {
+            Ok(times @ 1..) => Ok((path.into(), times)),
+            _ => Err("a weight is a whole number from 1".to_owned()),
+        },
+        _ => Ok((text.into(), 1)),
+    }
+}
+
+fn per_cent(text: &str) -> Result<f64, String> {
+    let share = text
+        .parse()
+        .ok()
+        .filter(|share| (0.0..=100.0).contains(share));
+    share.ok_or_else(|| "use a number from 0 to 100".to_owned())
+}
+
+#[derive(Args)]
+pub struct Trained {
+    pub case: String,
+    #[command(flatten)]
+    pub from: CaseDir,
+    #[arg(long, value_parser = modes())]
+    pub mode: Mode,
+    #[arg(long)]
+    pub calls: u64,
 }

@@ -1,12 +1,16 @@
 //! The command `evmscope`: arguments and dispatch only.
 #![deny(unsafe_code)]
 
+// Its customer `diff` follows.
+#[allow(dead_code, unused_imports)]
+mod binaries;
 mod case;
 mod census;
 mod cli;
 mod clock;
 mod cmd;
 mod confinement;
+mod contracts;
 mod counters;
 mod doctor;
 mod eip3155;
@@ -18,6 +22,7 @@ mod heap;
 mod measure;
 mod opcodes;
 mod output;
+mod pgo;
 mod rig;
 mod run;
 mod sampling;
@@ -63,6 +68,7 @@ fn dispatch(cli: &Cli) -> Result<Answer> {
         Verb::Run(args) => return cmd::run::run(args),
         Verb::Bench(args) => return cmd::bench::run(args, style),
         Verb::Profile(args) => return cmd::profile::run(args, style),
+        Verb::Flamegraph(args) => return cmd::flamegraph::run(args),
         Verb::Opcodes(args) => return cmd::opcodes::run(args),
         Verb::Statetest(args) => return cmd::statetest::run(args),
         Verb::Merge(args) => cmd::merge::run(args, style),
@@ -74,7 +80,10 @@ fn dispatch(cli: &Cli) -> Result<Answer> {
         Verb::Assemble(args) => cmd::assemble::assemble(args),
         Verb::Disassemble(args) => cmd::assemble::disassemble(args),
         Verb::Doctor => Ok(cmd::doctor::run(output::columns())),
+        Verb::Pgo(verb) => return cmd::pgo::run(verb, style),
+        Verb::Trained(args) => cmd::pgo::trained::run(args),
         Verb::Simulated(args) => cmd::simulated::run(args),
+        Verb::Samples => cmd::samples::run(),
     };
     text.map(Answer::success)
 }

@@ -25,7 +25,8 @@ pub fn new_run(pinned: Option<&Pinned>, settings: Settings, calls: Calls) -> Run
     }
 }
 
-fn now() -> String {
+/// This moment, RFC 3339, UTC, to the second.
+pub fn now() -> String {
     jiff::Timestamp::now()
         .round(jiff::Unit::Second)
         .unwrap_or_default()

@@ -37,6 +37,7 @@ fn help_fits_80_columns_and_says_what_is_what() {
         "run",
         "bench",
         "profile",
+        "flamegraph",
         "opcodes",
         "statetest",
         "shadow",

@@ -9,6 +9,7 @@ pub mod diff;
 pub mod format;
 pub mod history;
 pub mod merge;
+pub mod pgo;
 pub mod render;
 pub mod run;
 pub mod stats;

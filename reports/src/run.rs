@@ -241,6 +241,26 @@ pub struct Measurement {
     pub coverage: Option<f64>,
     /// The samples in the order in which they were taken.
     pub samples: Vec<f64>,
+    /// How many of them each process took, in order, where one was started several times; empty where a
+    /// single one took all.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub launches: Vec<usize>,
+}
+
+impl Measurement {
+    /// The samples of each process.
+    pub fn by_launch(&self) -> Vec<&[f64]> {
+        if self.launches.is_empty() {
+            return vec![&self.samples];
+        }
+        let mut rest = self.samples.as_slice();
+        let part = |n: &usize| {
+            let (part, others) = rest.split_at((*n).min(rest.len()));
+            rest = others;
+            part
+        };
+        self.launches.iter().map(part).collect()
+    }
 }
 
 /// Two modes of one case compared on one counter.
@@ -254,7 +274,8 @@ pub struct Ratio {
     pub head: String,
     /// Which counter.
     pub counter: Counter,
-    /// Median of the paired `head / base`; below 1 the head needs less.
+    /// Median of the paired `head / base`; below 1 the head needs less. Of several launches the geometric
+    /// mean of their medians.
     pub median: f64,
     /// Lower end of the 95 % bootstrap interval of the median.
     pub low: f64,

@@ -3,20 +3,24 @@
 pub mod assemble;
 pub mod bench;
 pub mod doctor;
+pub mod flamegraph;
 pub mod history;
 pub mod list;
 pub mod manual;
 pub mod merge;
 pub mod opcodes;
+pub mod pgo;
 pub mod profile;
 pub mod run;
+pub mod samples;
 pub mod schema;
 pub mod shadow;
 pub mod simulated;
 pub mod statetest;
 
 use crate::case::{self, Case, Shelf, Unreadable};
-use crate::cli::CaseDir;
+use crate::cli::{CaseDir, SourceMaps};
+use crate::contracts::Contracts;
 use anyhow::{Context, Result};
 use evmscope_reports::Run;
 use evmscope_reports::render::json;
@@ -55,4 +59,13 @@ fn read_run(path: &Path) -> Result<Run> {
 fn one_case(from: &CaseDir, name: &str) -> Result<(Case, Vec<Unreadable>)> {
     let mut shelf = cases(from, &[name.to_owned()])?;
     Ok((shelf.cases.swap_remove(0), shelf.unreadable))
+}
+
+/// What is known of the contracts of a case: the files that were named, and the one beside it.
+fn contracts(case: &Case, maps: &SourceMaps) -> Result<Contracts> {
+    let mut contracts = Contracts::default();
+    for file in maps.files.iter().chain(&case.source_map) {
+        contracts.read(file)?;
+    }
+    Ok(contracts)
 }

@@ -2,8 +2,10 @@
 
 use super::bench;
 use super::memory;
+use super::pgo;
 use super::report::{CaseReport, Notes, Report};
 use super::table::{Cell, Table};
+use crate::pgo::PgoReport;
 use crate::run::Run;
 
 /// The counter-diff table of every case, the mode `head` against the mode `base`: the verdict
@@ -29,6 +31,34 @@ pub fn bench(run: &Run) -> String {
         std::iter::once(table(&bench::table(run)))
             .chain(memory)
             .chain(notes(&Notes::new(run, &[]))),
+    )
+}
+
+/// The proof of a profile-guided build: the verdicts first.
+pub fn pgo(report: &PgoReport) -> String {
+    let document = pgo::Document::new(report);
+    let verdicts: String = document
+        .verdicts
+        .iter()
+        .map(|(line, _)| format!("- {}\n", escape(line)))
+        .collect();
+    let parts = document.parts.iter().map(|part| {
+        let intro = part
+            .intro
+            .as_ref()
+            .map_or_else(String::new, |intro| format!("{}\n\n", escape(intro)));
+        format!(
+            "### {}\n\n{intro}{}",
+            escape(&part.title),
+            table(&part.table)
+        )
+    });
+    let headline = format!("**{}**\n", escape(&document.headline));
+    blocks(
+        [headline, verdicts]
+            .into_iter()
+            .chain(parts)
+            .chain(notes(&document.notes)),
     )
 }
 

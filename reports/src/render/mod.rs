@@ -13,6 +13,7 @@ pub mod json;
 pub mod markdown;
 mod memory;
 mod opcodes;
+mod pgo;
 mod report;
 mod table;
 pub mod terminal;

@@ -8,7 +8,7 @@ use super::table::{Reading, Table, Tone};
 use super::verdict::{headline, verdict};
 use crate::counter::{Counter, Source};
 use crate::format;
-use crate::run::{Rig, Run};
+use crate::run::{Rig, Run, Unavailable};
 
 /// A comparison of two modes, ready to be laid out.
 pub(super) struct Report {
@@ -150,7 +150,7 @@ impl Notes {
     pub(super) fn new(run: &Run, cases: &[CaseReport]) -> Self {
         Self {
             legend: legend(run, cases),
-            unavailable: unavailable(run),
+            unavailable: unavailable(&run.unavailable),
             rig: rigs(run),
         }
     }
@@ -232,9 +232,9 @@ fn legend(run: &Run, cases: &[CaseReport]) -> Vec<String> {
 }
 
 /// The counters that could not be had, grouped by reason in the order of first appearance.
-fn unavailable(run: &Run) -> Vec<(String, String)> {
+pub(super) fn unavailable(all: &[Unavailable]) -> Vec<(String, String)> {
     let mut groups: Vec<(String, Vec<&str>)> = Vec::new();
-    for missing in &run.unavailable {
+    for missing in all {
         let title = missing.counter.title();
         match groups
             .iter_mut()
@@ -262,7 +262,7 @@ fn rigs(run: &Run) -> Vec<(&'static str, String)> {
     parts.collect()
 }
 
-fn rig(created: &str, rig: &Rig) -> Vec<(&'static str, String)> {
+pub(super) fn rig(created: &str, rig: &Rig) -> Vec<(&'static str, String)> {
     let machine = if rig.virtualized {
         "virtual machine"
     } else {

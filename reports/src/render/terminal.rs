@@ -2,8 +2,10 @@
 
 use super::bench;
 use super::memory;
+use super::pgo;
 use super::report::{Notes, Report};
 use super::table::{Cell, Section, Table, Tone};
+use crate::pgo::PgoReport;
 use crate::run::Run;
 use comfy_table::{
     Attribute, CellAlignment, Color, ColumnConstraint, ContentArrangement, ContentLineStyle,
@@ -85,6 +87,28 @@ pub(super) fn tables(
     let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
     let notes = words(&lines, Tone::Faint, style);
     blocks(tables.map(|it| table(&it, style)).chain([notes]))
+}
+
+/// The proof of a profile-guided build: the verdicts first.
+pub fn pgo(report: &PgoReport, style: Style) -> String {
+    let document = pgo::Document::new(report);
+    let lines = document
+        .verdicts
+        .iter()
+        .map(|(line, tone)| words(&[line], *tone, style));
+    let verdicts = words(&[&document.headline], Tone::Plain, style) + &lines.collect::<String>();
+    let parts = document.parts.iter().map(|part| {
+        let title: Vec<_> = std::iter::once(&part.title)
+            .chain(&part.intro)
+            .map(String::as_str)
+            .collect();
+        words(&title, Tone::Plain, style) + "\n" + &table(&part.table, style)
+    });
+    blocks(
+        std::iter::once(verdicts)
+            .chain(parts)
+            .chain(notes(&document.notes, style)),
+    )
 }
 
 /// Plain rows in columns; within `width`, where there is a limit, texts wrap inside their column.
