@@ -156,6 +156,12 @@ pub enum Verb {
     /// Run both modes on the same messages: serve one, report every difference.
     #[command(after_help = SHADOWING)]
     Shadow(Shadow),
+    /// Join the runs of several shards or machines.
+    Merge(Merge),
+    /// Chart records of runs over time.
+    History(History),
+    /// Print the JSON schema of runs.
+    Schema,
     /// Assemble a source and print the code as hex.
     Assemble(Assemble),
     /// List code as opcodes.
@@ -531,6 +537,32 @@ pub struct Shadow {
     /// How to print.
     #[arg(long, default_value = "text")]
     pub format: Format,
+}
+
+#[derive(Args)]
+pub struct Merge {
+    /// Runs, as `bench --export-json` and `profile` write them; no case in two of them.
+    #[arg(required = true, value_name = "RUN")]
+    pub runs: Vec<PathBuf>,
+    /// Write the joined run as JSON.
+    #[arg(long, value_name = "FILE")]
+    pub export_json: Option<PathBuf>,
+    /// Write the table as Markdown.
+    #[arg(long, value_name = "FILE")]
+    pub export_markdown: Option<PathBuf>,
+}
+
+#[derive(Args)]
+pub struct History {
+    /// Runs, and folders of them [default: reports/record].
+    #[arg(value_name = "RUN")]
+    pub records: Vec<PathBuf>,
+    /// Only this case.
+    #[arg(long, value_name = "NAME")]
+    pub case: Option<String>,
+    /// Write the page with the charts.
+    #[arg(long, value_name = "FILE")]
+    pub export_html: Option<PathBuf>,
 }
 
 #[derive(Args)]

@@ -7,6 +7,7 @@ mod bench;
 mod chart;
 mod counters;
 pub mod export;
+pub mod history;
 pub mod html;
 pub mod json;
 pub mod markdown;
