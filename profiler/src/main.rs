@@ -9,6 +9,7 @@ mod cmd;
 mod confinement;
 mod contracts;
 mod counters;
+mod disassembly;
 mod doctor;
 mod eip3155;
 mod engine;
@@ -17,6 +18,7 @@ mod folding;
 mod measure;
 mod opcodes;
 mod output;
+mod perf_data;
 mod rig;
 mod run;
 mod sampling;
@@ -58,7 +60,9 @@ fn dispatch(cli: &Cli) -> Result<Answer> {
         Verb::Bench(args) => return cmd::bench::run(args, style),
         Verb::Profile(args) => return cmd::profile::run(args, style),
         Verb::Flamegraph(args) => return cmd::flamegraph::run(args),
+        Verb::Annotate(args) => return cmd::annotate::run(args),
         Verb::Opcodes(args) => return cmd::opcodes::run(args),
+        Verb::Export(args) => return cmd::export::run(args),
         Verb::Statetest(args) => return cmd::statetest::run(args),
         Verb::Assemble(args) => cmd::assemble::assemble(args),
         Verb::Disassemble(args) => cmd::assemble::disassemble(args),

@@ -1,11 +1,14 @@
 //! One verb a file. Each reads as its pipeline and returns what is printed in the end.
 
+pub mod annotate;
 pub mod assemble;
 pub mod bench;
 pub mod doctor;
+pub mod export;
 pub mod flamegraph;
 pub mod list;
 pub mod opcodes;
+pub mod perf_data;
 pub mod profile;
 pub mod run;
 pub mod simulated;

@@ -12,6 +12,7 @@ pub mod json;
 pub mod markdown;
 mod opcodes;
 mod report;
+pub mod stacks;
 mod table;
 pub mod terminal;
 mod verdict;
