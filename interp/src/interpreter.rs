@@ -2,7 +2,7 @@
 //! frames (checkpoints, transfers, precompiles, the making of contracts); what happens inside one is
 //! the modes' business.
 
-use crate::advanced;
+use crate::advanced::{self, Programs};
 use crate::code::Code;
 use crate::fork::Fork;
 use crate::frame::{Exit, Frame, Input, Machine};
@@ -161,6 +161,7 @@ impl FromStr for KeccakMemo {
 #[derive(Debug)]
 pub struct Interpreter {
     mode: Mode,
+    settings: Settings,
     rules: Rules,
     stack: Stack,
     memories: memory::Pool,
@@ -178,6 +179,7 @@ impl Interpreter {
     pub fn with_settings(mode: Mode, fork: Fork, settings: Settings) -> Interpreter {
         Interpreter {
             mode,
+            settings,
             rules: Rules::of(fork),
             stack: Stack::new(),
             memories: memory::Pool::default(),
@@ -196,6 +198,11 @@ impl Interpreter {
         self.rules.fork
     }
 
+    /// A new one with the same mode, fork and settings.
+    pub(crate) fn renewed(&self) -> Interpreter {
+        Interpreter::with_settings(self.mode, self.fork(), self.settings)
+    }
+
     /// Drops what was learned of code and of messages, so that the next message is as the first. Memory that
     /// holds nothing (stack, buffers) is kept, and so is what code itself keeps: where its jumpdests are.
     pub fn forget(&mut self) {
@@ -208,6 +215,19 @@ impl Interpreter {
     /// What the advanced mode has made of code so far: the slot IR of each entry point beside its opcodes.
     pub fn listing(&mut self, code: &Arc<Code>) -> String {
         self.programs.listing(code)
+    }
+
+    /// What the advanced mode keeps of code at the moment.
+    pub fn programs(&self) -> Programs {
+        self.programs.held()
+    }
+
+    /// Translates every place of code where a frame may begin or go on, hot or not, as far as the budget goes.
+    /// For code that is known to be worth it, and to see what translating takes.
+    pub fn translate(&mut self, code: &Arc<Code>) -> Statistics {
+        let mut statistics = Statistics::default();
+        self.programs.translate(code, &mut statistics);
+        statistics
     }
 
     /// Runs a message and all that it calls. The host is left with the changes of a successful message
@@ -266,6 +286,8 @@ impl Interpreter {
                 driver.run(machine, observer)
             }
         };
+        let mut statistics = driver.statistics;
+        statistics.memo_hits = self.memo.as_ref().map_or(0, |memo| memo.hits());
         Outcome {
             status: returned.status,
             gas_used: gas - returned.gas_left,
@@ -273,8 +295,27 @@ impl Interpreter {
             refund: returned.refund,
             output: returned.output,
             created: returned.created,
-            statistics: driver.statistics,
+            statistics,
         }
+    }
+}
+
+/// Whatever runs messages as an interpreter does.
+pub trait Execute {
+    /// The fork.
+    fn fork(&self) -> Fork;
+
+    /// Runs a message and all that it calls, as [`Interpreter::execute`] does.
+    fn execute(&mut self, message: Message, host: &mut dyn Host) -> Outcome;
+}
+
+impl Execute for Interpreter {
+    fn fork(&self) -> Fork {
+        Interpreter::fork(self)
+    }
+
+    fn execute(&mut self, message: Message, host: &mut dyn Host) -> Outcome {
+        Interpreter::execute(self, message, host)
     }
 }
 

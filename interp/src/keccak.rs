@@ -74,6 +74,8 @@ pub(crate) struct Memo {
     found: u32,
     /// Hashes to come that are not looked up.
     idle: u32,
+    /// Hashes given from memory since the message began.
+    hits: u64,
 }
 
 /// Look-ups after which a memo asks itself whether it pays.
@@ -107,6 +109,7 @@ impl Default for Memo {
             asked: 0,
             found: 0,
             idle: 0,
+            hits: 0,
         }
     }
 }
@@ -118,9 +121,15 @@ impl Memo {
             Some(next) => {
                 self.message = next;
                 (self.asked, self.found, self.idle) = (0, 0, 0);
+                self.hits = 0;
             }
             None => *self = Memo::default(),
         }
+    }
+
+    /// Hashes that this message did not compute again.
+    pub fn hits(&self) -> u64 {
+        self.hits
     }
 
     /// keccak256.
@@ -156,6 +165,7 @@ impl Memo {
         let entry = &mut self.entries[(mixed >> (64 - ENTRIES.trailing_zeros())) as usize];
         if entry.message == self.message && entry.words == words && entry.input == input {
             self.found += 1;
+            self.hits += 1;
             return entry.hash;
         }
         let hash = keccak256(bytes).into();

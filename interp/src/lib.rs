@@ -40,23 +40,30 @@ mod message;
 mod opcode;
 mod ops;
 mod outcome;
+mod shadow;
 mod stack;
 #[cfg(feature = "statetest")]
 pub mod statetest;
+#[cfg(feature = "metrics")]
+pub mod telemetry;
 mod trace;
 mod traditional;
 mod word;
 pub mod world;
 
+pub use advanced::Programs;
 pub use code::{Code, EMPTY_HASH};
 pub use fork::{Fork, UnknownFork};
 pub use host::{
     AccountInfo, ArrayVec, Checkpoint, Environment, Host, Load, Log, PrecompileResult, Store,
 };
-pub use interpreter::{Interpreter, KeccakMemo, Mode, Settings, UnknownKeccakMemo, UnknownMode};
+pub use interpreter::{
+    Execute, Interpreter, KeccakMemo, Mode, Settings, UnknownKeccakMemo, UnknownMode,
+};
 pub use keccak::keccak256;
 pub use message::{Kind, Message};
 pub use opcode::{Class, Info, Opcode};
 pub use outcome::{Halt, Outcome, Statistics, Status};
+pub use shadow::{Difference, Shadow};
 pub use trace::{Leave, Step, Tracer};
 pub use word::{ParseWordError, Word};

@@ -122,6 +122,7 @@ fn drive<O: Observer>((mut ip, mut sp): Next<u8>, m: &mut Machine) {
 fn drive<O: Observer>(_: Next<u8>, _: &mut Machine) {}
 
 #[cold]
+#[inline(never)]
 fn halt(m: &mut Machine, halt: Halt) -> Next<u8> {
     m.traditional.exit = Some(Exit::Halt(halt));
     stop()
@@ -402,6 +403,7 @@ macro_rules! apart {
 }
 
 #[cold]
+#[inline(never)]
 fn failed(m: &mut Machine, reason: Halt) -> i64 {
     halt(m, reason);
     FAILED

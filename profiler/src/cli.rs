@@ -2,9 +2,11 @@
 
 use crate::engine::Which;
 use crate::output;
+use crate::shard::Shard;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::error::ErrorKind;
 use clap::{ArgGroup, Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
 use evmscope_interp::{Fork, KeccakMemo, Mode, Opcode, Settings, UnknownFork, statetest};
 use regex::Regex;
 use std::error::Error;
@@ -140,15 +142,31 @@ pub enum Verb {
     /// Run official state tests; compare exceptions, logs and state roots.
     #[command(after_help = COUNTING)]
     Statetest(Statetest),
+    /// Run both modes on the same messages: serve one, report every difference.
+    #[command(after_help = SHADOWING)]
+    Shadow(Shadow),
     /// Assemble a source and print the code as hex.
     Assemble(Assemble),
     /// List code as opcodes.
     Disassemble(Disassemble),
     /// Say what this machine can measure, and what would enable the rest.
     Doctor,
+    /// Print the completions of a shell.
+    Completions(Completions),
+    /// Print the manual page, or write one for each verb.
+    Man(Man),
+    /// Build with a profile, and prove what it brought.
+    #[command(subcommand)]
+    Pgo(Pgo),
     /// One call of a case, for the simulator to watch.
     #[command(name = crate::measure::CHILD, hide = true)]
     Simulated(Simulated),
+    /// Calls of a case, for an instrumented binary to count.
+    #[command(name = crate::pgo::train::CHILD, hide = true)]
+    Trained(Trained),
+    /// Samples of this build, for the process that compares it with another.
+    #[command(name = crate::binaries::VERB, hide = true)]
+    Samples,
 }
 
 impl Verb {
@@ -257,6 +275,9 @@ pub struct Run {
     /// How to print.
     #[arg(long, default_value = "text")]
     pub format: Format,
+    /// Write what the interpreter tells of its work, as Prometheus text.
+    #[arg(long, value_name = "FILE", conflicts_with = "dump_ir")]
+    pub metrics: Option<PathBuf>,
     /// Write each step as a JSON line (EIP-3155), in place of the result or to FILE.
     #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true)]
     pub trace: Option<Option<PathBuf>>,
@@ -285,6 +306,9 @@ pub struct Bench {
     /// Samples of each mode, of about 10 ms.
     #[arg(long, value_name = "N", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub pairs: u32,
+    /// Only this part of the cases: the second of eight.
+    #[arg(long, value_name = "2/8", default_value_t, hide_default_value = true)]
+    pub shard: Shard,
     /// Time first calls: nothing decoded, nothing remembered; jumpdests are known, as they are to all modes.
     #[arg(long)]
     pub cold: bool,
@@ -499,9 +523,67 @@ pub struct Statetest {
     /// Only tests whose FILE::TEST this regular expression finds.
     #[arg(long, value_name = "RE")]
     pub filter: Option<Regex>,
+    /// Only this part of the files: the second of eight.
+    #[arg(long, value_name = "2/8", default_value_t, hide_default_value = true)]
+    pub shard: Shard,
     /// How to print.
     #[arg(long, default_value = "text")]
     pub format: Format,
+}
+
+const SHADOWING: &str = "\
+A difference in status, gas, refund, output or in what was changed: exit code 3.
+What a state test expects is the business of `statetest`.";
+
+#[derive(Args)]
+pub struct Shadow {
+    /// Names of cases [default: all].
+    #[arg(value_name = "CASE", conflicts_with = "state_tests")]
+    pub cases: Vec<String>,
+    #[command(flatten)]
+    pub from: CaseDir,
+    /// State tests in place of cases: files, and folders searched for *.json.
+    #[arg(long, value_name = "PATH", num_args = 1.., conflicts_with = "case_dir")]
+    pub state_tests: Vec<PathBuf>,
+    /// Only this fork of the state tests.
+    #[arg(long, value_parser = fork_of_test, requires = "state_tests")]
+    pub fork: Option<Fork>,
+    /// Only state tests whose FILE::TEST this regular expression finds.
+    #[arg(long, value_name = "RE", requires = "state_tests")]
+    pub filter: Option<Regex>,
+    /// The mode whose results are served; the other one is checked against it.
+    #[arg(long, value_name = "MODE", default_value_t = Mode::Traditional, value_parser = modes())]
+    pub serve: Mode,
+    /// Calls of each case.
+    #[arg(long, value_name = "N", default_value_t = 40, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub calls: u32,
+    /// Only this part of the cases or files: the second of eight.
+    #[arg(long, value_name = "2/8", default_value_t, hide_default_value = true)]
+    pub shard: Shard,
+    #[command(flatten)]
+    pub tuning: Tuning,
+    /// Write what the interpreters tell of their work, as Prometheus text.
+    #[arg(long, value_name = "FILE")]
+    pub metrics: Option<PathBuf>,
+    /// The fork of the mode that is checked, to see a difference.
+    #[arg(long, value_parser = forks(), hide = true)]
+    pub checked_fork: Option<Fork>,
+    /// How to print.
+    #[arg(long, default_value = "text")]
+    pub format: Format,
+}
+
+#[derive(Args)]
+pub struct Completions {
+    /// Which shell.
+    pub shell: Shell,
+}
+
+#[derive(Args)]
+pub struct Man {
+    /// Folder for the pages, one a verb [default: the main page on standard output].
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
 }
 
 fn fork_of_test(name: &str) -> Result<Fork, UnknownFork> {
@@ -530,4 +612,147 @@ pub struct Simulated {
     pub mode: Which,
     #[command(flatten)]
     pub tuning: Tuning,
+}
+
+/// The steps of a profile-guided build; `make pgo` is all of them.
+#[derive(Subcommand)]
+pub enum Pgo {
+    /// Say what is installed, what is built, and what is missing.
+    Info(PgoInfo),
+    /// Build the instrumented binary.
+    Build(PgoBuild),
+    /// Run cases with it in both modes.
+    Train(PgoTrain),
+    /// Merge what training wrote, or other profiles.
+    Merge(PgoMerge),
+    /// Build with the merged profile.
+    Optimize(PgoOptimize),
+    /// Time it against the release build, and say for each mode whether it helps.
+    Verify(PgoVerify),
+}
+
+/// Where the parts of a profile-guided build lie.
+#[derive(Args)]
+pub struct PgoDir {
+    /// Folder of profiles and binaries [default: pgo in cargo's target folder].
+    #[arg(long, value_name = "PATH")]
+    pub dir: Option<PathBuf>,
+}
+
+#[derive(Args)]
+pub struct PgoInfo {
+    #[command(flatten)]
+    pub at: PgoDir,
+}
+
+#[derive(Args)]
+pub struct PgoBuild {
+    #[command(flatten)]
+    pub at: PgoDir,
+}
+
+#[derive(Args)]
+pub struct PgoTrain {
+    #[command(flatten)]
+    pub at: PgoDir,
+    #[command(flatten)]
+    pub from: CaseDir,
+    /// Cases to train on, with commas between them; what is left out is held out.
+    #[arg(long, value_name = "CASE,..", value_delimiter = ',', default_value = TRAINING)]
+    pub cases: Vec<String>,
+    /// How many times the counts of a case are taken; 1 where it is not named.
+    #[arg(long, value_name = "CASE=N,..", value_delimiter = ',', value_parser = weight)]
+    pub weights: Vec<(String, u32)>,
+}
+
+#[derive(Args)]
+pub struct PgoMerge {
+    #[command(flatten)]
+    pub at: PgoDir,
+    /// Profiles, raw or merged, of this or of other machines [default: all that training wrote].
+    #[arg(value_name = "FILE[=N]", value_parser = weighted_file)]
+    pub files: Vec<(PathBuf, u32)>,
+}
+
+#[derive(Args)]
+pub struct PgoOptimize {
+    #[command(flatten)]
+    pub at: PgoDir,
+    /// A merged profile in the place of the one in the folder.
+    #[arg(long, value_name = "FILE")]
+    pub profile: Option<PathBuf>,
+    /// Functions that may be missing in the profile or differ from it, % of its functions.
+    #[arg(long, value_name = "PERCENT", default_value_t = 1.0, value_parser = per_cent)]
+    pub limit: f64,
+}
+
+#[derive(Args)]
+pub struct PgoVerify {
+    #[command(flatten)]
+    pub at: PgoDir,
+    #[command(flatten)]
+    pub from: CaseDir,
+    /// Cases that were not trained on, with commas between them [default: all others].
+    #[arg(long, value_name = "CASE,..", value_delimiter = ',')]
+    pub heldout: Vec<String>,
+    /// The binary to compare with [default: the release build, made by the same command].
+    #[arg(long, value_name = "FILE")]
+    pub base: Option<PathBuf>,
+    /// The binary under test [default: the optimised one in the folder].
+    #[arg(long, value_name = "FILE")]
+    pub head: Option<PathBuf>,
+    /// How often each binary is started.
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u32).range(2..=1_000))]
+    pub launches: u32,
+    /// Timed pairs of a case and mode in each launch, of about 10 ms a side.
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub pairs: u32,
+    /// Leave out the simulated instructions.
+    #[arg(long)]
+    pub no_simulate: bool,
+    /// Folder for the reports [default: reports/out/pgo].
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+}
+
+/// The cases that are trained on where none are named: one that computes, one of tokens, one of loops, one of
+/// storage, one of memory. The others are held out.
+const TRAINING: &str = "snailtracer,erc20-transfer,ten-thousand-hashes,storage,memory";
+
+fn weight(text: &str) -> Result<(String, u32), String> {
+    let pair = text.split_once('=').and_then(|(case, times)| {
+        let times = times.parse().ok().filter(|times| *times > 0)?;
+        Some((case.to_owned(), times))
+    });
+    pair.ok_or_else(|| "use CASE=N with a whole number from 1, such as snailtracer=2".to_owned())
+}
+
+/// A path, and its weight where it ends with one.
+fn weighted_file(text: &str) -> Result<(PathBuf, u32), String> {
+    match text.rsplit_once('=') {
+        Some((path, times)) if times.chars().all(|c| c.is_ascii_digit()) => match times.parse() {
+            Ok(times @ 1..) => Ok((path.into(), times)),
+            _ => Err("a weight is a whole number from 1".to_owned()),
+        },
+        _ => Ok((text.into(), 1)),
+    }
+}
+
+fn per_cent(text: &str) -> Result<f64, String> {
+    let share = text
+        .parse()
+        .ok()
+        .filter(|share| (0.0..=100.0).contains(share));
+    share.ok_or_else(|| "use a number from 0 to 100".to_owned())
+}
+
+#[derive(Args)]
+pub struct Trained {
+    pub case: String,
+    #[command(flatten)]
+    pub from: CaseDir,
+    #[arg(long, value_parser = modes())]
+    pub mode: Mode,
+    #[arg(long)]
+    pub calls: u64,
 }

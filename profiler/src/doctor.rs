@@ -5,12 +5,12 @@
 use crate::clock::ThreadClock;
 use crate::confinement::Confinement;
 use crate::counters::{self, Kernel, Linux, Pinned, Probe, Unpinned};
+use crate::pgo::toolchain::{self, Tool};
 use crate::rig::{self, Cpu};
 use crate::sampling;
 use evmscope_reports::counter::{Counter, Source};
 use evmscope_reports::render::terminal;
-use std::env;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 /// One thing that was looked at.
@@ -225,48 +225,14 @@ fn valgrind() -> State {
     }
 }
 
-/// Looks where a matching one can be: named by the user, in the toolchain, versioned, plain.
 fn llvm_profdata(wanted: Option<&str>) -> State {
     let Some(wanted) = wanted else {
         return State::Missing("unknown LLVM version of this build's rustc".to_owned());
     };
-    let found: Vec<_> = profdata_places(wanted)
-        .into_iter()
-        .filter_map(|path| {
-            // Some versions know `--version` only after a subcommand.
-            let output = output(&path, &["merge", "--version"])?;
-            Some((path, major(&output)?))
-        })
-        .collect();
-    match found.iter().find(|(_, major)| major == wanted) {
-        Some((path, major)) => State::Ok(format!("{} (LLVM {major})", path.display())),
-        None => State::Missing(format!(
-            "for profile-guided builds, of LLVM {wanted} like rustc{}: \
-             `rustup component add llvm-tools`, or `sudo apt-get install llvm-{wanted}`",
-            found
-                .first()
-                .map(|(_, other)| format!("; the one here is of LLVM {other}"))
-                .unwrap_or_default()
-        )),
+    match toolchain::find(Tool::Profdata, wanted) {
+        Ok(path) => State::Ok(format!("{} (LLVM {wanted})", path.display())),
+        Err(error) => State::Missing(format!("for profile-guided builds: {error}")),
     }
-}
-
-fn profdata_places(major: &str) -> Vec<PathBuf> {
-    let named = env::var_os("LLVM_PROFDATA").map(PathBuf::from);
-    let toolchain = output(Path::new("rustc"), &["--print", "target-libdir"])
-        .map(|libdir| Path::new(libdir.trim()).join("../bin/llvm-profdata"));
-    let on_path = [format!("llvm-profdata-{major}"), "llvm-profdata".to_owned()];
-    named
-        .into_iter()
-        .chain(toolchain)
-        .chain(on_path.map(PathBuf::from))
-        .collect()
-}
-
-/// `LLVM version 22.1.2`, without what follows the first point.
-fn major(version: &str) -> Option<String> {
-    let (_, number) = version.split_once("LLVM version ")?;
-    number.split('.').next().map(str::to_owned)
 }
 
 fn first_line(program: &str, arguments: &[&str]) -> Option<String> {
@@ -348,13 +314,6 @@ mod tests {
         findings.extend(counters(&probe, Source::Hardware));
         findings.extend(counters(&probe, Source::Software));
         insta::assert_snapshot!(render(&findings, None));
-    }
-
-    #[test]
-    fn the_version_is_found_in_what_llvm_prints() {
-        let text = "LLVM (http://llvm.org/):\n  LLVM version 22.1.2\n  Optimized build.\n";
-        assert_eq!(major(text), Some("22".to_owned()));
-        assert_eq!(major("Unknown command!"), None);
     }
 
     #[test]

@@ -1,6 +1,9 @@
 //! The command `evmscope`: arguments and dispatch only.
 #![deny(unsafe_code)]
 
+// Its customer `diff` follows.
+#[allow(dead_code, unused_imports)]
+mod binaries;
 mod case;
 mod census;
 mod cli;
@@ -15,16 +18,23 @@ mod eip3155;
 mod engine;
 mod flamegraph;
 mod folding;
+mod footprint;
+mod heap;
 mod measure;
 mod opcodes;
 mod output;
 mod perf_data;
+mod pgo;
 mod rig;
 mod run;
 mod sampling;
+mod shadow;
+mod shard;
 mod simulate;
+mod span;
 mod statetest;
 mod symbols;
+mod telemetry;
 mod verify;
 
 use anyhow::Result;
@@ -33,6 +43,7 @@ use output::Answer;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    span::start();
     let cli = match cli::parse() {
         Ok(cli) => cli,
         Err(code) => return code,
@@ -64,10 +75,16 @@ fn dispatch(cli: &Cli) -> Result<Answer> {
         Verb::Opcodes(args) => return cmd::opcodes::run(args),
         Verb::Export(args) => return cmd::export::run(args),
         Verb::Statetest(args) => return cmd::statetest::run(args),
+        Verb::Shadow(args) => return cmd::shadow::run(args),
+        Verb::Completions(args) => Ok(cmd::manual::completions(args)),
+        Verb::Man(args) => cmd::manual::man(args),
         Verb::Assemble(args) => cmd::assemble::assemble(args),
         Verb::Disassemble(args) => cmd::assemble::disassemble(args),
         Verb::Doctor => Ok(cmd::doctor::run(output::columns())),
+        Verb::Pgo(verb) => return cmd::pgo::run(verb, style),
+        Verb::Trained(args) => cmd::pgo::trained::run(args),
         Verb::Simulated(args) => cmd::simulated::run(args),
+        Verb::Samples => cmd::samples::run(),
     };
     text.map(Answer::success)
 }

@@ -7,20 +7,23 @@ use crate::engine::Engine;
 use crate::folding::{self, Fold};
 use crate::sampling::{self, Request, Samples};
 use crate::simulate;
+use crate::span::span;
 use crate::symbols::Symbols;
 use crate::verify::Verified;
 use anyhow::{Context, Result};
+use evmscope_interp::Settings;
 use evmscope_reports::counter::Counter;
 use evmscope_reports::run::{Measurement, Profile, Unavailable};
 use rand::SeedableRng;
 use rand::rngs::SmallRng;
 use rand::seq::SliceRandom;
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
 /// CPU time of a timed sample, ns. Shorter ones show the clock, longer ones the neighbours.
-const SAMPLE: u64 = 10_000_000;
+pub const SAMPLE: u64 = 10_000_000;
 /// CPU time of a pass of counting, ns.
 const COUNTING: u64 = 100_000_000;
 /// Most worlds made ready at once: a batch of short calls spans many clock steps, and the worlds of
@@ -32,7 +35,7 @@ const COLD_BATCH: u64 = 50_000;
 /// Most of those interpreters.
 const INTERPRETERS: u64 = 64;
 /// The order of the pairs is random, and the same in every run of the tool.
-const SHUFFLE: u64 = 0x5eed;
+pub const SHUFFLE: u64 = 0x5eed;
 
 /// Which calls of an interpreter are timed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,6 +71,7 @@ pub fn time(
     calls: Calls,
     tick: &mut dyn FnMut(),
 ) -> Result<Vec<Measurement>> {
+    let _span = span("timing");
     let clock = ThreadClock::open()?;
     let mut samples = vec![Vec::with_capacity(pairs); verified.len()];
     let mut order: Vec<usize> = (0..verified.len()).collect();
@@ -108,11 +112,34 @@ fn sample(clock: &ThreadClock, v: &mut Verified, calls: Calls, length: u64) -> f
     let (mut done, mut time) = (0, 0);
     while time < SAMPLE {
         let batch = calls.batch(length, SAMPLE - time);
-        calls.prepare(v, batch);
-        time += clock.time(|| (0..batch).for_each(|_| v.engine.call()));
+        time += timed(clock, v, calls, batch);
         done += batch;
     }
     time as f64 / done as f64
+}
+
+/// CPU time of a batch of calls, ns.
+fn timed(clock: &ThreadClock, v: &mut Verified, calls: Calls, batch: u64) -> u64 {
+    calls.prepare(v, batch);
+    clock.time(|| (0..batch).for_each(|_| v.engine.call()))
+}
+
+/// CPU time of a warm call, ns, from a sample that also warms caches and predictors.
+pub fn calibrate(clock: &ThreadClock, v: &mut Verified) -> f64 {
+    let length = length(clock, v, Calls::Warm);
+    sample(clock, v, Calls::Warm, length)
+}
+
+/// One sample of a number of warm calls that was found out before: CPU time of a call, ns. Two processes
+/// that are compared do the same work in it.
+pub fn sample_of(clock: &ThreadClock, v: &mut Verified, calls: u64) -> f64 {
+    let (mut done, mut time) = (0, 0);
+    while done < calls {
+        let batch = (calls - done).min(BATCH);
+        time += timed(clock, v, Calls::Warm, batch);
+        done += batch;
+    }
+    time as f64 / done.max(1) as f64
 }
 
 /// Counts hardware and software events of each engine in turn, `passes` times over.
@@ -123,6 +150,7 @@ pub fn count(
     passes: usize,
     tick: &mut dyn FnMut(),
 ) -> Result<(Vec<Measurement>, Vec<Unavailable>)> {
+    let _span = span("counting");
     let clock = ThreadClock::open()?;
     let mut tally = Tally::default();
     let lengths: Vec<u64> = verified
@@ -223,6 +251,7 @@ pub fn profile(v: &mut Verified, sampling: Sampling, symbols: &Symbols) -> Resul
 
 /// Samples an engine.
 pub fn sample_calls(v: &mut Verified, sampling: Sampling) -> Result<Samples> {
+    let _span = span("sampling");
     let clock = ThreadClock::open()?;
     let calls = (sampling.budget.as_nanos() as u64 / length(&clock, v, Calls::Warm)).clamp(1, BATCH)
         as usize;
@@ -248,20 +277,8 @@ pub fn simulate(
     v: &Verified,
     case_dir: &std::path::Path,
 ) -> Result<Vec<Measurement>, Vec<Unavailable>> {
-    let memo = v.settings.keccak_memo.name();
-    let budget = v.settings.budget.to_string();
-    let arguments: [&std::ffi::OsStr; 10] = [
-        CHILD.as_ref(),
-        v.case.name.as_ref(),
-        "--mode".as_ref(),
-        v.which.name().as_ref(),
-        "--case-dir".as_ref(),
-        case_dir.as_ref(),
-        "--keccak-memo".as_ref(),
-        memo.as_ref(),
-        "--budget".as_ref(),
-        budget.as_ref(),
-    ];
+    let _span = span("simulating");
+    let arguments = simulated_arguments(&v.case.name, v.which.name(), v.settings, case_dir);
     let readings = simulate::simulate(arguments).map_err(|error| error.unavailable())?;
     readings
         .into_iter()
@@ -282,6 +299,27 @@ pub fn simulate(
         .collect()
 }
 
+/// The command line of the child that makes one call of a case.
+pub fn simulated_arguments(
+    case: &str,
+    mode: &str,
+    settings: Settings,
+    case_dir: &std::path::Path,
+) -> [OsString; 10] {
+    [
+        CHILD.into(),
+        case.into(),
+        "--mode".into(),
+        mode.into(),
+        "--case-dir".into(),
+        case_dir.into(),
+        "--keccak-memo".into(),
+        settings.keccak_memo.name().into(),
+        "--budget".into(),
+        settings.budget.to_string().into(),
+    ]
+}
+
 /// The hidden verb that [`simulate()`] starts under the simulator.
 pub const CHILD: &str = "__simulated";
 
@@ -299,7 +337,7 @@ mod tests {
     use crate::engine::Which;
     use crate::verify::verify;
     use alloy_primitives::{Bytes, hex};
-    use evmscope_interp::{Fork, Settings};
+    use evmscope_interp::Fork;
 
     #[test]
     fn cold_calls_come_out_as_warm_ones() {

@@ -21,16 +21,12 @@ pub fn new_run(pinned: Option<&Pinned>, settings: Settings, calls: Calls) -> Run
             budget: settings.budget,
             cold: calls == Calls::Cold,
         }),
-        results: Vec::new(),
-        measurements: Vec::new(),
-        ratios: Vec::new(),
-        unavailable: Vec::new(),
-        profiles: Vec::new(),
-        opcode_costs: Vec::new(),
+        ..Run::default()
     }
 }
 
-fn now() -> String {
+/// This moment, RFC 3339, UTC, to the second.
+pub fn now() -> String {
     jiff::Timestamp::now()
         .round(jiff::Unit::Second)
         .unwrap_or_default()

@@ -5,8 +5,10 @@
 //! are deterministic, and none of them is a hardware figure.
 
 use crate::counters::Reading;
+use crate::symbols;
 use evmscope_reports::counter::{Counter, Source};
 use evmscope_reports::run::Unavailable;
+use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
@@ -100,6 +102,39 @@ impl SimulateError {
 pub fn simulate(
     arguments: impl IntoIterator<Item = impl AsRef<OsStr>>,
 ) -> Result<Vec<Reading>, SimulateError> {
+    totals(&callgrind(&std::env::current_exe()?, arguments)?)
+}
+
+/// What the measured region took, and which function how much of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Instructions {
+    /// In all.
+    pub total: u64,
+    /// In each function alone, by its path.
+    pub functions: BTreeMap<String, u64>,
+}
+
+/// Simulates another build of this program, and returns instructions only.
+pub fn instructions(
+    program: &Path,
+    arguments: impl IntoIterator<Item = impl AsRef<OsStr>>,
+) -> Result<Instructions, SimulateError> {
+    let text = callgrind(program, arguments)?;
+    let total = totals(&text)?;
+    let total = total
+        .iter()
+        .find(|reading| reading.counter == Counter::SimInstructions)
+        .ok_or(SimulateError::Output("Ir"))?;
+    Ok(Instructions {
+        total: total.value as u64,
+        functions: functions(&text),
+    })
+}
+
+fn callgrind(
+    program: &Path,
+    arguments: impl IntoIterator<Item = impl AsRef<OsStr>>,
+) -> Result<String, SimulateError> {
     let folder = tempfile::tempdir()?;
     let file = folder.path().join("callgrind.out");
     let output = Command::new("valgrind")
@@ -107,7 +142,7 @@ pub fn simulate(
         .arg(format!("--toggle-collect={REGION}"))
         .args(MODEL)
         .arg(argument("--callgrind-out-file=", &file))
-        .arg(std::env::current_exe()?)
+        .arg(program)
         .args(arguments)
         .output()
         .map_err(|error| match error.kind() {
@@ -115,7 +150,7 @@ pub fn simulate(
             _ => SimulateError::Io(error),
         })?;
     check(&output)?;
-    totals(&fs::read_to_string(file)?)
+    Ok(fs::read_to_string(file)?)
 }
 
 fn argument(option: &str, path: &Path) -> std::ffi::OsString {
@@ -171,6 +206,53 @@ fn totals(text: &str) -> Result<Vec<Reading>, SimulateError> {
         true => Err(SimulateError::NeverEntered),
         false => Ok(readings),
     }
+}
+
+/// A function's path without the compiler's hash and without the depth of its recursion (`'2`).
+fn plain(name: &str) -> String {
+    let name = match name.rsplit_once('\'') {
+        Some((name, depth)) if depth.bytes().all(|b| b.is_ascii_digit()) => name,
+        _ => name,
+    };
+    let name = symbols::demangled(name);
+    match name.rsplit_once("::h") {
+        Some((path, hash)) if hash.len() == 16 && hash.bytes().all(|b| b.is_ascii_hexdigit()) => {
+            path.to_owned()
+        }
+        _ => name,
+    }
+}
+
+/// Reads the cost lines of the same file: a function's own, the first event, which is instructions. Names are
+/// written out once and numbered from then on; a line after `calls=` is what a callee took.
+fn functions(text: &str) -> BTreeMap<String, u64> {
+    let mut names: BTreeMap<&str, String> = BTreeMap::new();
+    let mut costs: BTreeMap<String, u64> = BTreeMap::new();
+    let (mut current, mut of_callee) = ("", false);
+    for line in text.lines() {
+        let (own, named) = (line.strip_prefix("fn="), line.strip_prefix("cfn="));
+        if let Some(name) = own.or(named) {
+            let (number, name) = name.split_once(' ').unwrap_or((name, ""));
+            if !name.is_empty() {
+                names.insert(number, plain(name));
+            }
+            if own.is_some() {
+                current = number;
+            }
+        } else if line.starts_with("calls=") {
+            of_callee = true;
+        } else if line.starts_with(|c: char| c.is_ascii_digit() || "+-*".contains(c)) {
+            let cost = line
+                .split_whitespace()
+                .nth(1)
+                .and_then(|cost| cost.parse::<u64>().ok());
+            if let (false, Some(cost), Some(name)) = (of_callee, cost, names.get(current)) {
+                *costs.entry(name.clone()).or_default() += cost;
+            }
+            of_callee = false;
+        }
+    }
+    costs
 }
 
 #[cfg(test)]
@@ -245,6 +327,14 @@ mod tests {
                 .iter()
                 .all(|lost| lost.reason.contains("target-cpu=native"))
         );
+    }
+
+    #[test]
+    fn instructions_are_told_by_function_and_callees_count_for_themselves() {
+        let text = "events: Ir Dr\nfn=(1) a::f::h0123456789abcdef\n10 5 1\n+1 7 0\ncfn=(2) g'2\ncalls=1 20\n\
+                    * 90 4\n-2 1\n\nfn=(2)\n20 90 4\n\nfn=(1)\n12 2 0\n\ntotals: 105 9\n";
+        let expected = [("a::f".to_owned(), 15), ("g".to_owned(), 90)];
+        assert_eq!(functions(text), BTreeMap::from(expected));
     }
 
     #[test]

@@ -360,7 +360,7 @@ const OWN: &str = "/proc/self/exe";
 const LONGEST: usize = 72;
 
 /// A symbol's full name, without its hash.
-fn demangled(symbol: impl AsRef<str>) -> String {
+pub fn demangled(symbol: impl AsRef<str>) -> String {
     let symbol = symbol.as_ref();
     if let Ok(demangled) = rustc_demangle::try_demangle(symbol) {
         return format!("{demangled:#}");

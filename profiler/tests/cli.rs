@@ -40,7 +40,10 @@ fn help_fits_80_columns_and_says_what_is_what() {
         "flamegraph",
         "opcodes",
         "statetest",
+        "shadow",
         "doctor",
+        "completions",
+        "man",
         "assemble",
         "disassemble",
     ];

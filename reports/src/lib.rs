@@ -7,6 +7,7 @@
 pub mod counter;
 pub mod diff;
 pub mod format;
+pub mod pgo;
 pub mod render;
 pub mod run;
 pub mod stats;

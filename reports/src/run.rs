@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 pub const SCHEMA: &str = "evmscope/run/1";
 
 /// One run of the tool: its machine, the verified results, and what was measured of them.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Run {
     /// Always [`SCHEMA`].
     pub schema: String,
@@ -34,6 +34,12 @@ pub struct Run {
     /// What each opcode costs, by case and mode; empty where nothing was sampled.
     #[serde(rename = "opcodes", default, skip_serializing_if = "Vec::is_empty")]
     pub opcode_costs: Vec<OpcodeCost>,
+    /// What each case takes of memory, by mode; empty where that was not counted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub memory: Vec<MemoryUse>,
+    /// What it takes to translate the contracts of each case as a whole.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub decoding: Vec<Decoding>,
 }
 
 impl Run {
@@ -66,6 +72,12 @@ impl Run {
         self.ratios
             .iter()
             .find(|r| r.case == case && r.base == base && r.head == head && r.counter == counter)
+    }
+
+    /// What a case takes of memory in a mode.
+    pub fn memory_use(&self, case: &str, mode: &str) -> Option<&MemoryUse> {
+        let of = |used: &&MemoryUse| used.case == case && used.mode == mode;
+        self.memory.iter().find(of)
     }
 
     /// Opcodes that one call of a case executes in a mode. A mode that does not count them takes
@@ -204,6 +216,26 @@ pub struct Measurement {
     pub coverage: Option<f64>,
     /// The samples in the order in which they were taken.
     pub samples: Vec<f64>,
+    /// How many of them each process took, in order, where one was started several times; empty where a
+    /// single one took all.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub launches: Vec<usize>,
+}
+
+impl Measurement {
+    /// The samples of each process.
+    pub fn by_launch(&self) -> Vec<&[f64]> {
+        if self.launches.is_empty() {
+            return vec![&self.samples];
+        }
+        let mut rest = self.samples.as_slice();
+        let part = |n: &usize| {
+            let (part, others) = rest.split_at((*n).min(rest.len()));
+            rest = others;
+            part
+        };
+        self.launches.iter().map(part).collect()
+    }
 }
 
 /// Two modes of one case compared on one counter.
@@ -217,7 +249,8 @@ pub struct Ratio {
     pub head: String,
     /// Which counter.
     pub counter: Counter,
-    /// Median of the paired `head / base`; below 1 the head needs less.
+    /// Median of the paired `head / base`; below 1 the head needs less. Of several launches the geometric
+    /// mean of their medians.
     pub median: f64,
     /// Lower end of the 95 % bootstrap interval of the median.
     pub low: f64,
@@ -297,4 +330,88 @@ pub struct OpcodeCost {
     /// Cycles of one execution, where the samples were taken on cycles.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub cycles: Option<f64>,
+}
+
+/// What a case takes of memory in one mode. All of it is counted in runs without a clock.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MemoryUse {
+    /// Name of the case.
+    pub case: String,
+    /// The mode that ran.
+    pub mode: String,
+    /// The first call of an interpreter, which was made before; its stack is not counted, nor is the world's.
+    pub first: HeapUse,
+    /// A later call, after `calls` others.
+    pub later: HeapUse,
+    /// Calls before the later one, of which `programs` tells, too.
+    pub calls: u64,
+    /// What was kept of code; absent for modes that translate nothing.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub programs: Option<ProgramCache>,
+}
+
+/// What one call took from the heap.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeapUse {
+    /// Most bytes at a time beyond those that were in use before.
+    pub peak: u64,
+    /// Bytes in use afterwards beyond those before: the changed world, and what the interpreter keeps.
+    pub kept: i64,
+    /// Allocations and reallocations.
+    pub allocations: u64,
+    /// Bytes of all of them together.
+    pub allocated: u64,
+}
+
+/// The programs that the advanced mode keeps for the codes of a case, and how they served.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ProgramCache {
+    /// Codes that have a program.
+    pub programs: u64,
+    /// Bytes of these codes.
+    pub code_bytes: u64,
+    /// Bytes of their decoded form: stream, maps, refusals and counters, spare room included.
+    pub decoded_bytes: u64,
+    /// Decoded bytes for a byte of code, of the program that has the most.
+    pub greatest_ratio: f64,
+    /// Most decoded bytes for a byte of code that the mode was allowed.
+    pub budget: f64,
+    /// Entry points translated, in all calls.
+    pub translated: u64,
+    /// Frames whose program was there already.
+    pub hits: u64,
+    /// Frames that began a program.
+    pub misses: u64,
+    /// Frames of short code that ran for the first time, which get a program when it comes back.
+    pub postponed: u64,
+    /// Frames whose code is too long for a program.
+    pub refused: u64,
+}
+
+impl ProgramCache {
+    /// The memory ratio: decoded bytes for a byte of code, over all codes; none where no code has a program.
+    pub fn ratio(&self) -> Option<f64> {
+        (self.code_bytes > 0).then(|| self.decoded_bytes as f64 / self.code_bytes as f64)
+    }
+}
+
+/// What it takes to translate one contract as a whole: from its bytes, every entry point, hot or not.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Decoding {
+    /// Name of the case.
+    pub case: String,
+    /// The contract's address; or how its code was made longer, to see a contract of the greatest length.
+    pub contract: String,
+    /// Bytes of code.
+    pub code_bytes: u64,
+    /// Bytes of its decoded form, without a budget.
+    pub decoded_bytes: u64,
+    /// Entry points translated.
+    pub entries: u64,
+    /// Thread CPU time, ns: the median.
+    pub time: f64,
+    /// Median absolute deviation from it, ns.
+    pub mad: f64,
+    /// Number of samples.
+    pub n: usize,
 }

@@ -12,6 +12,11 @@
 //!
 //! The bounds are reciprocal, so swapping the sides swaps the verdict. Both conditions of a change
 //! are needed: on a shared machine a median beyond 2 % alone was a false alarm in 18 % of A/A runs.
+//!
+//! # Launches
+//! Where two binaries are compared, code and stack lie elsewhere in each process, and all pairs of one
+//! launch share what that brings. So the pairs of one launch count as one observation with an error of
+//! its own: [`grouped_ratio`].
 
 use crate::counter::Counter;
 use crate::run::{Measurement, Ratio, Verdict};
@@ -22,6 +27,9 @@ pub const RESAMPLES: usize = 2_000;
 /// Fewest noisy pairs that support a verdict. The widest interval that `n` pairs can give, from the
 /// least ratio to the greatest, misses the true median with probability `2^(1 - n)`: above 5 % at 5.
 pub const MIN_PAIRS: usize = 6;
+
+/// Fewest launches that support a verdict, and the fewest that a comparison of binaries makes.
+pub const MIN_LAUNCHES: usize = 5;
 
 /// Seed of the bootstrap: the same samples give the same interval on every machine.
 pub const SEED: u64 = 0x65_76_6d_73_63_6f_70_65;
@@ -123,6 +131,7 @@ impl Measurement {
                 mad,
                 coverage: None,
                 samples,
+                launches: Vec::new(),
             }),
             Err(source) => Err(MeasurementError {
                 case,
@@ -131,6 +140,22 @@ impl Measurement {
                 source,
             }),
         }
+    }
+
+    /// A measurement from the samples of several processes.
+    ///
+    /// # Errors
+    /// As [`Measurement::new`].
+    pub fn of_launches(
+        case: impl Into<String>,
+        mode: impl Into<String>,
+        counter: Counter,
+        launches: &[Vec<f64>],
+    ) -> Result<Self, MeasurementError> {
+        Ok(Self {
+            launches: launches.iter().map(Vec::len).collect(),
+            ..Self::new(case, mode, counter, launches.concat())?
+        })
     }
 }
 
@@ -182,6 +207,124 @@ pub fn paired_ratio(base: &[f64], head: &[f64], threshold: f64, seed: u64) -> Op
     })
 }
 
+/// Compares noisy samples that were taken in pairs by processes that were started anew for each group:
+/// `base[l][i]` next to `head[l][i]`, in the launch `l`.
+///
+/// The figure is the geometric mean of the launches' medians: a launch in which the code lies badly counts
+/// as one, whatever its pairs. The interval is Student's t over the logarithms of these medians, which vary
+/// by layout and by noise, and so hold both. In the simulation of this file's tests it holds the truth in
+/// 92 to 97 of 100; resampling the pairs within each launch too counts the noise twice, and then 14 of 100
+/// regressions by 8 % are missed, where this misses none.
+///
+/// Fewer than [`MIN_LAUNCHES`] launches, or [`MIN_PAIRS`] pairs in all, are always inconclusive. `None` as
+/// in [`paired_ratio`], where there is a single launch, and where a launch has no pair or a side a sample
+/// of 0.
+pub fn grouped_ratio(base: &[&[f64]], head: &[&[f64]], threshold: f64) -> Option<PairedRatio> {
+    let launches = logarithms(base, head)?;
+    let medians: Vec<f64> = launches.iter().map(|launch| middle(launch)).collect();
+    of_launches(&medians, launches.iter().map(Vec::len).sum(), threshold)
+}
+
+/// The geometric mean of the ratios of several cases, a pair of measurements `(base, head)` each, that were
+/// taken in the same launches: the figure of a launch is the mean over its cases, and the rest as in
+/// [`grouped_ratio`].
+///
+/// `None` as there, where there is no case, and where cases differ in the number of their launches.
+pub fn mean_of_cases(
+    cases: &[(&Measurement, &Measurement)],
+    threshold: f64,
+) -> Option<PairedRatio> {
+    let of_case = |(base, head): &(&Measurement, &Measurement)| {
+        let launches = logarithms(&base.by_launch(), &head.by_launch())?;
+        let pairs: usize = launches.iter().map(Vec::len).sum();
+        Some((
+            launches
+                .iter()
+                .map(|launch| middle(launch))
+                .collect::<Vec<_>>(),
+            pairs,
+        ))
+    };
+    let cases = cases.iter().map(of_case).collect::<Option<Vec<_>>>()?;
+    let (first, _) = cases.first()?;
+    if cases
+        .iter()
+        .any(|(medians, _)| medians.len() != first.len())
+    {
+        return None;
+    }
+    let of_launch = |launch: usize| {
+        mean(
+            &cases
+                .iter()
+                .map(|(medians, _)| medians[launch])
+                .collect::<Vec<_>>(),
+        )
+    };
+    let means: Vec<f64> = (0..first.len()).map(of_launch).collect();
+    of_launches(
+        &means,
+        cases.iter().map(|(_, pairs)| pairs).sum(),
+        threshold,
+    )
+}
+
+/// From one logarithm a launch.
+fn of_launches(medians: &[f64], pairs: usize, threshold: f64) -> Option<PairedRatio> {
+    let figure = mean(medians);
+    let reach = student(medians.len())? * standard_error(medians);
+    let [median, low, high] = [figure, figure - reach, figure + reach].map(f64::exp);
+    let verdict = if medians.len() < MIN_LAUNCHES || pairs < MIN_PAIRS {
+        Verdict::Inconclusive
+    } else {
+        verdict(median, low, high, threshold)
+    };
+    Some(PairedRatio {
+        median,
+        low,
+        high,
+        verdict,
+    })
+}
+
+/// The logarithms of the paired ratios, sorted within each launch.
+fn logarithms(base: &[&[f64]], head: &[&[f64]]) -> Option<Vec<Vec<f64>>> {
+    if base.is_empty() || base.len() != head.len() {
+        return None;
+    }
+    let launches = base.iter().zip(head).map(|(base, head)| {
+        if base.is_empty() || base.len() != head.len() {
+            return None;
+        }
+        let pairs = base.iter().zip(*head);
+        let ratios = pairs.map(|(b, h)| ratio(*b, *h).map(f64::ln).filter(|r| r.is_finite()));
+        Some(sorted(ratios.collect::<Option<Vec<_>>>()?.into_iter()))
+    });
+    launches.collect()
+}
+
+/// Two-sided 5 % point of Student's t for the mean of `n`; `None` below 2, and never narrower than for the
+/// greatest `n` of the table.
+fn student(n: usize) -> Option<f64> {
+    const T: [f64; 19] = [
+        12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160,
+        2.145, 2.131, 2.120, 2.110, 2.101, 2.093,
+    ];
+    let row = n.checked_sub(2)?;
+    Some(T[row.min(T.len() - 1)])
+}
+
+fn mean(values: &[f64]) -> f64 {
+    values.iter().sum::<f64>() / values.len() as f64
+}
+
+/// Of the mean.
+fn standard_error(values: &[f64]) -> f64 {
+    let (n, mean) = (values.len() as f64, mean(values));
+    let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
+    (squares / (n - 1.0) / n).sqrt()
+}
+
 /// Compares two figures without noise (simulated, counted): the interval is the ratio itself.
 ///
 /// Zeros as in [`paired_ratio`].
@@ -193,6 +336,23 @@ pub fn exact_ratio(base: f64, head: f64, threshold: f64) -> Option<PairedRatio> 
         high: ratio,
         verdict: verdict(ratio, ratio, ratio, threshold),
     })
+}
+
+impl PairedRatio {
+    /// Compares two measurements of one counter that were taken beside each other, at `threshold` (0.05 is
+    /// 5 %): exactly where the source is deterministic, by launches where both sides had the same ones, by
+    /// pairs elsewhere.
+    ///
+    /// `None` where there is no ratio (see [`paired_ratio`] and [`grouped_ratio`]).
+    pub fn of(base: &Measurement, head: &Measurement, threshold: f64) -> Option<Self> {
+        if base.counter.source().deterministic() {
+            exact_ratio(base.median, head.median, threshold)
+        } else if base.launches.is_empty() && head.launches.is_empty() {
+            paired_ratio(&base.samples, &head.samples, threshold, SEED)
+        } else {
+            grouped_ratio(&base.by_launch(), &head.by_launch(), threshold)
+        }
+    }
 }
 
 impl Ratio {
@@ -209,11 +369,7 @@ impl Ratio {
             low,
             high,
             verdict,
-        } = if base.counter.source().deterministic() {
-            exact_ratio(base.median, head.median, threshold)?
-        } else {
-            paired_ratio(&base.samples, &head.samples, threshold, SEED)?
-        };
+        } = PairedRatio::of(base, head, threshold)?;
         Some(Self {
             case: base.case.clone(),
             base: base.mode.clone(),

@@ -9,6 +9,7 @@ use super::program::{LONGEST, Program};
 use super::value::To;
 use crate::code::Code;
 use crate::fork::Fork;
+use crate::opcode::Opcode;
 use crate::outcome::Statistics;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -68,6 +69,41 @@ impl Cache {
         }
     }
 
+    /// What is kept at the moment.
+    pub fn held(&self) -> Programs {
+        let ratio = |program: &Program| match program.code.len() {
+            0 => 0.0,
+            len => program.size() as f64 / len as f64,
+        };
+        let programs = self.programs.iter();
+        Programs {
+            programs: self.programs.len(),
+            code: programs.clone().map(|program| program.code.len()).sum(),
+            decoded: programs.clone().map(Program::size).sum(),
+            greatest_ratio: programs.map(ratio).fold(0.0, f64::max),
+        }
+    }
+
+    /// Translates every entry point of code, or refuses it.
+    pub fn translate(&mut self, code: &Arc<Code>, statistics: &mut Statistics) {
+        // Short code gets its program when it is asked for twice.
+        let found = self
+            .get(code, statistics)
+            .or_else(|| self.get(code, statistics));
+        let Some(id) = found else { return };
+        let (program, translator, _) = self.program(id);
+        for pc in entry_points(code) {
+            if program.entry(pc).is_some() {
+                continue;
+            }
+            if translator.translate(program, pc) {
+                statistics.translated += 1;
+            } else {
+                program.refuse(pc);
+            }
+        }
+    }
+
     pub(crate) fn forget(&mut self) {
         self.programs = Vec::new();
         self.places = HashMap::default();
@@ -82,6 +118,7 @@ impl Cache {
         if let Some(id) = self.last
             && Arc::ptr_eq(&self.programs[id.0 as usize].code, code)
         {
+            statistics.hits += 1;
             return Some(id);
         }
         self.find(code, statistics)
@@ -90,6 +127,7 @@ impl Cache {
     fn find(&mut self, code: &Arc<Code>, statistics: &mut Statistics) -> Option<Id> {
         let address = Arc::as_ptr(code).addr();
         if let Some(id) = self.places.get(&address) {
+            statistics.hits += 1;
             self.last = Some(*id);
             return self.last;
         }
@@ -97,6 +135,7 @@ impl Cache {
             let seen = &mut self.seen[address / align_of::<Code>() % SEEN];
             if *seen != address {
                 *seen = address;
+                statistics.postponed += 1;
                 return None;
             }
         }
@@ -106,6 +145,7 @@ impl Cache {
             statistics.refused += 1;
             return None;
         }
+        statistics.misses += 1;
         self.bytes += most;
         let id = Id(self.programs.len() as u32);
         self.programs
@@ -136,6 +176,46 @@ impl Cache {
         let program = &mut self.programs[id.0 as usize];
         (program, &mut self.translator, &mut self.loads)
     }
+}
+
+/// What the advanced mode keeps of the code that an interpreter has run.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Programs {
+    /// Codes that have a program.
+    pub programs: usize,
+    /// Bytes of these codes.
+    pub code: usize,
+    /// Bytes of their decoded form: stream, maps, refusals and counters, spare room included.
+    pub decoded: usize,
+    /// Decoded bytes for a byte of code, of the program that has the most.
+    pub greatest_ratio: f64,
+}
+
+/// Where a frame may begin or go on: the start, jumpdests, behind what jumps or calls.
+fn entry_points(code: &Code) -> Vec<usize> {
+    let mut points = vec![0];
+    let mut pc = 0;
+    while let Some(&byte) = code.bytes().get(pc) {
+        let next = pc + 1 + Opcode(byte).immediate();
+        match Opcode(byte) {
+            Opcode::JUMPDEST => points.push(pc),
+            Opcode::JUMPI
+            | Opcode::CALL
+            | Opcode::CALLCODE
+            | Opcode::DELEGATECALL
+            | Opcode::STATICCALL
+            | Opcode::CREATE
+            | Opcode::CREATE2
+                if next < code.len() =>
+            {
+                points.push(next);
+            }
+            _ => {}
+        }
+        pc = next;
+    }
+    points.dedup();
+    points
 }
 
 /// Translates entry points; keeps its buffers between them.

@@ -209,6 +209,7 @@ impl Address for AtSum {
 }
 
 #[cold]
+#[inline(never)]
 fn halt(m: &mut Machine, halt: Halt) -> Next<Cell> {
     leave(m, Left::Halt(halt))
 }
@@ -349,6 +350,7 @@ unsafe fn find(ip: *const Cell, sp: *mut Word, gas: i64, m: &mut Machine) -> Nex
 
 /// A jump to no jumpdest, if it could be paid.
 #[cold]
+#[inline(never)]
 fn fail(gas: i64, m: &mut Machine) -> Next<Cell> {
     halt(
         m,
@@ -441,6 +443,7 @@ unsafe fn undefined(_: *const Cell, _: *mut Word, _: i64, m: &mut Machine) -> Ne
 }
 
 #[cold]
+#[inline(never)]
 fn failed(m: &mut Machine, reason: Halt) -> i64 {
     halt(m, reason);
     FAILED

@@ -23,6 +23,7 @@ mod simplify;
 mod slots;
 mod value;
 
+pub use cache::Programs;
 pub(crate) use cache::{Cache, Id};
 pub(crate) use dispatch::Registers;
 

@@ -7,10 +7,14 @@ pub mod doctor;
 pub mod export;
 pub mod flamegraph;
 pub mod list;
+pub mod manual;
 pub mod opcodes;
 pub mod perf_data;
+pub mod pgo;
 pub mod profile;
 pub mod run;
+pub mod samples;
+pub mod shadow;
 pub mod simulated;
 pub mod statetest;
 

@@ -7,6 +7,7 @@ use crate::contracts::{self, Walk};
 use crate::counters::{Linux, Pinned, Plan, Probe, pin_to_one_kind};
 use crate::engine::Which;
 use crate::flamegraph::{self, Width, Widths};
+use crate::footprint;
 use crate::measure::{self, Calls, Sampling};
 use crate::opcodes;
 use crate::output::{self, Answer, Files};
@@ -102,6 +103,8 @@ fn measure_all(
             .flat_map(|profile| opcodes::costs(profile, &executed, &run))
             .collect();
     }
+
+    footprint::add(&mut run, verified)?;
 
     if !args.no_simulate {
         let bar = output::progress(verified.len() as u64, "simulating");

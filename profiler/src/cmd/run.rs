@@ -6,9 +6,13 @@ use crate::case::{Case, Scene, parse_hex};
 use crate::cli::{Format, Run};
 use crate::eip3155::Lines;
 use crate::output::{self, Answer};
+use crate::telemetry::Sink;
+use crate::verify::count_opcodes;
 use alloy_primitives::Bytes;
 use anyhow::{Context, Result};
-use evmscope_interp::{Host, Interpreter, Log, Mode, Outcome, Settings, Status, keccak256};
+use evmscope_interp::{
+    Host, Interpreter, Log, Mode, Outcome, Settings, Status, keccak256, telemetry,
+};
 use evmscope_reports::format;
 use serde_json::json;
 use std::fmt::Write;
@@ -38,6 +42,7 @@ fn execute(args: &Run, case: &Case) -> Result<String> {
         return Ok(interpreter.listing(&code));
     }
     let mut interpreter = Interpreter::with_settings(args.mode, case.fork, args.tuning.settings());
+    let sink = args.metrics.as_deref().map(Sink::to).transpose()?;
     let outcome = match &args.trace {
         None => interpreter.execute(scene.message, &mut scene.world),
         Some(to) => {
@@ -66,6 +71,13 @@ fn execute(args: &Run, case: &Case) -> Result<String> {
     } else {
         args.mode
     };
+    if let Some(sink) = sink {
+        telemetry::message(mode, &outcome);
+        // By a traced run of its own: no mode counts them.
+        telemetry::opcodes(mode, count_opcodes(&case.scene()?, case));
+        telemetry::programs(&interpreter);
+        sink.write()?;
+    }
     match args.format {
         Format::Text => Ok(text(case, mode, &outcome, logs)),
         Format::Json => Ok(json(case, mode, &outcome, logs)?),

@@ -5,8 +5,10 @@
 //! with them tables sort, and flamegraphs zoom and search, by keyboard too.
 
 use super::chart;
+use super::pgo;
 use super::report::Report;
 use crate::counter::Counter;
+use crate::pgo::PgoReport;
 use crate::run::{Measurement, Run};
 use askama::Template;
 
@@ -55,6 +57,26 @@ pub fn report(
         figures,
     };
     Ok(page.render()?)
+}
+
+/// The page of a profile-guided build: the verdicts, the held-out cases, and what is behind them.
+///
+/// # Errors
+/// If the template engine fails.
+pub fn pgo(report: &PgoReport) -> Result<String, HtmlError> {
+    let document = pgo::Document::new(report);
+    Ok(PgoPage {
+        date: &report.created,
+        document,
+    }
+    .render()?)
+}
+
+#[derive(Template)]
+#[template(path = "pgo.html")]
+struct PgoPage<'a> {
+    date: &'a str,
+    document: pgo::Document,
 }
 
 #[derive(Template)]

@@ -44,7 +44,7 @@ struct Header {
 ///
 /// # Errors
 /// If `text` is no JSON, is of another schema, lacks a field, or holds a measurement whose `n`,
-/// `unit` or `source` contradicts its samples or its counter.
+/// `unit`, `source` or `launches` contradicts its samples or its counter.
 pub fn read(text: &str) -> Result<Run, ReadError> {
     let value: serde_json::Value = serde_json::from_str(text).map_err(ReadError::Syntax)?;
     match Header::deserialize(&value) {
@@ -97,10 +97,17 @@ fn consistent(measurement: &Measurement) -> Result<(), String> {
         source,
         n,
         samples,
+        launches,
         ..
     } = measurement;
     if *n != samples.len() {
         return Err(format!("n is {n}, but there are {} samples", samples.len()));
+    }
+    let launched: usize = launches.iter().sum();
+    if !launches.is_empty() && launched != *n {
+        return Err(format!(
+            "n is {n}, but its launches took {launched} samples"
+        ));
     }
     if *source != counter.source() {
         let (found, right) = (source.name(), counter.source().name());

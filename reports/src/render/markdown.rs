@@ -1,8 +1,11 @@
 //! Tables for a pull request or a file, as GitHub reads Markdown.
 
 use super::bench;
+use super::memory;
+use super::pgo;
 use super::report::{CaseReport, Notes, Report};
 use super::table::{Cell, Table};
+use crate::pgo::PgoReport;
 use crate::run::Run;
 
 /// The counter-diff table of every case, the mode `head` against the mode `base`: the verdict
@@ -23,7 +26,40 @@ pub fn counter_diff(run: &Run, base: &str, head: &str) -> String {
 
 /// The bench table: a row a case, a column a mode, each mode against the first.
 pub fn bench(run: &Run) -> String {
-    blocks(std::iter::once(table(&bench::table(run))).chain(notes(&Notes::new(run, &[]))))
+    let memory = memory::overview(run).map(|memory| folded("memory", table(&memory)));
+    blocks(
+        std::iter::once(table(&bench::table(run)))
+            .chain(memory)
+            .chain(notes(&Notes::new(run, &[]))),
+    )
+}
+
+/// The proof of a profile-guided build: the verdicts first.
+pub fn pgo(report: &PgoReport) -> String {
+    let document = pgo::Document::new(report);
+    let verdicts: String = document
+        .verdicts
+        .iter()
+        .map(|(line, _)| format!("- {}\n", escape(line)))
+        .collect();
+    let parts = document.parts.iter().map(|part| {
+        let intro = part
+            .intro
+            .as_ref()
+            .map_or_else(String::new, |intro| format!("{}\n\n", escape(intro)));
+        format!(
+            "### {}\n\n{intro}{}",
+            escape(&part.title),
+            table(&part.table)
+        )
+    });
+    let headline = format!("**{}**\n", escape(&document.headline));
+    blocks(
+        [headline, verdicts]
+            .into_iter()
+            .chain(parts)
+            .chain(notes(&document.notes)),
+    )
 }
 
 fn case(case: &CaseReport) -> String {
@@ -39,9 +75,13 @@ fn case(case: &CaseReport) -> String {
             .chain(facts)
             .chain([table(&case.table)])
             .chain(
-                case.dearest
-                    .iter()
-                    .map(|opcodes| folded("opcodes", table(opcodes))),
+                [
+                    ("opcodes", &case.dearest),
+                    ("memory", &case.memory),
+                    ("decoding", &case.decoding),
+                ]
+                .into_iter()
+                .filter_map(|(title, below)| Some(folded(title, table(below.as_ref()?)))),
             ),
     )
 }

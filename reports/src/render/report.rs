@@ -2,12 +2,13 @@
 
 use super::bench;
 use super::counters::Comparison;
+use super::memory;
 use super::opcodes;
 use super::table::{Reading, Table, Tone};
 use super::verdict::{headline, verdict};
 use crate::counter::{Counter, Source};
 use crate::format;
-use crate::run::{Rig, Run};
+use crate::run::{Rig, Run, Unavailable};
 
 /// A comparison of two modes, ready to be laid out.
 pub(super) struct Report {
@@ -31,6 +32,10 @@ pub(super) struct CaseReport {
     pub(super) opcodes: Option<Table>,
     /// The dearest of them, in fewer columns.
     pub(super) dearest: Option<Table>,
+    /// What it takes of memory, where that was counted.
+    pub(super) memory: Option<Table>,
+    /// What translating its contracts takes.
+    pub(super) decoding: Option<Table>,
 }
 
 /// One of the few figures that answer for the rest.
@@ -79,6 +84,8 @@ fn case(comparison: Comparison<'_>, name: &str) -> CaseReport {
         tiles: tiles(comparison, name),
         opcodes: opcodes::every(run, name, base, head),
         dearest: opcodes::dearest(run, name, base, head),
+        memory: memory::case(run, name, base, head),
+        decoding: memory::decoding(run, name),
     }
 }
 
@@ -143,7 +150,7 @@ impl Notes {
     pub(super) fn new(run: &Run, cases: &[CaseReport]) -> Self {
         Self {
             legend: legend(run, cases),
-            unavailable: unavailable(run),
+            unavailable: unavailable(&run.unavailable),
             rig: rig(&run.created, &run.rig),
         }
     }
@@ -205,6 +212,16 @@ fn legend(run: &Run, cases: &[CaseReport]) -> Vec<String> {
              around each; modes that differ in it by 10 % of the samples or more are not compared.",
         ),
         has(
+            !run.memory.is_empty(),
+            "memory: counted by the allocator in calls of their own; without the stack, of which the system gives \
+             what is touched, and without the world before the call. Decoded: stream, maps and counters.",
+        ),
+        has(
+            !run.decoding.is_empty(),
+            "decoding: every entry point at once, without a budget; repeated: the code over and over, to the \
+             greatest length that can be deployed.",
+        ),
+        has(
             simulated,
             "simulated: counted on callgrind's model of a CPU, not on this one; exact.",
         ),
@@ -215,9 +232,9 @@ fn legend(run: &Run, cases: &[CaseReport]) -> Vec<String> {
 }
 
 /// The counters that could not be had, grouped by reason in the order of first appearance.
-fn unavailable(run: &Run) -> Vec<(String, String)> {
+pub(super) fn unavailable(all: &[Unavailable]) -> Vec<(String, String)> {
     let mut groups: Vec<(String, Vec<&str>)> = Vec::new();
-    for missing in &run.unavailable {
+    for missing in all {
         let title = missing.counter.title();
         match groups
             .iter_mut()
@@ -233,7 +250,7 @@ fn unavailable(run: &Run) -> Vec<(String, String)> {
         .collect()
 }
 
-fn rig(created: &str, rig: &Rig) -> Vec<(&'static str, String)> {
+pub(super) fn rig(created: &str, rig: &Rig) -> Vec<(&'static str, String)> {
     let machine = if rig.virtualized {
         "virtual machine"
     } else {

@@ -1,8 +1,11 @@
 //! Tables for a terminal, within its width.
 
 use super::bench;
+use super::memory;
+use super::pgo;
 use super::report::{Notes, Report};
 use super::table::{Cell, Section, Table, Tone};
+use crate::pgo::PgoReport;
 use crate::run::Run;
 use comfy_table::{
     Attribute, CellAlignment, Color, ColumnConstraint, ContentArrangement, ContentLineStyle,
@@ -43,9 +46,10 @@ pub fn counter_diff(run: &Run, base: &str, head: &str, style: Style) -> String {
             .chain(facts)
             .chain(["\n".to_owned(), table(&case.table, style)])
             .chain(
-                case.dearest
-                    .iter()
-                    .flat_map(|opcodes| ["\n".to_owned(), table(opcodes, style)]),
+                [&case.dearest, &case.memory, &case.decoding]
+                    .into_iter()
+                    .flatten()
+                    .flat_map(|below| ["\n".to_owned(), table(below, style)]),
             )
             .collect()
     });
@@ -66,7 +70,34 @@ pub fn bench(run: &Run, style: Style) -> String {
     } else {
         table(&bench::narrow_table(run), style)
     };
-    blocks(std::iter::once(bench).chain(notes(&Notes::new(run, &[]), style)))
+    let memory = memory::overview(run).map(|memory| table(&memory, style));
+    blocks(
+        std::iter::once(bench)
+            .chain(memory)
+            .chain(notes(&Notes::new(run, &[]), style)),
+    )
+}
+
+/// The proof of a profile-guided build: the verdicts first.
+pub fn pgo(report: &PgoReport, style: Style) -> String {
+    let document = pgo::Document::new(report);
+    let lines = document
+        .verdicts
+        .iter()
+        .map(|(line, tone)| words(&[line], *tone, style));
+    let verdicts = words(&[&document.headline], Tone::Plain, style) + &lines.collect::<String>();
+    let parts = document.parts.iter().map(|part| {
+        let title: Vec<_> = std::iter::once(&part.title)
+            .chain(&part.intro)
+            .map(String::as_str)
+            .collect();
+        words(&title, Tone::Plain, style) + "\n" + &table(&part.table, style)
+    });
+    blocks(
+        std::iter::once(verdicts)
+            .chain(parts)
+            .chain(notes(&document.notes, style)),
+    )
 }
 
 /// Plain rows in columns; within `width`, where there is a limit, texts wrap inside their column.

@@ -263,6 +263,25 @@ impl Machine {
             .unzip()
     }
 
+    /// Pairs of processes that were launched `launches` times: where the code lies brings each process up to
+    /// `layout` more or less, for all of its samples.
+    fn launches(
+        &mut self,
+        launches: usize,
+        n: usize,
+        factor: f64,
+        layout: f64,
+    ) -> (Vec<Vec<f64>>, Vec<Vec<f64>>) {
+        (0..launches)
+            .map(|_| {
+                let luck = [self.normal(), self.normal()].map(|z| (layout * z).exp());
+                let (base, head) = self.pairs(n, factor);
+                let lie = |side: Vec<f64>, luck: f64| side.iter().map(|s| s * luck).collect();
+                (lie(base, luck[0]), lie(head, luck[1]))
+            })
+            .unzip()
+    }
+
     /// All of one side, then all of the other: what pairing protects against.
     fn blocks(&mut self, n: usize) -> (Vec<f64>, Vec<f64>) {
         let mut block = || {
@@ -319,4 +338,101 @@ fn no_difference_is_not_called_undecided_with_enough_pairs() {
         paired_ratio(&base, &head, 0.02, SEED).unwrap().verdict == Verdict::Unchanged
     };
     assert!(share(unchanged) >= 0.95);
+}
+
+fn grouped((base, head): &(Vec<Vec<f64>>, Vec<Vec<f64>>), threshold: f64) -> PairedRatio {
+    let of = |side: &[Vec<f64>], mode| {
+        Measurement::of_launches("case", mode, Counter::CpuTime, side).unwrap()
+    };
+    PairedRatio::of(&of(base, "base"), &of(head, "head"), threshold).unwrap()
+}
+
+fn is_change(verdict: Verdict) -> bool {
+    matches!(verdict, Verdict::Improved | Verdict::Regressed)
+}
+
+#[test]
+fn launches_of_one_binary_rarely_differ() {
+    // Layout of 2 % a process, as two builds of one source show it.
+    let pooled = share(|machine| {
+        let (base, head) = machine.launches(5, 6, 1.0, 0.02);
+        let found = paired_ratio(&base.concat(), &head.concat(), 0.0, SEED).unwrap();
+        is_change(found.verdict)
+    });
+    assert!(
+        pooled > 0.3,
+        "layout matters too little to test anything: {pooled}"
+    );
+    let excludes_none =
+        share(|machine| is_change(grouped(&machine.launches(5, 6, 1.0, 0.02), 0.0).verdict));
+    assert!(excludes_none <= 0.08, "{excludes_none}");
+    // 4 % a process makes the threshold two standard errors of the figure.
+    for (layout, most) in [(0.0, 0.0), (0.02, 0.005), (0.04, 0.03)] {
+        let alarms =
+            share(|machine| is_change(grouped(&machine.launches(5, 6, 1.0, layout), 0.05).verdict));
+        assert!(alarms <= most, "{alarms} at {layout}");
+    }
+}
+
+#[test]
+fn a_regression_between_binaries_is_found() {
+    let found = |factor, layout| {
+        share(|machine| {
+            let launches = machine.launches(5, 6, factor, layout);
+            grouped(&launches, 0.05).verdict == Verdict::Regressed
+        })
+    };
+    let (quiet, usual) = (found(1.08, 0.002), found(1.08, 0.01));
+    assert!(quiet >= 0.99, "{quiet}");
+    assert!(usual >= 0.95, "{usual}");
+}
+
+#[test]
+fn the_interval_of_launches_holds_the_truth_in_about_19_of_20() {
+    let holds = share(|machine| {
+        let found = grouped(&machine.launches(5, 6, 1.03, 0.01), 0.05);
+        found.low <= 1.03 && 1.03 <= found.high
+    });
+    assert!((0.91..=0.99).contains(&holds), "{holds}");
+}
+
+#[test]
+fn few_launches_support_no_verdict() {
+    let launches = |n: usize| (vec![vec![1.0; 6]; n], vec![vec![2.0; 6]; n]);
+    let verdict = |n| grouped(&launches(n), 0.05).verdict;
+    assert_eq!(verdict(MIN_LAUNCHES - 1), Verdict::Inconclusive);
+    assert_eq!(verdict(MIN_LAUNCHES), Verdict::Regressed);
+}
+
+#[test]
+fn swapped_launches_swap_the_interval() {
+    let (base, head) = Machine::new(7).launches(5, 7, 1.1, 0.01);
+    let there = grouped(&(base.clone(), head.clone()), 0.05);
+    let back = grouped(&(head, base), 0.05);
+    assert!((there.median * back.median - 1.0).abs() < 1e-12);
+    assert!(
+        (there.low * back.high - 1.0).abs() < 0.01,
+        "{there:?} {back:?}"
+    );
+    assert_eq!(
+        (there.verdict, back.verdict),
+        (Verdict::Regressed, Verdict::Improved)
+    );
+}
+
+#[test]
+fn launches_that_do_not_match_give_no_ratio() {
+    let of = |launches: &[Vec<f64>]| {
+        Measurement::of_launches("case", "mode", Counter::CpuTime, launches).unwrap()
+    };
+    let two = of(&[vec![1.0; 3], vec![1.0; 3]]);
+    assert_eq!(two.by_launch(), [[1.0; 3], [1.0; 3]]);
+    for other in [
+        of(&[vec![1.0; 6]]),
+        of(&[vec![1.0; 2], vec![1.0; 4]]),
+        of(&[vec![1.0; 3], vec![0.0; 3]]),
+        Measurement::new("case", "mode", Counter::CpuTime, vec![1.0; 6]).unwrap(),
+    ] {
+        assert_eq!(PairedRatio::of(&two, &other, 0.05), None);
+    }
 }

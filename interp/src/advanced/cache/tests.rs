@@ -2,7 +2,6 @@
 //! linear in the code, and what is kept inside the budget.
 
 use super::*;
-use crate::opcode::Opcode;
 use crate::{asm, keccak256};
 use std::cell::Cell;
 
@@ -54,25 +53,6 @@ fn hostile(len: usize) -> impl Iterator<Item = (String, Vec<u8>)> {
         (format!("noise {seed}"), bytes)
     });
     alone.chain(entered).chain(repeated).chain(noise)
-}
-
-/// Where a frame may begin or go on: the start, jumpdests, behind what jumps or calls.
-fn entry_points(code: &Code) -> Vec<usize> {
-    let mut points = vec![0];
-    let mut pc = 0;
-    while let Some(&byte) = code.bytes().get(pc) {
-        let next = pc + 1 + Opcode(byte).immediate();
-        match Opcode(byte) {
-            Opcode::JUMPDEST => points.push(pc),
-            Opcode::JUMPI | Opcode::CALL | Opcode::CREATE if next < code.len() => {
-                points.push(next);
-            }
-            _ => {}
-        }
-        pc = next;
-    }
-    points.dedup();
-    points
 }
 
 /// Translates all entry points of code, or refuses them. The program, and how many opcodes were looked at.

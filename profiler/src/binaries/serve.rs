@@ -1,0 +1,229 @@
+//! The side that is measured: reads requests, answers each. Nothing runs but what was asked for, so that
+//! a build that waits leaves the machine to the one that is timed.
+
+use super::protocol::{Hello, Opened, Reply, Request, Tuning, VERSION};
+use crate::case::{self, Case};
+use crate::clock::ThreadClock;
+use crate::counters::{Linux, Pinned, pin_to_one_kind};
+use crate::engine::Which;
+use crate::measure;
+use crate::rig;
+use crate::verify::{self, Verified};
+use anyhow::{Context, Result, anyhow};
+use evmscope_interp::Settings;
+use evmscope_reports::run::Rig;
+use serde::Serialize;
+use std::io::{BufRead, Write};
+use std::path::Path;
+
+/// Serves until the requests end.
+///
+/// # Errors
+/// Of its own streams, and of a machine on which nothing can be timed. What cannot be done for a request
+/// is an answer to it.
+pub fn serve(requests: impl BufRead, answers: impl Write) -> Result<()> {
+    let pinned = pin_to_one_kind(&Linux::default())?;
+    let clock = ThreadClock::open()?;
+    let mut peer = Peer { requests, answers };
+    peer.say(&Hello {
+        protocol: VERSION,
+        rig: Rig {
+            cores: pinned.as_ref().map(Pinned::to_string),
+            ..rig::examine()
+        },
+        modes: Which::ALL.iter().map(Which::to_string).collect(),
+    })?;
+    let mut next = peer.next()?;
+    while let Some(request) = next {
+        next = match request {
+            Request::Open {
+                case_dir,
+                case,
+                modes,
+                tuning,
+            } => match load(&case_dir, &case) {
+                Ok(case) => serve_case(&clock, &case, &modes, &tuning, &mut peer)?,
+                Err(error) => peer.refuse(&error)?,
+            },
+            Request::Sample { .. } => peer.refuse(&anyhow!("no case is open"))?,
+        };
+    }
+    Ok(())
+}
+
+/// Serves one case, up to the request that is about something else.
+fn serve_case(
+    clock: &ThreadClock,
+    case: &Case,
+    modes: &[String],
+    tuning: &Tuning,
+    peer: &mut Peer<impl BufRead, impl Write>,
+) -> Result<Option<Request>> {
+    let mut verified = match verified(case, modes, tuning) {
+        Ok(verified) => verified,
+        Err(error) => return peer.refuse(&error),
+    };
+    let opened = verified.iter_mut().map(|v| Opened {
+        result: v.result.clone(),
+        call: measure::calibrate(clock, v),
+    });
+    let opened = opened.collect();
+    peer.say(&Reply::Opened(opened))?;
+    while let Some(request) = peer.next()? {
+        let Request::Sample { mode, calls } = &request else {
+            return Ok(Some(request));
+        };
+        let reply = match verified.iter_mut().find(|v| v.which.name() == mode) {
+            Some(v) => Reply::Sampled(measure::sample_of(clock, v, *calls)),
+            None => Reply::Refused(format!("mode {mode} is not open")),
+        };
+        peer.say(&reply)?;
+    }
+    Ok(None)
+}
+
+fn verified<'a>(case: &'a Case, modes: &[String], tuning: &Tuning) -> Result<Vec<Verified<'a>>> {
+    let engines = modes.iter().map(|mode| mode.parse::<Which>());
+    let engines = engines
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|error| anyhow!(error))?;
+    let settings = Settings::try_from(tuning).map_err(|error| anyhow!(error))?;
+    verify::verify(case, &engines, settings)
+}
+
+fn load(dir: &Path, name: &str) -> Result<Case> {
+    let mut shelf = case::pick(case::load_all(dir)?, &[name.to_owned()])?;
+    Ok(shelf.cases.swap_remove(0))
+}
+
+/// Who asks.
+struct Peer<R, W> {
+    requests: R,
+    answers: W,
+}
+
+impl<R: BufRead, W: Write> Peer<R, W> {
+    /// The next request that can be read; the others are refused. None where they end.
+    fn next(&mut self) -> Result<Option<Request>> {
+        loop {
+            let mut line = String::new();
+            let read = self.requests.read_line(&mut line);
+            if read.context("cannot read the requests")? == 0 {
+                return Ok(None);
+            }
+            match serde_json::from_str(&line) {
+                Ok(request) => return Ok(Some(request)),
+                Err(error) => self.say(&Reply::Refused(format!("no request: {error}")))?,
+            }
+        }
+    }
+
+    fn say(&mut self, what: &impl Serialize) -> Result<()> {
+        let line = serde_json::to_string(what)? + "\n";
+        let said = self.answers.write_all(line.as_bytes());
+        said.and_then(|()| self.answers.flush())
+            .context("cannot answer")
+    }
+
+    /// Says that a request cannot be done, and reads the next.
+    fn refuse(&mut self, error: &anyhow::Error) -> Result<Option<Request>> {
+        self.say(&Reply::Refused(format!("{error:#}")))?;
+        self.next()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use evmscope_interp::Settings;
+
+    /// What a build says to some lines, the hello left out.
+    fn answers(lines: &[String]) -> Vec<Reply> {
+        let mut said = Vec::new();
+        let requests: String = lines.iter().map(|line| format!("{line}\n")).collect();
+        serve(requests.as_bytes(), &mut said).unwrap();
+        let said = String::from_utf8(said).unwrap();
+        let mut lines = said.lines();
+        let hello: Hello = serde_json::from_str(lines.next().unwrap()).unwrap();
+        assert_eq!((hello.protocol, hello.rig), (VERSION, rig::examine()));
+        assert_eq!(hello.modes[..2], ["traditional", "advanced"]);
+        lines
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect()
+    }
+
+    fn line(request: &Request) -> String {
+        serde_json::to_string(request).unwrap()
+    }
+
+    fn open(case: &str, modes: &[&str]) -> String {
+        line(&Request::Open {
+            case_dir: case::default_dir(),
+            case: case.to_owned(),
+            modes: modes.iter().map(|mode| (*mode).to_owned()).collect(),
+            tuning: Settings::default().into(),
+        })
+    }
+
+    fn sample(mode: &str) -> String {
+        line(&Request::Sample {
+            mode: mode.to_owned(),
+            calls: 3,
+        })
+    }
+
+    #[test]
+    fn a_case_is_verified_and_sampled_until_the_next_is_open() {
+        let said = answers(&[
+            open("empty", &["traditional", "advanced"]),
+            sample("advanced"),
+            sample("traditional"),
+            open("ten-thousand-hashes", &["traditional"]),
+            sample("advanced"),
+        ]);
+        let [
+            Reply::Opened(both),
+            Reply::Sampled(a),
+            Reply::Sampled(b),
+            Reply::Opened(one),
+            Reply::Refused(why),
+        ] = &said[..]
+        else {
+            panic!("{said:?}")
+        };
+        let modes: Vec<_> = both.iter().map(|it| it.result.mode.as_str()).collect();
+        assert_eq!(modes, ["traditional", "advanced"]);
+        assert!([*a, *b, both[0].call].iter().all(|time| *time > 0.0));
+        assert_eq!(
+            (one[0].result.case.as_str(), one.len()),
+            ("ten-thousand-hashes", 1)
+        );
+        assert_eq!(why, "mode advanced is not open");
+    }
+
+    #[test]
+    fn what_cannot_be_done_is_answered_and_the_next_is_served() {
+        let said = answers(&[
+            "what?".to_owned(),
+            sample("advanced"),
+            open("nothing", &["advanced"]),
+            open("empty", &["best"]),
+            open("empty", &["advanced"]),
+        ]);
+        let refused: Vec<_> = said[..4]
+            .iter()
+            .map(|reply| match reply {
+                Reply::Refused(why) => why.as_str(),
+                other => panic!("{other:?}"),
+            })
+            .collect();
+        assert!(refused[0].starts_with("no request: "), "{refused:?}");
+        assert_eq!(refused[1], "no case is open");
+        assert!(
+            refused[2].starts_with("unknown case `nothing`"),
+            "{refused:?}"
+        );
+        assert!(refused[3].starts_with("unknown mode `best`"), "{refused:?}");
+        assert!(matches!(said[4], Reply::Opened(_)));
+    }
+}

@@ -1,0 +1,52 @@
+//! `evmscope pgo`: the steps of a profile-guided build, one a file. `make pgo` is all of them.
+
+pub mod build;
+pub mod info;
+pub mod merge;
+pub mod optimize;
+pub mod train;
+pub mod trained;
+pub mod verify;
+
+use crate::cli::Pgo;
+use crate::output::Answer;
+use crate::pgo::fingerprint::Fingerprint;
+use crate::pgo::toolchain::Compiler;
+use crate::pgo::{build as builds, noted};
+use anyhow::{Result, bail};
+use evmscope_reports::render::terminal::Style;
+use std::path::Path;
+
+pub fn run(verb: &Pgo, style: Style) -> Result<Answer> {
+    match verb {
+        Pgo::Info(args) => info::run(args),
+        Pgo::Build(args) => build::run(args).map(Answer::success),
+        Pgo::Train(args) => train::run(args).map(Answer::success),
+        Pgo::Merge(args) => merge::run(args).map(Answer::success),
+        Pgo::Optimize(args) => optimize::run(args).map(Answer::success),
+        Pgo::Verify(args) => verify::run(args, style),
+    }
+}
+
+/// Refuses what was made from other sources than those that lie here now.
+fn expect_current(what: &Path, made_from: &Fingerprint, compiler: &Compiler) -> Result<()> {
+    const SHOWN: usize = 3;
+    let changes = made_from.changes(compiler, &builds::user_flags(&compiler.host)?);
+    if changes.is_empty() {
+        return Ok(());
+    }
+    let more = match changes.len().saturating_sub(SHOWN) {
+        0 => String::new(),
+        more => format!("; and {more} more"),
+    };
+    bail!(
+        "{} is stale: {}{more}; begin again with `evmscope pgo build`",
+        what.display(),
+        changes[..changes.len().min(SHOWN)].join("; ")
+    )
+}
+
+/// What a binary or a profile was made from, where that was noted.
+fn fingerprint(of: &Path) -> Result<Option<Fingerprint>> {
+    noted(of)
+}

@@ -1,0 +1,191 @@
+//! `evmscope pgo verify`: what the profile brought, on cases that it has seen and on cases that it has not.
+
+use super::{expect_current, fingerprint};
+use crate::binaries::Plan;
+use crate::cli::PgoVerify;
+use crate::cmd::bench::THRESHOLD;
+use crate::cmd::{cases, dir, listed};
+use crate::counters::{Linux, Probe};
+use crate::output::{self, Answer, Files};
+use crate::pgo::build::{self, Kind};
+use crate::pgo::sections::Sections;
+use crate::pgo::toolchain::Compiler;
+use crate::pgo::verify::{self, Setup};
+use crate::pgo::{Optimized, Workshop, noted};
+use crate::rig;
+use crate::run;
+use crate::simulate::SimulateError;
+use anyhow::{Context, Result, bail};
+use evmscope_interp::{Mode, Settings};
+use evmscope_reports::counter::Source;
+use evmscope_reports::pgo::{Outcome, PgoReport, ProfileFacts, SCHEMA};
+use evmscope_reports::render::terminal::Style;
+use evmscope_reports::render::{html, markdown, terminal};
+use std::path::{Path, PathBuf};
+
+pub fn run(args: &PgoVerify, style: Style) -> Result<Answer> {
+    let out = args
+        .out
+        .clone()
+        .unwrap_or_else(|| Path::new("reports/out/pgo").to_path_buf());
+    let files = Files::in_dir(&out)?;
+    let workshop = Workshop::open(args.at.dir.as_deref())?;
+    let compiler = Compiler::find()?;
+    let optimized = optimized(args, &workshop, &compiler)?;
+    let facts: Optimized = noted(&workshop.optimized())?
+        .context("nothing is known of the optimised binary: build it anew")?;
+    let release = release(args, &workshop, &compiler)?;
+    let mut setup = setup(args, release, optimized, &facts)?;
+    let missing = match setup.simulate {
+        true => verify::simulator(&setup.release, &setup.plan).err(),
+        false => None,
+    };
+    setup.simulate &= missing.is_none();
+
+    let bar = output::progress(setup.steps(), "release against optimised");
+    let mut proofs = verify::prove(&setup, &mut || bar.inc(1))?.into_iter();
+    bar.finish_and_clear();
+    let report = PgoReport {
+        schema: SCHEMA.to_owned(),
+        created: run::now(),
+        rig: rig::examine(),
+        profile: profile(facts),
+        launches: setup.plan.launches,
+        pairs: setup.plan.pairs,
+        threshold: setup.threshold,
+        release: Sections::of(&setup.release)?.sizes,
+        proof: proofs.next().context("no build was compared")?,
+        bolt: proofs.next(),
+        unavailable: unavailable(missing.as_ref()),
+    };
+    let paths = files.write_all(&[
+        ("report.html", html::pgo(&report)?),
+        ("report.md", markdown::pgo(&report)),
+        ("report.json", serde_json::to_string_pretty(&report)? + "\n"),
+    ])?;
+    let text = terminal::pgo(&report, style) + &listed(&paths);
+    let hurts = report
+        .proof
+        .verdicts
+        .values()
+        .any(|outcome| *outcome == Outcome::Hurts);
+    Ok(if hurts {
+        Answer::failure(text)
+    } else {
+        Answer::success(text)
+    })
+}
+
+/// The binaries under test, each refused where it is not what it should be.
+fn optimized(args: &PgoVerify, workshop: &Workshop, compiler: &Compiler) -> Result<Vec<PathBuf>> {
+    let binary = args.head.clone().unwrap_or_else(|| workshop.optimized());
+    if !binary.is_file() {
+        bail!("there is no {}: `evmscope pgo optimize`", binary.display());
+    }
+    Sections::of(&binary)?.expect_optimized(&binary)?;
+    if args.head.is_none()
+        && let Some(facts) = noted::<Optimized>(&binary)?
+    {
+        expect_current(&binary, &facts.made_from, compiler)?;
+    }
+    Ok(vec![binary])
+}
+
+/// What it is compared with: built by the same command without a profile, where none is named.
+fn release(args: &PgoVerify, workshop: &Workshop, compiler: &Compiler) -> Result<PathBuf> {
+    let binary = match &args.base {
+        Some(binary) => binary.clone(),
+        None => {
+            let built = build::build(workshop, compiler, Kind::Release)?;
+            let binary = workshop.release();
+            build::adopt(&built, &binary)?;
+            binary
+        }
+    };
+    Sections::of(&binary)?.expect_uninstrumented(&binary)?;
+    if let (None, Some(made_from)) = (&args.base, fingerprint(&binary)?) {
+        expect_current(&binary, &made_from, compiler)?;
+    }
+    Ok(binary)
+}
+
+fn setup(
+    args: &PgoVerify,
+    release: PathBuf,
+    optimized: Vec<PathBuf>,
+    facts: &Optimized,
+) -> Result<Setup> {
+    let mut trained: Vec<String> = Vec::new();
+    for run in facts.profile.iter().flat_map(|profile| &profile.runs) {
+        if !trained.contains(&run.case) {
+            trained.push(run.case.clone());
+        }
+    }
+    let known = cases(&args.from, &[])?.cases;
+    let heldout: Vec<String> = match &args.heldout[..] {
+        [] => known
+            .iter()
+            .map(|case| case.name.clone())
+            .filter(|name| !trained.contains(name))
+            .collect(),
+        names => names.to_vec(),
+    };
+    if let Some(seen) = heldout.iter().find(|name| trained.contains(name)) {
+        bail!(
+            "the profile was trained on {seen}, so it cannot be held out: leave it out of --heldout"
+        );
+    }
+    if heldout.is_empty() {
+        bail!("all cases were trained on: hold some out by `evmscope pgo train --cases ..`");
+    }
+    // Those that profiles of other machines were trained on may not be here.
+    let here = |name: &String| known.iter().any(|case| case.name == *name);
+    let training: Vec<_> = trained.into_iter().filter(here).collect();
+    Ok(Setup {
+        release,
+        optimized,
+        trained: training.len(),
+        plan: Plan {
+            case_dir: dir(&args.from),
+            cases: training.into_iter().chain(heldout).collect(),
+            modes: Mode::ALL.map(|mode| mode.name().to_owned()).into(),
+            settings: Settings::default(),
+            launches: args.launches as usize,
+            pairs: args.pairs as usize,
+        },
+        threshold: THRESHOLD,
+        simulate: !args.no_simulate,
+    })
+}
+
+fn profile(facts: Optimized) -> ProfileFacts {
+    let Optimized {
+        missing,
+        mismatched,
+        limit,
+        profile,
+        ..
+    } = facts;
+    let (runs, coverage, hottest) = profile
+        .map(|profile| (profile.runs, profile.coverage, profile.hottest))
+        .unwrap_or_default();
+    ProfileFacts {
+        runs,
+        coverage,
+        hottest,
+        missing,
+        mismatched,
+        limit,
+    }
+}
+
+/// Hardware counters that are not to be had here, and simulated ones where those failed.
+fn unavailable(simulated: Option<&SimulateError>) -> Vec<evmscope_reports::run::Unavailable> {
+    let probe = Probe::new(&Linux::new(None));
+    let hardware = probe
+        .unavailable
+        .into_iter()
+        .filter(|it| it.counter.source() == Source::Hardware);
+    let simulated = simulated.map_or_else(Vec::new, SimulateError::unavailable);
+    hardware.chain(simulated).collect()
+}

@@ -1,0 +1,108 @@
+//! What a linked binary tells of its making: instrumented or not, and how large its hot and cold parts are.
+
+use anyhow::{Context, Result};
+use evmscope_reports::pgo::Sizes;
+use goblin::elf::Elf;
+use std::fs;
+use std::path::{Path, PathBuf};
+use thiserror::Error;
+
+/// A binary that is not what it is taken for.
+#[derive(Debug, Error)]
+pub enum WrongBinary {
+    /// It counts, which costs a third of its speed and more.
+    #[error(
+        "{} is instrumented, where an optimised one is expected: name {} instead", .0.display(), "target/pgo/evmscope"
+    )]
+    Instrumented(PathBuf),
+    /// Nothing in it was counted.
+    #[error("{} is not instrumented, so it writes no profile: `evmscope pgo build`", .0.display())]
+    Plain(PathBuf),
+    /// No function in it is known to be hot.
+    #[error(
+        "{} has no hot functions: the compiler took no profile into account, whatever it was given", .0.display()
+    )]
+    NotOptimized(PathBuf),
+}
+
+/// The sections of a binary that matter here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sections {
+    instrumented: bool,
+    /// Bytes of code.
+    pub sizes: Sizes,
+}
+
+impl Sections {
+    /// Of an ELF file.
+    ///
+    /// # Errors
+    /// A file that cannot be read or is no ELF file.
+    pub fn of(path: &Path) -> Result<Sections> {
+        let bytes = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+        let elf =
+            Elf::parse(&bytes).with_context(|| format!("{} is no ELF file", path.display()))?;
+        let named = elf
+            .section_headers
+            .iter()
+            .filter_map(|section| Some((elf.shdr_strtab.get_at(section.sh_name)?, section)));
+        let mut sections = Sections {
+            instrumented: false,
+            sizes: Sizes {
+                file: bytes.len() as u64,
+                ..Sizes::default()
+            },
+        };
+        for (name, section) in named {
+            sections.instrumented |= name.starts_with("__llvm_prf_");
+            let sizes = &mut sections.sizes;
+            if name == ".note.bolt_info" {
+                sizes.bolt = true;
+            }
+            if !section.is_executable() {
+                continue;
+            }
+            sizes.code += section.sh_size;
+            match name {
+                ".text.hot" => sizes.hot += section.sh_size,
+                ".text.unlikely" | ".text.cold" => sizes.cold += section.sh_size,
+                _ => {}
+            }
+        }
+        Ok(sections)
+    }
+
+    /// Refuses a binary that counts.
+    ///
+    /// # Errors
+    /// [`WrongBinary::Instrumented`].
+    pub fn expect_uninstrumented(&self, path: &Path) -> Result<(), WrongBinary> {
+        match self.instrumented {
+            true => Err(WrongBinary::Instrumented(path.to_path_buf())),
+            false => Ok(()),
+        }
+    }
+
+    /// Refuses a binary that does not count.
+    ///
+    /// # Errors
+    /// [`WrongBinary::Plain`].
+    pub fn expect_instrumented(&self, path: &Path) -> Result<(), WrongBinary> {
+        match self.instrumented {
+            true => Ok(()),
+            false => Err(WrongBinary::Plain(path.to_path_buf())),
+        }
+    }
+
+    /// Refuses a binary that counts, or in which no profile has left a mark.
+    ///
+    /// # Errors
+    /// [`WrongBinary`].
+    pub fn expect_optimized(&self, path: &Path) -> Result<(), WrongBinary> {
+        self.expect_uninstrumented(path)?;
+        match self.sizes.hot {
+            0 => Err(WrongBinary::NotOptimized(path.to_path_buf())),
+            _ => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,212 @@
+//! The programs of LLVM that profile-guided builds need, in the version of the compiler.
+//!
+//! Owns finding them and saying what to install; running them is their users' business.
+
+use std::env;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use thiserror::Error;
+
+/// The compiler that cargo will use.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Compiler {
+    /// `rustc -V`.
+    pub version: String,
+    /// The triple that it builds for by itself.
+    pub host: String,
+    /// LLVM's major version.
+    pub llvm: String,
+}
+
+/// A program of LLVM.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tool {
+    /// Merges profiles.
+    Profdata,
+    /// Lays a linked binary out anew.
+    Bolt,
+    /// Merges profiles of BOLT.
+    MergeFdata,
+}
+
+impl Tool {
+    fn name(self) -> &'static str {
+        match self {
+            Tool::Profdata => "llvm-profdata",
+            Tool::Bolt => "llvm-bolt",
+            Tool::MergeFdata => "merge-fdata",
+        }
+    }
+
+    /// The variable by which a user names the program.
+    fn variable(self) -> String {
+        self.name().to_uppercase().replace('-', "_")
+    }
+
+    /// What a call says about the version. Some versions of llvm-profdata know `--version` only after a
+    /// subcommand.
+    fn version_arguments(self) -> &'static [&'static str] {
+        match self {
+            Tool::Profdata => &["merge", "--version"],
+            Tool::Bolt | Tool::MergeFdata => &["--version"],
+        }
+    }
+
+    /// The command that installs it.
+    fn install(self, llvm: &str) -> String {
+        match self {
+            Tool::Profdata => {
+                format!("`rustup component add llvm-tools`, or `sudo apt-get install llvm-{llvm}`")
+            }
+            Tool::Bolt | Tool::MergeFdata => format!("`sudo apt-get install bolt-{llvm}`"),
+        }
+    }
+}
+
+impl fmt::Display for Tool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// Why a program cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum ToolError {
+    /// The compiler does not run or is no LLVM compiler.
+    #[error("`{0} -vV` does not tell the version of LLVM: install Rust with rustup")]
+    Compiler(String),
+    /// There is none.
+    #[error("{tool} of LLVM {llvm}, the version of rustc, is not installed: {}", tool.install(llvm))]
+    Absent {
+        /// Which program.
+        tool: Tool,
+        /// The version that is needed.
+        llvm: String,
+    },
+    /// What is there is of another LLVM, whose files differ.
+    #[error(
+        "{} is of LLVM {found}, and rustc of LLVM {llvm}: {}", path.display(), tool.install(llvm)
+    )]
+    Foreign {
+        /// Which program.
+        tool: Tool,
+        /// The version that is needed.
+        llvm: String,
+        /// Where one was found.
+        path: PathBuf,
+        /// Its version.
+        found: String,
+    },
+}
+
+impl Compiler {
+    /// Asks the compiler: `$RUSTC`, or `rustc`.
+    ///
+    /// # Errors
+    /// [`ToolError::Compiler`].
+    pub fn find() -> Result<Compiler, ToolError> {
+        let rustc = env::var("RUSTC").unwrap_or_else(|_| "rustc".to_owned());
+        let text = output(Path::new(&rustc), &["-vV"]);
+        text.as_deref()
+            .and_then(Compiler::parse)
+            .ok_or(ToolError::Compiler(rustc))
+    }
+
+    fn parse(text: &str) -> Option<Compiler> {
+        let field = |name: &str| text.lines().find_map(|line| line.strip_prefix(name));
+        Some(Compiler {
+            version: text.lines().next()?.to_owned(),
+            host: field("host: ")?.to_owned(),
+            llvm: field("LLVM version: ")?.split('.').next()?.to_owned(),
+        })
+    }
+}
+
+/// Finds a program of LLVM `llvm`: named by the user, in the toolchain, versioned, plain.
+///
+/// # Errors
+/// [`ToolError::Absent`], [`ToolError::Foreign`]. What the user named is taken or refused: another is not
+/// looked for.
+pub fn find(tool: Tool, llvm: &str) -> Result<PathBuf, ToolError> {
+    let named = env::var_os(tool.variable()).map(PathBuf::from);
+    let places = named.map_or_else(|| places(tool, llvm), |path| vec![path]);
+    let found: Vec<_> = places
+        .into_iter()
+        .filter_map(|path| {
+            let version = output(&path, tool.version_arguments())?;
+            Some((path, major(&version)?))
+        })
+        .collect();
+    if let Some((path, _)) = found.iter().find(|(_, major)| major == llvm) {
+        return Ok(path.clone());
+    }
+    let llvm = llvm.to_owned();
+    Err(match found.into_iter().next() {
+        None => ToolError::Absent { tool, llvm },
+        Some((path, found)) => ToolError::Foreign {
+            tool,
+            llvm,
+            path,
+            found,
+        },
+    })
+}
+
+fn places(tool: Tool, llvm: &str) -> Vec<PathBuf> {
+    let toolchain = output(Path::new("rustc"), &["--print", "target-libdir"])
+        .map(|libdir| Path::new(libdir.trim()).join("../bin").join(tool.name()));
+    let on_path = [format!("{tool}-{llvm}"), tool.to_string()];
+    let on_path = on_path.into_iter().map(PathBuf::from);
+    toolchain.into_iter().chain(on_path).collect()
+}
+
+/// `LLVM version 22.1.2`, without what follows the first point.
+fn major(version: &str) -> Option<String> {
+    let (_, number) = version.split_once("LLVM version ")?;
+    let digits = number.split(|c: char| !c.is_ascii_digit()).next()?;
+    (!digits.is_empty()).then(|| digits.to_owned())
+}
+
+fn output(program: &Path, arguments: &[&str]) -> Option<String> {
+    let output = Command::new(program).args(arguments).output().ok()?;
+    let text = String::from_utf8(output.stdout).ok()?;
+    output.status.success().then_some(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_version_is_found_in_what_llvm_prints() {
+        let text = "LLVM (http://llvm.org/):\n  LLVM version 22.1.2\n  Optimized build.\n";
+        assert_eq!(major(text), Some("22".to_owned()));
+        assert_eq!(major("Unknown command!"), None);
+        assert_eq!(major("LLVM version "), None);
+    }
+
+    #[test]
+    fn the_compiler_tells_host_and_llvm() {
+        let text = "rustc 1.95.0 (59807616e 2026-04-14)\nbinary: rustc\n\
+                    host: x86_64-unknown-linux-gnu\nLLVM version: 22.1.2\n";
+        let compiler = Compiler::parse(text).unwrap();
+        assert_eq!(compiler.host, "x86_64-unknown-linux-gnu");
+        assert_eq!(compiler.llvm, "22");
+        assert_eq!(Compiler::parse("rustc 1.95.0\nhost: x\n"), None);
+    }
+
+    #[test]
+    fn what_is_missing_is_named_with_its_command() {
+        let tool = Tool::Profdata;
+        let llvm = "9999".to_owned();
+        let error = find(tool, &llvm).unwrap_err().to_string();
+        assert!(error.contains("9999"), "{error}");
+        assert!(error.contains("rustup component add llvm-tools"), "{error}");
+        let bolt = ToolError::Absent {
+            tool: Tool::Bolt,
+            llvm: "22".to_owned(),
+        };
+        assert!(bolt.to_string().contains("apt-get install bolt-22"));
+    }
+}
