@@ -1,9 +1,9 @@
 //! The command `evmscope`: arguments and dispatch only.
 #![deny(unsafe_code)]
 
+mod ablation;
 // Its customer `diff` follows.
 #[allow(dead_code, unused_imports)]
-mod ablation;
 mod binaries;
 mod case;
 mod census;
@@ -13,6 +13,7 @@ mod cmd;
 mod confinement;
 mod contracts;
 mod counters;
+mod disassembly;
 mod doctor;
 mod eip3155;
 mod engine;
@@ -23,6 +24,7 @@ mod heap;
 mod measure;
 mod opcodes;
 mod output;
+mod perf_data;
 mod pgo;
 mod rig;
 mod run;
@@ -71,9 +73,11 @@ fn dispatch(cli: &Cli) -> Result<Answer> {
         Verb::Bench(args) => return cmd::bench::run(args, style),
         Verb::Profile(args) => return cmd::profile::run(args, style),
         Verb::Flamegraph(args) => return cmd::flamegraph::run(args),
+        Verb::Annotate(args) => return cmd::annotate::run(args),
         Verb::Opcodes(args) => return cmd::opcodes::run(args),
         Verb::Ablate(args) => return cmd::ablate::run(args),
         Verb::Splice(args) => return cmd::splice::run(args),
+        Verb::Export(args) => return cmd::export::run(args),
         Verb::Statetest(args) => return cmd::statetest::run(args),
         Verb::Merge(args) => cmd::merge::run(args, style),
         Verb::History(args) => cmd::history::run(args, style),

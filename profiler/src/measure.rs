@@ -5,7 +5,7 @@ use crate::clock::ThreadClock;
 use crate::counters::{Counted, Kernel, Plan, Reading};
 use crate::engine::Engine;
 use crate::folding::{self, Fold};
-use crate::sampling::{self, Request};
+use crate::sampling::{self, Request, Samples};
 use crate::simulate;
 use crate::span::span;
 use crate::symbols::Symbols;
@@ -239,6 +239,18 @@ pub struct Sampling {
 
 /// Samples an engine and folds what came.
 pub fn profile(v: &mut Verified, sampling: Sampling, symbols: &Symbols) -> Result<Profile> {
+    let samples = sample_calls(v, sampling)?;
+    Ok(folding::profile(
+        &v.case.name,
+        v.which.name(),
+        &samples,
+        symbols,
+        Fold::default(),
+    ))
+}
+
+/// Samples an engine.
+pub fn sample_calls(v: &mut Verified, sampling: Sampling) -> Result<Samples> {
     let _span = span("sampling");
     let clock = ThreadClock::open()?;
     let calls = (sampling.budget.as_nanos() as u64 / length(&clock, v, Calls::Warm)).clamp(1, BATCH)
@@ -257,13 +269,7 @@ pub fn profile(v: &mut Verified, sampling: Sampling, symbols: &Symbols) -> Resul
         ready -= 1;
         simulate::measured_region(&mut || v.engine.call());
     })?;
-    Ok(folding::profile(
-        &v.case.name,
-        v.which.name(),
-        &samples,
-        symbols,
-        Fold::default(),
-    ))
+    Ok(samples)
 }
 
 /// Simulates one call of an engine in a child process, after one that warms what stays warm.

@@ -1,15 +1,18 @@
 //! One verb a file. Each reads as its pipeline and returns what is printed in the end.
 
 pub mod ablate;
+pub mod annotate;
 pub mod assemble;
 pub mod bench;
 pub mod doctor;
+pub mod export;
 pub mod flamegraph;
 pub mod history;
 pub mod list;
 pub mod manual;
 pub mod merge;
 pub mod opcodes;
+pub mod perf_data;
 pub mod pgo;
 pub mod profile;
 pub mod run;

@@ -15,6 +15,7 @@ mod memory;
 mod opcodes;
 mod pgo;
 mod report;
+pub mod stacks;
 mod summary;
 mod table;
 pub mod terminal;
