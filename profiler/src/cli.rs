@@ -7,7 +7,9 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::error::ErrorKind;
 use clap::{ArgGroup, Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
-use evmscope_interp::{Fork, KeccakMemo, Mode, Settings, UnknownFork, statetest};
+use evmscope_interp::{
+    Fork, KeccakMemo, Mode, Opcode, Settings, Technique, Techniques, UnknownFork, statetest,
+};
 use regex::Regex;
 use std::error::Error;
 use std::ffi::OsString;
@@ -81,6 +83,15 @@ fn memos() -> impl TypedValueParser<Value = KeccakMemo> {
     one_of(KeccakMemo::ALL.iter().map(|memo| memo.name()).collect())
 }
 
+fn techniques() -> impl TypedValueParser<Value = Technique> {
+    one_of(
+        Technique::ALL
+            .iter()
+            .map(|technique| technique.name())
+            .collect(),
+    )
+}
+
 fn budget(text: &str) -> Result<f64, String> {
     let usable = |budget: &f64| budget.is_finite() && *budget > 0.0;
     let budget = text.parse().ok().filter(usable);
@@ -139,14 +150,28 @@ pub enum Verb {
     Diff(Diff),
     /// Draw where a contract spends gas, opcodes or time: its functions, lines and opcodes.
     Flamegraph(Flamegraph),
+    /// Disassemble the handler of an opcode, with the samples of a case beside each instruction.
+    Annotate(Annotate),
     /// Rank the opcodes, pairs, triples and blocks that a case executes.
     Opcodes(Opcodes),
+    /// Leave out each technique of the advanced mode in turn, and count the instructions of a call.
+    Ablate(Ablate),
+    /// Fill the tables of Markdown files in from the records they name.
+    Splice(Splice),
+    /// Give a run out in the format of another tool.
+    Export(Export),
     /// Run official state tests; compare exceptions, logs and state roots.
     #[command(after_help = COUNTING)]
     Statetest(Statetest),
     /// Run both modes on the same messages: serve one, report every difference.
     #[command(after_help = SHADOWING)]
     Shadow(Shadow),
+    /// Join the runs of several shards or machines.
+    Merge(Merge),
+    /// Chart records of runs over time.
+    History(History),
+    /// Print the JSON schema of runs.
+    Schema,
     /// Assemble a source and print the code as hex.
     Assemble(Assemble),
     /// List code as opcodes.
@@ -210,6 +235,9 @@ pub struct Tuning {
         value_parser = budget
     )]
     pub budget: f64,
+    /// Leave out techniques of the advanced mode; `evmscope ablate` measures what each brings.
+    #[arg(long, value_name = "TECHNIQUE,..", value_delimiter = ',', value_parser = techniques())]
+    pub without: Vec<Technique>,
 }
 
 impl Tuning {
@@ -217,6 +245,10 @@ impl Tuning {
         Settings {
             keccak_memo: self.keccak_memo,
             budget: self.budget,
+            techniques: self
+                .without
+                .iter()
+                .fold(Techniques::ALL, |set, technique| set.without(*technique)),
             ..Settings::default()
         }
     }
@@ -236,7 +268,7 @@ pub struct List {
 #[command(mut_arg("case_dir", |arg| arg.conflicts_with("code")))]
 #[command(mut_args(|arg| match arg.get_id().as_str() {
     // The listing shows all that could be translated, whatever it takes.
-    "budget" | "keccak_memo" => arg.conflicts_with("dump_ir"),
+    "budget" | "keccak_memo" | "without" => arg.conflicts_with("dump_ir"),
     _ => arg,
 }))]
 pub struct Run {
@@ -327,7 +359,11 @@ pub struct Bench {
 #[derive(Args)]
 pub struct Profile {
     /// Name of a case.
-    pub case: String,
+    #[arg(required_unless_present = "perf_data")]
+    pub case: Option<String>,
+    /// Show a recording of another program, which `perf record` wrote, in place of a case.
+    #[arg(long, value_name = "FILE", conflicts_with = "case")]
+    pub perf_data: Option<PathBuf>,
     #[command(flatten)]
     pub from: CaseDir,
     /// The mode compared against.
@@ -352,7 +388,7 @@ pub struct Profile {
     pub maps: SourceMaps,
     #[command(flatten)]
     pub tuning: Tuning,
-    /// Folder for the reports [default: reports/out/CASE].
+    /// Folder for the reports [default: reports/out/CASE, or reports/out/perf-data].
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
 }
@@ -490,6 +526,54 @@ pub struct Flamegraph {
 }
 
 #[derive(Args)]
+pub struct Annotate {
+    /// Name of a case.
+    pub case: String,
+    /// Mnemonic of an opcode, such as MLOAD.
+    #[arg(value_parser = opcode)]
+    pub opcode: Opcode,
+    #[command(flatten)]
+    pub from: CaseDir,
+    /// The mode whose handler it is.
+    #[arg(long, value_name = "MODE", default_value_t = Mode::Advanced, value_parser = modes())]
+    pub mode: Mode,
+    /// Time to sample, ms.
+    #[arg(long, value_name = "MS", default_value_t = 2_000, value_parser = clap::value_parser!(u64).range(1..=600_000))]
+    pub sample_ms: u64,
+    /// Samples a second.
+    #[arg(long, value_name = "N", default_value_t = 4_999, value_parser = clap::value_parser!(u32).range(1..=20_000))]
+    pub hz: u32,
+    #[command(flatten)]
+    pub tuning: Tuning,
+}
+
+/// By its name, in any case; a wrong one gets those that look like it.
+fn opcode(text: &str) -> Result<Opcode, String> {
+    let name = text.to_uppercase();
+    Opcode::from_name(&name).ok_or_else(|| {
+        let known = (0..=255).map(Opcode).filter(|it| it.info().is_some());
+        let mut alike: Vec<_> = known
+            .map(|it| {
+                (
+                    strsim::normalized_damerau_levenshtein(&name, &it.to_string()),
+                    it,
+                )
+            })
+            .collect();
+        alike.sort_by(|(a, _), (b, _)| b.total_cmp(a));
+        let alike = alike
+            .iter()
+            .take(3)
+            .filter(|(likeness, _)| *likeness >= 0.5);
+        let names: Vec<_> = alike.map(|(_, it)| it.to_string()).collect();
+        match names.is_empty() {
+            true => "no such opcode: `evmscope opcodes CASE` lists those of a case".to_owned(),
+            false => format!("no such opcode: did you mean {}?", names.join(" or ")),
+        }
+    })
+}
+
+#[derive(Args)]
 pub struct Opcodes {
     /// Name of a case.
     pub case: String,
@@ -498,6 +582,58 @@ pub struct Opcodes {
     /// How to print.
     #[arg(long, default_value = "text")]
     pub format: Format,
+}
+
+#[derive(Args)]
+pub struct Splice {
+    /// Markdown files.
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// Write nothing; exit code 1 where a table is not as in its record.
+    #[arg(long)]
+    pub check: bool,
+}
+
+#[derive(Args)]
+pub struct Ablate {
+    /// Name of a case.
+    pub case: String,
+    #[command(flatten)]
+    pub from: CaseDir,
+    #[command(flatten)]
+    pub tuning: Tuning,
+    /// How to print.
+    #[arg(long, default_value = "text")]
+    pub format: Format,
+}
+
+/// Formats of other tools.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Target {
+    /// Stacks, for `go tool pprof`, Pyroscope and Parca.
+    Pprof,
+    /// Stacks, for the Firefox Profiler.
+    Firefox,
+    /// Stacks, for speedscope.app.
+    Speedscope,
+    /// Stacks, a line each.
+    Folded,
+    /// Measurements, as Bencher Metric Format.
+    Bencher,
+    /// Measurements, for github-action-benchmark.
+    Github,
+}
+
+#[derive(Args)]
+pub struct Export {
+    /// A run: report.json of `profile`, or what `bench --export-json` wrote.
+    pub run: PathBuf,
+    /// The format.
+    #[arg(long, value_name = "FORMAT")]
+    pub to: Target,
+    /// File to write [default: standard output].
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
 }
 
 const COUNTING: &str = "\
@@ -566,6 +702,32 @@ pub struct Shadow {
     /// How to print.
     #[arg(long, default_value = "text")]
     pub format: Format,
+}
+
+#[derive(Args)]
+pub struct Merge {
+    /// Runs, as `bench --export-json` and `profile` write them; no case in two of them.
+    #[arg(required = true, value_name = "RUN")]
+    pub runs: Vec<PathBuf>,
+    /// Write the joined run as JSON.
+    #[arg(long, value_name = "FILE")]
+    pub export_json: Option<PathBuf>,
+    /// Write the table as Markdown.
+    #[arg(long, value_name = "FILE")]
+    pub export_markdown: Option<PathBuf>,
+}
+
+#[derive(Args)]
+pub struct History {
+    /// Runs, and folders of them [default: reports/record].
+    #[arg(value_name = "RUN")]
+    pub records: Vec<PathBuf>,
+    /// Only this case.
+    #[arg(long, value_name = "NAME")]
+    pub case: Option<String>,
+    /// Write the page with the charts.
+    #[arg(long, value_name = "FILE")]
+    pub export_html: Option<PathBuf>,
 }
 
 #[derive(Args)]

@@ -42,11 +42,7 @@ pub fn profile(
     };
     let mut stacks = BTreeMap::<String, u64>::new();
     for sample in &samples.stacks {
-        let frames = addresses(sample)
-            .map(|address| symbols.frames(address))
-            .flat_map(|frames| fold.keep(frames))
-            .collect();
-        *stacks.entry(stack(frames)).or_default() += sample.weight;
+        *stacks.entry(named(sample, symbols, fold)).or_default() += sample.weight;
     }
     Profile {
         case: case.to_owned(),
@@ -63,6 +59,15 @@ pub fn profile(
 /// The stack of the instruction at an address of this binary's file, folded as samples are by default.
 pub fn stack_of_file(address: u64, symbols: &Symbols) -> String {
     stack(Fold::default().keep(symbols.frames_of_file(address)))
+}
+
+/// The stack of a sample by names, root first, `;` between them.
+pub fn named(sample: &Sample, symbols: &Symbols, fold: Fold) -> String {
+    let frames = addresses(sample)
+        .map(|address| symbols.frames(address))
+        .flat_map(|frames| fold.keep(frames))
+        .collect();
+    stack(frames)
 }
 
 /// Callers, outermost first, and the sampled instruction. A return address belongs to the

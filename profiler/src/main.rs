@@ -1,6 +1,7 @@
 //! The command `evmscope`: arguments and dispatch only.
 #![deny(unsafe_code)]
 
+mod ablation;
 mod binaries;
 mod case;
 mod census;
@@ -10,6 +11,7 @@ mod cmd;
 mod confinement;
 mod contracts;
 mod counters;
+mod disassembly;
 mod doctor;
 mod eip3155;
 mod engine;
@@ -20,6 +22,7 @@ mod heap;
 mod measure;
 mod opcodes;
 mod output;
+mod perf_data;
 mod pgo;
 mod rig;
 mod run;
@@ -28,6 +31,7 @@ mod shadow;
 mod shard;
 mod simulate;
 mod span;
+mod splice;
 mod statetest;
 mod symbols;
 mod telemetry;
@@ -69,8 +73,15 @@ fn dispatch(cli: &Cli) -> Result<Answer> {
         Verb::Diff(args) => return cmd::diff::run(args, style),
         Verb::Check(args) => return cmd::check::run(args, style),
         Verb::Flamegraph(args) => return cmd::flamegraph::run(args),
+        Verb::Annotate(args) => return cmd::annotate::run(args),
         Verb::Opcodes(args) => return cmd::opcodes::run(args),
+        Verb::Ablate(args) => return cmd::ablate::run(args),
+        Verb::Splice(args) => return cmd::splice::run(args),
+        Verb::Export(args) => return cmd::export::run(args),
         Verb::Statetest(args) => return cmd::statetest::run(args),
+        Verb::Merge(args) => cmd::merge::run(args, style),
+        Verb::History(args) => cmd::history::run(args, style),
+        Verb::Schema => cmd::schema::run(),
         Verb::Shadow(args) => return cmd::shadow::run(args),
         Verb::Completions(args) => Ok(cmd::manual::completions(args)),
         Verb::Man(args) => cmd::manual::man(args),

@@ -6,13 +6,13 @@ use crate::counters::{Counted, Kernel, Plan, Reading};
 use crate::engine::Engine;
 use crate::folding::{self, Fold};
 use crate::opcodes;
-use crate::sampling::{self, Request};
+use crate::sampling::{self, Request, Samples};
 use crate::simulate;
 use crate::span::span;
 use crate::symbols::Symbols;
 use crate::verify::Verified;
 use anyhow::{Context, Result};
-use evmscope_interp::Settings;
+use evmscope_interp::{Settings, Technique};
 use evmscope_reports::counter::Counter;
 use evmscope_reports::run::{Measurement, Profile, Unavailable};
 use rand::SeedableRng;
@@ -240,6 +240,18 @@ pub struct Sampling {
 
 /// Samples an engine and folds what came.
 pub fn profile(v: &mut Verified, sampling: Sampling, symbols: &Symbols) -> Result<Profile> {
+    let samples = sample_calls(v, sampling)?;
+    Ok(folding::profile(
+        &v.case.name,
+        v.which.name(),
+        &samples,
+        symbols,
+        Fold::default(),
+    ))
+}
+
+/// Samples an engine.
+pub fn sample_calls(v: &mut Verified, sampling: Sampling) -> Result<Samples> {
     let _span = span("sampling");
     let clock = ThreadClock::open()?;
     let calls = (sampling.budget.as_nanos() as u64 / length(&clock, v, Calls::Warm)).clamp(1, BATCH)
@@ -258,13 +270,7 @@ pub fn profile(v: &mut Verified, sampling: Sampling, symbols: &Symbols) -> Resul
         ready -= 1;
         simulate::measured_region(&mut || v.engine.call());
     })?;
-    Ok(folding::profile(
-        &v.case.name,
-        v.which.name(),
-        &samples,
-        symbols,
-        Fold::default(),
-    ))
+    Ok(samples)
 }
 
 /// What a simulated call brought: the counters, and its instructions by opcode.
@@ -318,8 +324,8 @@ pub fn simulated_arguments(
     mode: &str,
     settings: Settings,
     case_dir: &std::path::Path,
-) -> [OsString; 10] {
-    [
+) -> Vec<OsString> {
+    let mut arguments = vec![
         CHILD.into(),
         case.into(),
         "--mode".into(),
@@ -330,7 +336,13 @@ pub fn simulated_arguments(
         settings.keccak_memo.name().into(),
         "--budget".into(),
         settings.budget.to_string().into(),
-    ]
+    ];
+    for technique in Technique::ALL {
+        if !settings.techniques.has(*technique) {
+            arguments.extend(["--without".into(), technique.name().into()]);
+        }
+    }
+    arguments
 }
 
 /// The hidden verb that [`simulate()`] starts under the simulator.

@@ -170,8 +170,8 @@ impl Files {
     ///
     /// # Errors
     /// As [`Files::write_all`].
-    pub fn write(&self, name: impl AsRef<Path>, text: &str) -> Result<PathBuf> {
-        self.stage(name, text)?.put()
+    pub fn write(&self, name: impl AsRef<Path>, contents: impl AsRef<[u8]>) -> Result<PathBuf> {
+        self.stage(name, contents)?.put()
     }
 
     /// Writes files that belong together: all are on the disk before the first gets its name.
@@ -184,11 +184,11 @@ impl Files {
         staged.into_iter().map(Staged::put).collect()
     }
 
-    fn stage(&self, name: impl AsRef<Path>, text: &str) -> Result<Staged> {
+    fn stage(&self, name: impl AsRef<Path>, contents: impl AsRef<[u8]>) -> Result<Staged> {
         let path = self.dir.join(name.as_ref().file_name().unwrap_or_default());
         let refuse = || format!("cannot write {}", path.display());
         let mut file = NamedTempFile::new_in(&self.dir).with_context(refuse)?;
-        file.write_all(text.as_bytes()).with_context(refuse)?;
+        file.write_all(contents.as_ref()).with_context(refuse)?;
         readable(&file).with_context(refuse)?;
         Ok(Staged { file, path })
     }

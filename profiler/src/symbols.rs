@@ -5,7 +5,7 @@
 
 use addr2line::Loader;
 use evmscope_interp::Opcode;
-use object::{Object, ObjectSegment};
+use object::{Object, ObjectSection, ObjectSegment, ObjectSymbol, SymbolKind};
 use std::cell::OnceCell;
 use std::fs;
 use std::io;
@@ -55,9 +55,6 @@ struct Loaded {
     bias: u64,
 }
 
-/// The binary that runs, even if a build has replaced its file since.
-const OWN: &str = "/proc/self/exe";
-
 impl Symbols {
     /// Reads the memory map of this process.
     pub fn of_this_process() -> io::Result<Self> {
@@ -67,6 +64,20 @@ impl Symbols {
             .filter_map(|line| Module::parse(line, &own))
             .collect();
         Ok(Self { modules })
+    }
+
+    /// Of another process: what its memory was mapped to, code only.
+    pub fn of_mappings(mappings: impl IntoIterator<Item = Mapping>) -> Self {
+        // Where mappings replace each other, the last one holds.
+        let mut modules: Vec<_> = mappings.into_iter().map(Module::mapped).collect();
+        modules.reverse();
+        Self { modules }
+    }
+
+    /// Whether a file is known for `address`, and has a name for it.
+    pub fn names(&self, address: u64) -> bool {
+        let module = self.module(address);
+        module.is_some_and(|module| !module.frames(address).is_empty())
     }
 
     /// The functions at `address`, outermost first: the physical one, then what was inlined there.
@@ -84,13 +95,46 @@ impl Symbols {
 
     /// The functions at an address of the file of this binary, as its symbol table counts them.
     pub fn frames_of_file(&self, address: u64) -> Vec<Frame> {
-        let own =
-            |module: &&Module| matches!(&module.file, Some((path, _)) if path == Path::new(OWN));
-        let bias = self.modules.iter().find(own).and_then(Module::loaded);
+        let own = self.modules.iter().find(|module| module.is_own());
+        let bias = own.and_then(Module::loaded);
         match bias {
             Some(loaded) => self.frames(address.wrapping_add(loaded.bias)),
             None => vec![Frame::named("[unknown]")],
         }
+    }
+
+    /// The functions of this program whose name for people passes, by address. Of functions that the linker
+    /// folded into one, one is told.
+    pub fn functions(&self, wanted: impl Fn(&str) -> bool) -> Vec<Function> {
+        let own = self.modules.iter().find(|module| module.is_own());
+        own.map_or_else(Vec::new, |module| module.functions(wanted))
+    }
+
+    /// File and line of an address, in this project's code where an inline frame there is of it.
+    pub fn line(&self, address: u64) -> Option<(String, u32)> {
+        let loaded = self.module(address)?.loaded()?;
+        let mut frames = loaded
+            .loader
+            .find_frames(address.wrapping_sub(loaded.bias))
+            .ok()?;
+        let mut innermost = None;
+        while let Ok(Some(frame)) = frames.next() {
+            let name = frame
+                .function
+                .as_ref()
+                .and_then(|name| name.raw_name().ok());
+            let name = name.map_or(String::new(), demangled);
+            let Some(at) = frame.location else { continue };
+            let (Some(file), Some(line)) = (at.file, at.line) else {
+                continue;
+            };
+            let place = (file.to_owned(), line);
+            if Origin::of(Some(file), &name) == Origin::Own {
+                return Some(place);
+            }
+            innermost.get_or_insert(place);
+        }
+        innermost
     }
 
     /// The raw entry of the symbol table that covers `address`.
@@ -103,6 +147,27 @@ impl Symbols {
         let found = |module: &&Module| module.memory.contains(&address);
         self.modules.iter().find(found)
     }
+}
+
+/// A part of memory that a file was mapped to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mapping {
+    pub memory: Range<u64>,
+    /// What the first byte has as an offset in the file.
+    pub offset: u64,
+    /// As the kernel names it; `[vdso]` and its like are no file.
+    pub path: String,
+}
+
+/// A function that exists in the binary, with its code.
+#[derive(Clone, Debug)]
+pub struct Function {
+    /// The name for people.
+    pub name: String,
+    /// Where it is in memory.
+    pub address: u64,
+    /// Its instructions.
+    pub code: Vec<u8>,
 }
 
 impl Frame {
@@ -172,6 +237,54 @@ impl Module {
             file,
             loaded: OnceCell::new(),
         })
+    }
+
+    fn mapped(mapping: Mapping) -> Self {
+        let Mapping {
+            memory,
+            offset,
+            path,
+        } = mapping;
+        let name = path.rsplit('/').next().unwrap_or(&path);
+        Self {
+            memory,
+            name: name.trim_matches(['[', ']']).to_owned(),
+            file: path.starts_with('/').then(|| (PathBuf::from(path), offset)),
+            loaded: OnceCell::new(),
+        }
+    }
+
+    fn is_own(&self) -> bool {
+        let file = self.file.as_ref().map(|(path, _)| path.as_path());
+        file == Some(Path::new(OWN))
+    }
+
+    fn functions(&self, wanted: impl Fn(&str) -> bool) -> Vec<Function> {
+        let found = || {
+            let (path, _) = self.file.as_ref()?;
+            let bytes = fs::read(path).ok()?;
+            let file = object::File::parse(&*bytes).ok()?;
+            let bias = self.loaded()?.bias;
+            let mut functions: Vec<_> = file
+                .symbols()
+                .filter(|symbol| symbol.kind() == SymbolKind::Text && symbol.size() > 0)
+                .filter_map(|symbol| {
+                    let name = readable(&demangled(symbol.name().ok()?));
+                    let section = file.section_by_index(symbol.section_index()?).ok()?;
+                    let code = || section.data_range(symbol.address(), symbol.size()).ok()?;
+                    wanted(&name).then_some(())?;
+                    Some(Function {
+                        name,
+                        address: symbol.address().wrapping_add(bias),
+                        code: code()?.to_vec(),
+                    })
+                })
+                .collect();
+            functions.sort_by_key(|function| function.address);
+            functions.dedup_by_key(|function| function.address);
+            Some(functions)
+        };
+        found().unwrap_or_default()
     }
 
     fn loaded(&self) -> Option<&Loaded> {
@@ -250,16 +363,22 @@ fn hexadecimal(text: &str) -> Option<u64> {
     u64::from_str_radix(text, 16).ok()
 }
 
+/// The binary that runs, even if a build has replaced its file since.
+const OWN: &str = "/proc/self/exe";
+
 /// Longest name that keeps its generic arguments.
 const LONGEST: usize = 72;
 
 /// A symbol's full name, without its hash.
 pub fn demangled(symbol: impl AsRef<str>) -> String {
     let symbol = symbol.as_ref();
-    match rustc_demangle::try_demangle(symbol) {
-        Ok(demangled) => format!("{demangled:#}"),
-        Err(_) => symbol.to_owned(),
+    if let Ok(demangled) = rustc_demangle::try_demangle(symbol) {
+        return format!("{demangled:#}");
     }
+    // Of other EVMs, and of libraries in C++.
+    let cpp = cpp_demangle::Symbol::new(symbol);
+    let cpp = cpp.ok().and_then(|symbol| symbol.demangle().ok());
+    cpp.unwrap_or_else(|| symbol.to_owned())
 }
 
 /// A full name as people read it: the crate and the outer modules cut off the path (three segments
@@ -520,7 +639,6 @@ mod tests {
     #[cfg(not(target_feature = "crt-static"))]
     #[test]
     fn libc_is_found_by_its_symbol_table() {
-        use object::ObjectSymbol;
         let symbols = Symbols::of_this_process().unwrap();
         let libc = symbols
             .modules

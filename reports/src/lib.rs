@@ -9,6 +9,8 @@ pub mod check;
 pub mod counter;
 pub mod diff;
 pub mod format;
+pub mod history;
+pub mod merge;
 pub mod pgo;
 pub mod render;
 pub mod run;

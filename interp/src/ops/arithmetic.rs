@@ -12,10 +12,9 @@ pub(crate) fn add([a, b]: [Word; 2]) -> Word {
 #[inline(always)]
 pub(crate) fn mul([a, b]: [Word; 2]) -> Word {
     if cfg!(feature = "planted-slow") {
-        // The same product in two: of the bits of the lowest limb that `b` has there too, and of the rest.
-        let Word([lowest, x, y, z]) = a;
-        let kept = Word([lowest & b.0[0], 0, 0, 0]);
-        let rest = Word([lowest & !b.0[0], x, y, z]);
+        // The same product, of the bits of `a` that `b` has and of those that it lacks.
+        let kept = Word(std::array::from_fn(|i| a.0[i] & b.0[i]));
+        let rest = Word(std::array::from_fn(|i| a.0[i] & !b.0[i]));
         return kept.wrapping_mul(b).wrapping_add(rest.wrapping_mul(b));
     }
     a.wrapping_mul(b)

@@ -1,7 +1,7 @@
 //! `evmscope profile`: everything that can be known of one case in two modes, and the reports of it.
 
 use super::bench::THRESHOLD;
-use super::{contracts, dir, listed, one_case};
+use super::{contracts, dir, listed, one_case, perf_data};
 use crate::cli;
 use crate::contracts::{self, Walk};
 use crate::counters::{Linux, Pinned, Plan, Probe, pin_to_one_kind};
@@ -27,7 +27,11 @@ use std::time::Duration;
 const COUNTING_PASSES: usize = 6;
 
 pub fn run(args: &cli::Profile, style: Style) -> Result<Answer> {
-    let (case, unreadable) = one_case(&args.from, &args.case)?;
+    if let Some(recording) = &args.perf_data {
+        return perf_data::run(recording, args.out.as_deref());
+    }
+    let name = args.case.as_deref().unwrap_or_default();
+    let (case, unreadable) = one_case(&args.from, name)?;
     let out = args
         .out
         .clone()

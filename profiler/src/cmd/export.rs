@@ -1,0 +1,53 @@
+//! `evmscope export`: a run in the formats of other tools.
+
+use super::listed;
+use crate::cli::{Export, Target};
+use crate::output::{Answer, Files};
+use anyhow::{Context, Result, bail};
+use evmscope_reports::Run;
+use evmscope_reports::render::{export, json, stacks};
+use jiff::Timestamp;
+use std::fs;
+use std::time::SystemTime;
+
+pub fn run(args: &Export) -> Result<Answer> {
+    let place = args.run.display();
+    let text = fs::read_to_string(&args.run).with_context(|| format!("cannot read {place}"))?;
+    let run = json::read(&text).with_context(|| format!("{place} is no run of evmscope"))?;
+    let of_stacks = !matches!(args.to, Target::Bencher | Target::Github);
+    if of_stacks && run.profiles.is_empty() {
+        bail!("{place} holds no sampled stacks: `evmscope profile` takes them, `bench` does not");
+    }
+    if !of_stacks && run.measurements.is_empty() {
+        bail!("{place} holds no measurements: `evmscope bench --export-json` takes them");
+    }
+    let Some(out) = &args.out else {
+        if args.to == Target::Pprof {
+            bail!("pprof is a binary format: name a file with --out");
+        }
+        return Ok(Answer::success(String::from_utf8(converted(
+            args.to, &run,
+        )?)?));
+    };
+    let written = Files::beside(out)?.write(out, converted(args.to, &run)?)?;
+    Ok(Answer::success(listed(&[written]).trim_start().to_owned()))
+}
+
+fn converted(to: Target, run: &Run) -> Result<Vec<u8>> {
+    Ok(match to {
+        Target::Pprof => stacks::pprof(run, created(run)?),
+        Target::Firefox => stacks::firefox(run, created(run)?)?.into(),
+        Target::Speedscope => stacks::speedscope(run)?.into(),
+        Target::Folded => stacks::folded(run).into(),
+        Target::Bencher => export::bencher(run)?.into(),
+        Target::Github => export::github_action_benchmark(run)?.into(),
+    })
+}
+
+fn created(run: &Run) -> Result<SystemTime> {
+    let time: Timestamp = run
+        .created
+        .parse()
+        .with_context(|| format!("the run has no usable date: {}", run.created))?;
+    Ok(time.into())
+}

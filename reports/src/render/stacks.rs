@@ -1,0 +1,399 @@
+//! Sampled stacks in the formats of viewers: folded, speedscope, Firefox Profiler, pprof. Each keeps case and
+//! mode apart. Formats that track benchmarks are in [`export`](super::export).
+
+use crate::run::{Profile, Run};
+use fxprof_processed_profile as firefox;
+use prost::Message;
+use serde_json::json;
+use std::collections::HashMap;
+use std::time::SystemTime;
+
+/// A stack a line, `;` between frames, root first: case and mode, then the native functions; and the weight.
+pub fn folded(run: &Run) -> String {
+    let lines = run.profiles.iter().flat_map(|profile| {
+        let root = title(profile);
+        let stacks = profile.stacks.iter();
+        stacks.map(move |(stack, weight)| format!("{root};{stack} {weight}\n"))
+    });
+    lines.collect()
+}
+
+fn title(profile: &Profile) -> String {
+    format!("{} {}", profile.case, profile.mode)
+}
+
+/// The file format of <https://www.speedscope.app>, a profile a case and mode.
+///
+/// # Errors
+/// As [`json::write`](super::json::write).
+pub fn speedscope(run: &Run) -> Result<String, serde_json::Error> {
+    let mut frames = Names::default();
+    let profiles: Vec<_> = run
+        .profiles
+        .iter()
+        .map(|profile| {
+            let stacks = profile.stacks.iter();
+            let samples: Vec<Vec<usize>> = stacks
+                .clone()
+                .map(|(stack, _)| stack.split(';').map(|name| frames.index(name)).collect())
+                .collect();
+            let weights: Vec<_> = stacks.map(|(_, weight)| *weight).collect();
+            json!({
+                "type": "sampled",
+                "name": title(profile),
+                "unit": if is_time(profile) { "nanoseconds" } else { "none" },
+                "startValue": 0,
+                "endValue": weights.iter().sum::<u64>(),
+                "samples": samples,
+                "weights": weights,
+            })
+        })
+        .collect();
+    let names = frames.listed.iter().map(|name| json!({"name": name}));
+    let file = json!({
+        "$schema": "https://www.speedscope.app/file-format-schema.json",
+        "exporter": format!("evmscope {}", run.rig.version),
+        "shared": {"frames": names.collect::<Vec<_>>()},
+        "profiles": profiles,
+    });
+    serde_json::to_string(&file)
+}
+
+fn is_time(profile: &Profile) -> bool {
+    profile.unit == "ns"
+}
+
+/// Names, each once, by index.
+#[derive(Default)]
+struct Names {
+    listed: Vec<String>,
+    places: HashMap<String, usize>,
+}
+
+impl Names {
+    fn index(&mut self, name: &str) -> usize {
+        if let Some(&place) = self.places.get(name) {
+            return place;
+        }
+        self.listed.push(name.to_owned());
+        self.places.insert(name.to_owned(), self.listed.len() - 1);
+        self.listed.len() - 1
+    }
+}
+
+/// The processed profile format of the Firefox Profiler, a thread a case and mode. A stack is one entry whose
+/// weight is its number of samples; their order in time is not kept in a run, so they follow each other.
+///
+/// # Errors
+/// As [`json::write`](super::json::write).
+pub fn firefox(run: &Run, created: SystemTime) -> Result<String, serde_json::Error> {
+    use firefox::{CategoryHandle, CpuDelta, Frame, FrameFlags, FrameInfo, Timestamp};
+    let rate = run
+        .profiles
+        .iter()
+        .map(|profile| profile.rate)
+        .find(|rate| *rate > 0.0);
+    let interval = firefox::SamplingInterval::from_hz(rate.unwrap_or(1_000.0) as f32);
+    let mut file = firefox::Profile::new("evmscope", created.into(), interval);
+    file.set_os_name(&run.rig.kernel);
+    let start = Timestamp::from_nanos_since_reference(0);
+    let process = file.add_process("evmscope", 1, start);
+    for (profile, id) in run.profiles.iter().zip(1..) {
+        let thread = file.add_thread(process, id, start, id == 1);
+        file.set_thread_name(thread, &title(profile));
+        let whole: u64 = profile.stacks.iter().map(|(_, weight)| weight).sum();
+        let mut before = 0;
+        for (stack, weight) in &profile.stacks {
+            let frames: Vec<_> = stack
+                .split(';')
+                .map(|name| FrameInfo {
+                    frame: Frame::Label(file.intern_string(name)),
+                    category_pair: CategoryHandle::OTHER.into(),
+                    flags: FrameFlags::empty(),
+                })
+                .collect();
+            let stack = file.intern_stack_frames(thread, frames.into_iter());
+            let samples = *weight as f64 / whole.max(1) as f64 * profile.samples as f64;
+            let delta = if is_time(profile) { *weight } else { 0 };
+            let time = Timestamp::from_nanos_since_reference(before);
+            file.add_sample(
+                thread,
+                time,
+                stack,
+                CpuDelta::from_nanos(delta),
+                samples.round() as i32,
+            );
+            before += weight;
+        }
+    }
+    serde_json::to_string(&file)
+}
+
+/// The protobuf of pprof, not compressed: case and mode are labels of each sample, its value is its weight.
+pub fn pprof(run: &Run, created: SystemTime) -> Vec<u8> {
+    let mut names = Names::default();
+    // The format wants the empty string first.
+    names.index("");
+    let mut functions = Names::default();
+    let mut file = proto::Profile::default();
+    let is_time = run.profiles.iter().all(is_time);
+    let (kind, unit) = if is_time {
+        ("cpu", "nanoseconds")
+    } else {
+        ("cycles", "count")
+    };
+    let value = proto::ValueType {
+        r#type: names.index(kind) as i64,
+        unit: names.index(unit) as i64,
+    };
+    file.sample_type = vec![value];
+    file.period_type = Some(value);
+    file.period = 1;
+    file.time_nanos = created
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .map_or(0, |since| since.as_nanos() as i64);
+    for profile in &run.profiles {
+        let mut label = |key: &str, text: &str| proto::Label {
+            key: names.index(key) as i64,
+            str: names.index(text) as i64,
+        };
+        let labels = vec![label("case", &profile.case), label("mode", &profile.mode)];
+        let whole: u64 = profile.stacks.iter().map(|(_, weight)| weight).sum();
+        file.duration_nanos += if is_time { whole as i64 } else { 0 };
+        for (stack, weight) in &profile.stacks {
+            // A function is one location, since its address is not kept; both count from 1.
+            let location = stack
+                .rsplit(';')
+                .map(|name| functions.index(name) as u64 + 1);
+            file.sample.push(proto::Sample {
+                location_id: location.collect(),
+                value: vec![*weight as i64],
+                label: labels.clone(),
+            });
+        }
+    }
+    for (name, id) in functions.listed.iter().zip(1..) {
+        let name = names.index(name) as i64;
+        file.function.push(proto::Function {
+            id,
+            name,
+            system_name: name,
+        });
+        file.location.push(proto::Location {
+            id,
+            line: vec![proto::Line { function_id: id }],
+        });
+    }
+    file.string_table = names.listed;
+    file.encode_to_vec()
+}
+
+/// `profile.proto` of pprof (package perftools.profiles), the fields that are used here.
+mod proto {
+    use prost::Message;
+
+    #[derive(Clone, PartialEq, Message)]
+    pub struct Profile {
+        #[prost(message, repeated, tag = "1")]
+        pub sample_type: Vec<ValueType>,
+        #[prost(message, repeated, tag = "2")]
+        pub sample: Vec<Sample>,
+        #[prost(message, repeated, tag = "4")]
+        pub location: Vec<Location>,
+        #[prost(message, repeated, tag = "5")]
+        pub function: Vec<Function>,
+        #[prost(string, repeated, tag = "6")]
+        pub string_table: Vec<String>,
+        #[prost(int64, tag = "9")]
+        pub time_nanos: i64,
+        #[prost(int64, tag = "10")]
+        pub duration_nanos: i64,
+        #[prost(message, optional, tag = "11")]
+        pub period_type: Option<ValueType>,
+        #[prost(int64, tag = "12")]
+        pub period: i64,
+    }
+
+    #[derive(Clone, Copy, PartialEq, Message)]
+    pub struct ValueType {
+        #[prost(int64, tag = "1")]
+        pub r#type: i64,
+        #[prost(int64, tag = "2")]
+        pub unit: i64,
+    }
+
+    #[derive(Clone, PartialEq, Message)]
+    pub struct Sample {
+        /// Innermost first.
+        #[prost(uint64, repeated, tag = "1")]
+        pub location_id: Vec<u64>,
+        #[prost(int64, repeated, tag = "2")]
+        pub value: Vec<i64>,
+        #[prost(message, repeated, tag = "3")]
+        pub label: Vec<Label>,
+    }
+
+    #[derive(Clone, Copy, PartialEq, Message)]
+    pub struct Label {
+        #[prost(int64, tag = "1")]
+        pub key: i64,
+        #[prost(int64, tag = "2")]
+        pub str: i64,
+    }
+
+    #[derive(Clone, PartialEq, Message)]
+    pub struct Location {
+        #[prost(uint64, tag = "1")]
+        pub id: u64,
+        #[prost(message, repeated, tag = "4")]
+        pub line: Vec<Line>,
+    }
+
+    #[derive(Clone, Copy, PartialEq, Message)]
+    pub struct Line {
+        #[prost(uint64, tag = "1")]
+        pub function_id: u64,
+    }
+
+    #[derive(Clone, Copy, PartialEq, Message)]
+    pub struct Function {
+        #[prost(uint64, tag = "1")]
+        pub id: u64,
+        #[prost(int64, tag = "2")]
+        pub name: i64,
+        #[prost(int64, tag = "3")]
+        pub system_name: i64,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::run::{Rig, SCHEMA};
+    use std::time::Duration;
+
+    fn run() -> Run {
+        let profile = |mode: &str, stacks: &[(&str, u64)]| Profile {
+            case: "case".to_owned(),
+            mode: mode.to_owned(),
+            sampler: "perf cpu-clock".to_owned(),
+            samples: 10,
+            lost: 0,
+            rate: 1_000.0,
+            unit: "ns".to_owned(),
+            stacks: stacks
+                .iter()
+                .map(|(stack, weight)| ((*stack).to_owned(), *weight))
+                .collect(),
+        };
+        Run {
+            schema: SCHEMA.to_owned(),
+            created: "2026-11-22T12:00:00Z".to_owned(),
+            rig: Rig::default(),
+            settings: None,
+            results: vec![],
+            measurements: vec![],
+            ratios: vec![],
+            unavailable: vec![],
+            profiles: vec![
+                profile(
+                    "traditional",
+                    &[
+                        ("traditional ADD;ops::add", 7_000),
+                        ("traditional ADD", 3_000),
+                    ],
+                ),
+                profile("advanced", &[("advanced ADD;ops::add", 10_000)]),
+            ],
+            opcode_costs: vec![],
+            memory: vec![],
+            decoding: vec![],
+            parts: vec![],
+        }
+    }
+
+    fn created() -> SystemTime {
+        SystemTime::UNIX_EPOCH + Duration::from_secs(5)
+    }
+
+    #[test]
+    fn folded_lines_begin_with_case_and_mode() {
+        insta::assert_snapshot!(folded(&run()), @r"");
+    }
+
+    #[test]
+    fn speedscope_has_each_frame_once_and_weights_that_sum_up() {
+        let file: serde_json::Value = serde_json::from_str(&speedscope(&run()).unwrap()).unwrap();
+        assert_eq!(file["shared"]["frames"].as_array().unwrap().len(), 3);
+        let profile = &file["profiles"][0];
+        assert_eq!(profile["samples"], json!([[0, 1], [0]]));
+        assert_eq!(profile["weights"], json!([7_000, 3_000]));
+        assert_eq!(
+            (&profile["endValue"], &profile["unit"]),
+            (&json!(10_000), &json!("nanoseconds"))
+        );
+        assert_eq!(file["profiles"][1]["samples"], json!([[2, 1]]));
+    }
+
+    #[test]
+    fn firefox_has_a_thread_a_mode_and_all_samples() {
+        let file: serde_json::Value =
+            serde_json::from_str(&firefox(&run(), created()).unwrap()).unwrap();
+        let threads = file["threads"].as_array().unwrap();
+        let names: Vec<_> = threads.iter().map(|thread| &thread["name"]).collect();
+        assert_eq!(names, ["case traditional", "case advanced"]);
+        assert_eq!(threads[0]["samples"]["weight"], json!([7, 3]));
+        assert_eq!(threads[0]["stackTable"]["length"], 2);
+    }
+
+    #[test]
+    fn pprof_decodes_to_the_stacks_it_was_made_of() {
+        let file = proto::Profile::decode(&*pprof(&run(), created())).unwrap();
+        let text = |index: i64| file.string_table[index as usize].as_str();
+        let function = |id: &u64| {
+            let location = file
+                .location
+                .iter()
+                .find(|location| location.id == *id)
+                .unwrap();
+            let id = location.line[0].function_id;
+            text(
+                file.function
+                    .iter()
+                    .find(|function| function.id == id)
+                    .unwrap()
+                    .name,
+            )
+        };
+        let stacks: Vec<_> = file
+            .sample
+            .iter()
+            .map(|sample| {
+                let frames: Vec<_> = sample.location_id.iter().map(function).collect();
+                let labels: Vec<_> = sample.label.iter().map(|it| text(it.str)).collect();
+                (frames.join("<"), sample.value[0], labels.join(" "))
+            })
+            .collect();
+        let stack =
+            |frames: &str, weight, labels: &str| (frames.to_owned(), weight, labels.to_owned());
+        assert_eq!(
+            stacks,
+            [
+                stack("ops::add<traditional ADD", 7_000, "case traditional"),
+                stack("traditional ADD", 3_000, "case traditional"),
+                stack("ops::add<advanced ADD", 10_000, "case advanced"),
+            ]
+        );
+        assert_eq!(text(0), "");
+        let kinds: Vec<_> = file
+            .sample_type
+            .iter()
+            .map(|it| (text(it.r#type), text(it.unit)))
+            .collect();
+        assert_eq!(kinds, [("cpu", "nanoseconds")]);
+        assert_eq!(
+            (file.time_nanos, file.duration_nanos),
+            (5_000_000_000, 20_000)
+        );
+    }
+}
