@@ -6,6 +6,7 @@ CARGO ?= cargo
 FUZZ_SECONDS ?= 120
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 BIN   := $(TARGET)/release/evmscope
+CASES_OF_BENCH = $(if $(filter command environment,$(firstword $(origin CASE))),$(CASE))
 
 .DEFAULT_GOAL := help
 .PHONY: help setup build profile bench doctor test test-pmu check fuzz memcheck cases clean
@@ -25,8 +26,9 @@ build: setup ## build the release binary
 profile: build ## profile CASE: counters, flamegraphs and the counter-diff table
 	$(BIN) profile $(CASE)
 
-bench: build ## time all cases (or CASE) in both modes and in revm
-	$(BIN) bench $(if $(filter command environment,$(firstword $(origin CASE))),$(CASE)) --modes traditional,advanced,revm
+bench: build ## time all cases (or CASE) in both modes and in revm; without CASE, single opcodes too
+	$(BIN) bench $(CASES_OF_BENCH) --modes traditional,advanced,revm
+	$(if $(CASES_OF_BENCH),,$(CARGO) bench --locked -p evmscope-interp --bench micro)
 
 doctor: build ## what this machine can measure, and what would enable the rest
 	$(BIN) doctor
