@@ -7,7 +7,9 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::error::ErrorKind;
 use clap::{ArgGroup, Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
-use evmscope_interp::{Fork, KeccakMemo, Mode, Settings, UnknownFork, statetest};
+use evmscope_interp::{
+    Fork, KeccakMemo, Mode, Settings, Technique, Techniques, UnknownFork, statetest,
+};
 use regex::Regex;
 use std::error::Error;
 use std::ffi::OsString;
@@ -81,6 +83,15 @@ fn memos() -> impl TypedValueParser<Value = KeccakMemo> {
     one_of(KeccakMemo::ALL.iter().map(|memo| memo.name()).collect())
 }
 
+fn techniques() -> impl TypedValueParser<Value = Technique> {
+    one_of(
+        Technique::ALL
+            .iter()
+            .map(|technique| technique.name())
+            .collect(),
+    )
+}
+
 fn budget(text: &str) -> Result<f64, String> {
     let usable = |budget: &f64| budget.is_finite() && *budget > 0.0;
     let budget = text.parse().ok().filter(usable);
@@ -135,6 +146,10 @@ pub enum Verb {
     Flamegraph(Flamegraph),
     /// Rank the opcodes, pairs, triples and blocks that a case executes.
     Opcodes(Opcodes),
+    /// Leave out each technique of the advanced mode in turn, and count the instructions of a call.
+    Ablate(Ablate),
+    /// Fill the tables of Markdown files in from the records they name.
+    Splice(Splice),
     /// Run official state tests; compare exceptions, logs and state roots.
     #[command(after_help = COUNTING)]
     Statetest(Statetest),
@@ -210,6 +225,9 @@ pub struct Tuning {
         value_parser = budget
     )]
     pub budget: f64,
+    /// Leave out techniques of the advanced mode; `evmscope ablate` measures what each brings.
+    #[arg(long, value_name = "TECHNIQUE,..", value_delimiter = ',', value_parser = techniques())]
+    pub without: Vec<Technique>,
 }
 
 impl Tuning {
@@ -217,6 +235,10 @@ impl Tuning {
         Settings {
             keccak_memo: self.keccak_memo,
             budget: self.budget,
+            techniques: self
+                .without
+                .iter()
+                .fold(Techniques::ALL, |set, technique| set.without(*technique)),
             ..Settings::default()
         }
     }
@@ -236,7 +258,7 @@ pub struct List {
 #[command(mut_arg("case_dir", |arg| arg.conflicts_with("code")))]
 #[command(mut_args(|arg| match arg.get_id().as_str() {
     // The listing shows all that could be translated, whatever it takes.
-    "budget" | "keccak_memo" => arg.conflicts_with("dump_ir"),
+    "budget" | "keccak_memo" | "without" => arg.conflicts_with("dump_ir"),
     _ => arg,
 }))]
 pub struct Run {
@@ -421,6 +443,29 @@ pub struct Opcodes {
     pub case: String,
     #[command(flatten)]
     pub from: CaseDir,
+    /// How to print.
+    #[arg(long, default_value = "text")]
+    pub format: Format,
+}
+
+#[derive(Args)]
+pub struct Splice {
+    /// Markdown files.
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// Write nothing; exit code 1 where a table is not as in its record.
+    #[arg(long)]
+    pub check: bool,
+}
+
+#[derive(Args)]
+pub struct Ablate {
+    /// Name of a case.
+    pub case: String,
+    #[command(flatten)]
+    pub from: CaseDir,
+    #[command(flatten)]
+    pub tuning: Tuning,
     /// How to print.
     #[arg(long, default_value = "text")]
     pub format: Format,

@@ -3,6 +3,7 @@
 
 // Its customer `diff` follows.
 #[allow(dead_code, unused_imports)]
+mod ablation;
 mod binaries;
 mod case;
 mod census;
@@ -30,6 +31,7 @@ mod shadow;
 mod shard;
 mod simulate;
 mod span;
+mod splice;
 mod statetest;
 mod symbols;
 mod telemetry;
@@ -70,6 +72,8 @@ fn dispatch(cli: &Cli) -> Result<Answer> {
         Verb::Profile(args) => return cmd::profile::run(args, style),
         Verb::Flamegraph(args) => return cmd::flamegraph::run(args),
         Verb::Opcodes(args) => return cmd::opcodes::run(args),
+        Verb::Ablate(args) => return cmd::ablate::run(args),
+        Verb::Splice(args) => return cmd::splice::run(args),
         Verb::Statetest(args) => return cmd::statetest::run(args),
         Verb::Merge(args) => cmd::merge::run(args, style),
         Verb::History(args) => cmd::history::run(args, style),

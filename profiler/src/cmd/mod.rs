@@ -1,5 +1,6 @@
 //! One verb a file. Each reads as its pipeline and returns what is printed in the end.
 
+pub mod ablate;
 pub mod assemble;
 pub mod bench;
 pub mod doctor;
@@ -16,6 +17,7 @@ pub mod samples;
 pub mod schema;
 pub mod shadow;
 pub mod simulated;
+pub mod splice;
 pub mod statetest;
 
 use crate::case::{self, Case, Shelf, Unreadable};

@@ -15,6 +15,7 @@ mod memory;
 mod opcodes;
 mod pgo;
 mod report;
+mod summary;
 mod table;
 pub mod terminal;
 mod verdict;
