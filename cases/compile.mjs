@@ -25,6 +25,7 @@ const OUTPUTS = [
   "evm.deployedBytecode.sourceMap",
   "evm.deployedBytecode.functionDebugData",
   "evm.deployedBytecode.generatedSources",
+  "evm.deployedBytecode.immutableReferences",
   "evm.methodIdentifiers",
 ];
 
@@ -49,33 +50,65 @@ function compile({ name, source }) {
   const input = {
     language: "Solidity",
     sources: { [source]: { content: read(source) } },
-    settings: { ...SETTINGS, outputSelection: { [source]: { "*": OUTPUTS } } },
+    settings: { ...SETTINGS, outputSelection: { "*": { "*": OUTPUTS, "": ["ast"] } } },
   };
   const resolve = (path) => (existsSync(join(ROOT, path)) ? { contents: read(path) } : { error: "no such file" });
   const output = JSON.parse(solc.compile(JSON.stringify(input), { import: resolve }));
 
   const complaints = (output.errors ?? []).filter((each) => !ACCEPTED_WARNINGS.includes(each.errorCode));
   if (complaints.length > 0) fail(`${name}: ${complaints.map((each) => each.formattedMessage).join("\n")}`);
-  const contract = output.contracts[source][basename(source, ".sol")];
-  if (!contract) fail(`${name}: ${source} has no contract of the same name`);
-
-  const { object, sourceMap, functionDebugData, generatedSources } = contract.evm.deployedBytecode;
-  if (object.includes("__")) fail(`${name}: the code refers to an unlinked library`);
+  const main = basename(source, ".sol");
+  if (!output.contracts[source][main]) fail(`${name}: ${source} has no contract of the same name`);
+  const contracts = Object.values(output.contracts)
+    .flatMap(Object.entries)
+    .filter(([, { evm }]) => evm.deployedBytecode.object !== "")
+    .sort(([a], [b]) => (b === main) - (a === main) || (a < b ? -1 : 1));
+  const unlinked = contracts.find(([, { evm }]) => evm.deployedBytecode.object.includes("__"));
+  if (unlinked) fail(`${name}: the code of ${unlinked[0]} refers to an unlinked library`);
+  const sources = Object.entries(output.sources).sort(([, a], [, b]) => a.id - b.id);
   return {
-    "code.hex": `${object}\n`,
+    "code.hex": `${output.contracts[source][main].evm.deployedBytecode.object}\n`,
     "source-map.json": onePropertyALine({
       compiler: solc.version(),
-      sources: sourcesById([...Object.entries(output.sources), ...generatedSources.map((each) => [each.name, each])]),
-      sourceMap,
-      functionDebugData,
-      methodIdentifiers: contract.evm.methodIdentifiers,
+      sources: sources.map(([path]) => path),
+      functions: sources.flatMap(([, { ast }]) => functionsOf(ast)),
+      ...Object.fromEntries(contracts.map(([contract, { evm }]) => [`contract ${contract}`, mapOf(evm)])),
     }),
   };
 }
 
-/** Source paths at the index by which the source map calls them; names with # are the compiler's own Yul. */
-function sourcesById(entries) {
-  return entries.sort(([, a], [, b]) => a.id - b.id).map(([path]) => path);
+/** What is known of a contract's deployed code. Only the compiler's own Yul has functions of its own here. */
+function mapOf({ deployedBytecode, methodIdentifiers }) {
+  const { object, sourceMap, functionDebugData, generatedSources, immutableReferences } = deployedBytecode;
+  return {
+    code: object,
+    // Zeros in `code`, written by the constructor: where and how many bytes.
+    immutables: Object.values(immutableReferences ?? {}).flatMap((places) => places.map((it) => [it.start, it.length])),
+    sourceMap,
+    entryPoints: Object.entries(functionDebugData)
+      .filter(([, it]) => it.entryPoint !== null)
+      .map(([name, it]) => [it.entryPoint, name.replace(/^@(.*)_\d+$/, "$1"), it.id, it.parameterSlots]),
+    methodIdentifiers,
+    generated: generatedSources.flatMap(({ ast }) => functionsOf(ast)),
+  };
+}
+
+/** `[id, "start:length:source", name, kind]` of every function and modifier below a node, in order. */
+function functionsOf(node, scope = "") {
+  if (Array.isArray(node)) return node.flatMap((each) => functionsOf(each, scope));
+  if (node === null || typeof node !== "object") return [];
+  const inner = node.nodeType === "ContractDefinition" ? `${node.name}.` : scope;
+  const below = Object.values(node).flatMap((each) => functionsOf(each, inner));
+  switch (node.nodeType) {
+    case "FunctionDefinition":
+      return [[node.id, node.src, scope + (node.name || node.kind), "function"], ...below];
+    case "ModifierDefinition":
+      return [[node.id, node.src, scope + node.name, "modifier"], ...below];
+    case "YulFunctionDefinition":
+      return [[null, node.src, node.name, "function"], ...below];
+    default:
+      return below;
+  }
 }
 
 function onePropertyALine(object) {

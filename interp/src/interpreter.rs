@@ -2,7 +2,7 @@
 //! frames (checkpoints, transfers, precompiles, the making of contracts); what happens inside one is
 //! the modes' business.
 
-use crate::advanced;
+use crate::advanced::{self, Programs, Techniques};
 use crate::code::Code;
 use crate::fork::Fork;
 use crate::frame::{Exit, Frame, Input, Machine};
@@ -77,6 +77,8 @@ pub struct Settings {
     pub budget: f64,
     /// Which modes remember hashes of 32 and 64 bytes for the rest of a message.
     pub keccak_memo: KeccakMemo,
+    /// What the advanced mode does to be fast: all of it, unless the effect of one is to be measured.
+    pub techniques: Techniques,
 }
 
 impl Default for Settings {
@@ -85,6 +87,7 @@ impl Default for Settings {
             heat: 24,
             budget: 4.0,
             keccak_memo: KeccakMemo::Advanced,
+            techniques: Techniques::ALL,
         }
     }
 }
@@ -161,6 +164,7 @@ impl FromStr for KeccakMemo {
 #[derive(Debug)]
 pub struct Interpreter {
     mode: Mode,
+    settings: Settings,
     rules: Rules,
     stack: Stack,
     memories: memory::Pool,
@@ -178,10 +182,11 @@ impl Interpreter {
     pub fn with_settings(mode: Mode, fork: Fork, settings: Settings) -> Interpreter {
         Interpreter {
             mode,
+            settings,
             rules: Rules::of(fork),
             stack: Stack::new(),
             memories: memory::Pool::default(),
-            programs: advanced::Cache::new(fork, settings.heat, settings.budget),
+            programs: advanced::Cache::new(fork, &settings),
             memo: settings.keccak_memo.serves(mode).then(Box::default),
         }
     }
@@ -196,6 +201,11 @@ impl Interpreter {
         self.rules.fork
     }
 
+    /// A new one with the same mode, fork and settings.
+    pub(crate) fn renewed(&self) -> Interpreter {
+        Interpreter::with_settings(self.mode, self.fork(), self.settings)
+    }
+
     /// Drops what was learned of code and of messages, so that the next message is as the first. Memory that
     /// holds nothing (stack, buffers) is kept, and so is what code itself keeps: where its jumpdests are.
     pub fn forget(&mut self) {
@@ -208,6 +218,19 @@ impl Interpreter {
     /// What the advanced mode has made of code so far: the slot IR of each entry point beside its opcodes.
     pub fn listing(&mut self, code: &Arc<Code>) -> String {
         self.programs.listing(code)
+    }
+
+    /// What the advanced mode keeps of code at the moment.
+    pub fn programs(&self) -> Programs {
+        self.programs.held()
+    }
+
+    /// Translates every place of code where a frame may begin or go on, hot or not, as far as the budget goes.
+    /// For code that is known to be worth it, and to see what translating takes.
+    pub fn translate(&mut self, code: &Arc<Code>) -> Statistics {
+        let mut statistics = Statistics::default();
+        self.programs.translate(code, &mut statistics);
+        statistics
     }
 
     /// Runs a message and all that it calls. The host is left with the changes of a successful message
@@ -261,11 +284,14 @@ impl Interpreter {
                     stack: &mut self.stack,
                     advanced: advanced::Registers::default(),
                     traditional: traditional::Registers::default(),
+                    stores: 0,
                     memo: self.memo.as_deref_mut(),
                 };
                 driver.run(machine, observer)
             }
         };
+        let mut statistics = driver.statistics;
+        statistics.memo_hits = self.memo.as_ref().map_or(0, |memo| memo.hits());
         Outcome {
             status: returned.status,
             gas_used: gas - returned.gas_left,
@@ -273,8 +299,27 @@ impl Interpreter {
             refund: returned.refund,
             output: returned.output,
             created: returned.created,
-            statistics: driver.statistics,
+            statistics,
         }
+    }
+}
+
+/// Whatever runs messages as an interpreter does.
+pub trait Execute {
+    /// The fork.
+    fn fork(&self) -> Fork;
+
+    /// Runs a message and all that it calls, as [`Interpreter::execute`] does.
+    fn execute(&mut self, message: Message, host: &mut dyn Host) -> Outcome;
+}
+
+impl Execute for Interpreter {
+    fn fork(&self) -> Fork {
+        Interpreter::fork(self)
+    }
+
+    fn execute(&mut self, message: Message, host: &mut dyn Host) -> Outcome {
+        Interpreter::execute(self, message, host)
     }
 }
 

@@ -74,6 +74,8 @@ pub(crate) struct Memo {
     found: u32,
     /// Hashes to come that are not looked up.
     idle: u32,
+    /// Hashes given from memory since the message began.
+    hits: u64,
 }
 
 /// Look-ups after which a memo asks itself whether it pays.
@@ -107,6 +109,7 @@ impl Default for Memo {
             asked: 0,
             found: 0,
             idle: 0,
+            hits: 0,
         }
     }
 }
@@ -118,9 +121,15 @@ impl Memo {
             Some(next) => {
                 self.message = next;
                 (self.asked, self.found, self.idle) = (0, 0, 0);
+                self.hits = 0;
             }
             None => *self = Memo::default(),
         }
+    }
+
+    /// Hashes that this message did not compute again.
+    pub fn hits(&self) -> u64 {
+        self.hits
     }
 
     /// keccak256.
@@ -130,17 +139,22 @@ impl Memo {
             self.idle -= 1;
             return keccak256(bytes).into();
         }
-        match bytes.len() {
-            32 => self.look_up(bytes, 1),
-            64 => self.look_up(bytes, 2),
-            _ => keccak256(bytes).into(),
+        if let Ok(one) = <&[u8; 32]>::try_from(bytes) {
+            self.look_up(one)
+        } else if let Ok(two) = <&[u8; 64]>::try_from(bytes) {
+            self.look_up(two)
+        } else {
+            keccak256(bytes).into()
         }
     }
 
-    fn look_up(&mut self, bytes: &[u8], words: u32) -> Word {
+    fn look_up<const N: usize>(&mut self, bytes: &[u8; N]) -> Word {
+        let words = (N / 32) as u32;
         let mut input = [0; 8];
-        for (limb, chunk) in input.iter_mut().zip(bytes.as_chunks::<8>().0) {
-            *limb = u64::from_le_bytes(*chunk);
+        // By index: iterators over chunks are not always inlined.
+        let (chunks, _) = bytes.as_chunks::<8>();
+        for at in 0..N / 8 {
+            input[at] = u64::from_le_bytes(chunks[at]);
         }
         // The last bytes of a word differ most; any mixing that spreads them will do.
         let mixed = (input[3].rotate_left(32) ^ input[7] ^ input[2] ^ input[6])
@@ -156,6 +170,7 @@ impl Memo {
         let entry = &mut self.entries[(mixed >> (64 - ENTRIES.trailing_zeros())) as usize];
         if entry.message == self.message && entry.words == words && entry.input == input {
             self.found += 1;
+            self.hits += 1;
             return entry.hash;
         }
         let hash = keccak256(bytes).into();

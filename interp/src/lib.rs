@@ -40,9 +40,12 @@ mod message;
 mod opcode;
 mod ops;
 mod outcome;
+mod shadow;
 mod stack;
 #[cfg(feature = "statetest")]
 pub mod statetest;
+#[cfg(feature = "metrics")]
+pub mod telemetry;
 mod trace;
 mod traditional;
 mod word;
@@ -53,15 +56,17 @@ pub mod world;
 #[doc = include_str!("../../docs/MIGRATION.md")]
 mod migration {}
 
+pub use advanced::{Programs, Technique, Techniques, UnknownTechnique};
 pub use code::{Code, EMPTY_HASH};
 pub use fork::{Fork, UnknownFork};
-pub use host::{
-    AccountInfo, ArrayVec, Checkpoint, Environment, Host, Load, Log, PrecompileResult, Store,
+pub use host::{AccountInfo, Checkpoint, Environment, Host, Load, Log, PrecompileResult, Store};
+pub use interpreter::{
+    Execute, Interpreter, KeccakMemo, Mode, Settings, UnknownKeccakMemo, UnknownMode,
 };
-pub use interpreter::{Interpreter, KeccakMemo, Mode, Settings, UnknownKeccakMemo, UnknownMode};
 pub use keccak::keccak256;
 pub use message::{Kind, Message};
 pub use opcode::{Class, Info, Opcode};
 pub use outcome::{Halt, Outcome, Statistics, Status};
+pub use shadow::{Difference, Shadow};
 pub use trace::{Leave, Step, Tracer};
 pub use word::{ParseWordError, Word};

@@ -2,6 +2,7 @@
 
 use alloy_primitives::{Address, Bytes};
 use std::fmt;
+use std::ops::AddAssign;
 
 /// Why a frame failed. All of its gas is gone and its changes are undone (Yellow Paper, 9.4.2: Z).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
@@ -129,9 +130,42 @@ pub struct Statistics {
     /// Entry points translated, because they had become hot.
     pub translated: u64,
     /// Frames that the advanced mode ran as the traditional one, because their code is too long to be
-    /// translated (64 KiB or more). Init code is never translated, and not counted.
+    /// translated (more than 65,503 bytes), or too many programs are in use. Init code is never translated, and
+    /// not counted.
     pub refused: u64,
     /// How often a trace handed its frame to the traditional mode: to call, to end, or to find out what
     /// went wrong.
     pub resumed: u64,
+    /// Frames whose program was kept already.
+    pub hits: u64,
+    /// Frames that began a program.
+    pub misses: u64,
+    /// Frames of short code that ran for the first time: it gets a program when it comes back.
+    pub postponed: u64,
+    /// Hashes that the keccak memo gave, in whichever mode has one.
+    pub memo_hits: u64,
+}
+
+impl AddAssign for Statistics {
+    fn add_assign(&mut self, other: Statistics) {
+        // Taken apart, so that a new figure cannot be forgotten here.
+        let Statistics {
+            frames,
+            translated,
+            refused,
+            resumed,
+            hits,
+            misses,
+            postponed,
+            memo_hits,
+        } = other;
+        self.frames += frames;
+        self.translated += translated;
+        self.refused += refused;
+        self.resumed += resumed;
+        self.hits += hits;
+        self.misses += misses;
+        self.postponed += postponed;
+        self.memo_hits += memo_hits;
+    }
 }

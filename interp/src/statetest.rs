@@ -5,7 +5,7 @@ mod authorization;
 
 use crate::fork::Fork;
 use crate::host::Environment;
-use crate::interpreter::{Interpreter, Mode, Settings};
+use crate::interpreter::{Execute, Interpreter, Mode, Settings};
 use crate::keccak::keccak256;
 use crate::word::Word;
 use crate::world::transaction::{Fees, Kind, Transaction, TransactionError, checked_mul};
@@ -115,6 +115,19 @@ impl Case<'_> {
     /// # Errors
     /// The first thing that came out other than expected.
     pub fn run(&self, mode: Mode) -> Result<(), Failure> {
+        // Code that runs once would never be translated.
+        self.run_on(&mut Interpreter::with_settings(
+            mode,
+            self.fork,
+            Settings::eager(),
+        ))
+    }
+
+    /// Runs the case on an interpreter of its fork, or on a pair of them.
+    ///
+    /// # Errors
+    /// As [`Case::run`].
+    pub fn run_on(&self, interpreter: &mut impl Execute) -> Result<(), Failure> {
         let mut world = self.world();
         let found: Option<&[&str]> = match self.transaction() {
             Err(Unwritable::Indices) => {
@@ -123,12 +136,7 @@ impl Case<'_> {
             }
             Err(Unwritable::Field(name)) => Some(name),
             Ok(tx) => {
-                let result = {
-                    // Code that runs once would never be translated.
-                    let settings = Settings::eager();
-                    let mut interpreter = Interpreter::with_settings(mode, self.fork, settings);
-                    world.transact(&mut interpreter, &tx)
-                };
+                let result = world.transact(interpreter, &tx);
                 result.err().map(TransactionError::names)
             }
         };

@@ -102,6 +102,7 @@ fn translation(case: &Case) -> Result<Translation> {
         translated,
         refused,
         resumed,
+        ..
     } = outcome.statistics;
     Ok(Translation {
         frames,

@@ -2,10 +2,14 @@
 
 use crate::engine::Which;
 use crate::output;
+use crate::shard::Shard;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::error::ErrorKind;
 use clap::{ArgGroup, Args, CommandFactory, Parser, Subcommand, ValueEnum};
-use evmscope_interp::{Fork, KeccakMemo, Mode, Settings, UnknownFork, statetest};
+use clap_complete::Shell;
+use evmscope_interp::{
+    Fork, KeccakMemo, Mode, Settings, Technique, Techniques, UnknownFork, statetest,
+};
 use regex::Regex;
 use std::error::Error;
 use std::ffi::OsString;
@@ -79,6 +83,15 @@ fn memos() -> impl TypedValueParser<Value = KeccakMemo> {
     one_of(KeccakMemo::ALL.iter().map(|memo| memo.name()).collect())
 }
 
+fn techniques() -> impl TypedValueParser<Value = Technique> {
+    one_of(
+        Technique::ALL
+            .iter()
+            .map(|technique| technique.name())
+            .collect(),
+    )
+}
+
 fn budget(text: &str) -> Result<f64, String> {
     let usable = |budget: &f64| budget.is_finite() && *budget > 0.0;
     let budget = text.parse().ok().filter(usable);
@@ -129,17 +142,36 @@ pub enum Verb {
     Bench(Bench),
     /// Time, count, sample and simulate a case; write the reports.
     Profile(Profile),
+    /// Draw where a contract spends gas, opcodes or time: its functions, lines and opcodes.
+    Flamegraph(Flamegraph),
     /// Rank the opcodes, pairs, triples and blocks that a case executes.
     Opcodes(Opcodes),
+    /// Leave out each technique of the advanced mode in turn, and count the instructions of a call.
+    Ablate(Ablate),
+    /// Fill the tables of Markdown files in from the records they name.
+    Splice(Splice),
     /// Run official state tests; compare exceptions, logs and state roots.
     #[command(after_help = COUNTING)]
     Statetest(Statetest),
+    /// Run both modes on the same messages: serve one, report every difference.
+    #[command(after_help = SHADOWING)]
+    Shadow(Shadow),
+    /// Join the runs of several shards or machines.
+    Merge(Merge),
+    /// Chart records of runs over time.
+    History(History),
+    /// Print the JSON schema of runs.
+    Schema,
     /// Assemble a source and print the code as hex.
     Assemble(Assemble),
     /// List code as opcodes.
     Disassemble(Disassemble),
     /// Say what this machine can measure, and what would enable the rest.
     Doctor,
+    /// Print the completions of a shell.
+    Completions(Completions),
+    /// Print the manual page, or write one for each verb.
+    Man(Man),
     /// Build with a profile, and prove what it brought.
     #[command(subcommand)]
     Pgo(Pgo),
@@ -193,6 +225,9 @@ pub struct Tuning {
         value_parser = budget
     )]
     pub budget: f64,
+    /// Leave out techniques of the advanced mode; `evmscope ablate` measures what each brings.
+    #[arg(long, value_name = "TECHNIQUE,..", value_delimiter = ',', value_parser = techniques())]
+    pub without: Vec<Technique>,
 }
 
 impl Tuning {
@@ -200,6 +235,10 @@ impl Tuning {
         Settings {
             keccak_memo: self.keccak_memo,
             budget: self.budget,
+            techniques: self
+                .without
+                .iter()
+                .fold(Techniques::ALL, |set, technique| set.without(*technique)),
             ..Settings::default()
         }
     }
@@ -219,7 +258,7 @@ pub struct List {
 #[command(mut_arg("case_dir", |arg| arg.conflicts_with("code")))]
 #[command(mut_args(|arg| match arg.get_id().as_str() {
     // The listing shows all that could be translated, whatever it takes.
-    "budget" | "keccak_memo" => arg.conflicts_with("dump_ir"),
+    "budget" | "keccak_memo" | "without" => arg.conflicts_with("dump_ir"),
     _ => arg,
 }))]
 pub struct Run {
@@ -260,6 +299,9 @@ pub struct Run {
     /// How to print.
     #[arg(long, default_value = "text")]
     pub format: Format,
+    /// Write what the interpreter tells of its work, as Prometheus text.
+    #[arg(long, value_name = "FILE", conflicts_with = "dump_ir")]
+    pub metrics: Option<PathBuf>,
     /// Write each step as a JSON line (EIP-3155), in place of the result or to FILE.
     #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true)]
     pub trace: Option<Option<PathBuf>>,
@@ -288,6 +330,9 @@ pub struct Bench {
     /// Samples of each mode, of about 10 ms.
     #[arg(long, value_name = "N", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub pairs: u32,
+    /// Only this part of the cases: the second of eight.
+    #[arg(long, value_name = "2/8", default_value_t, hide_default_value = true)]
+    pub shard: Shard,
     /// Time first calls: nothing decoded, nothing remembered; jumpdests are known, as they are to all modes.
     #[arg(long)]
     pub cold: bool,
@@ -326,9 +371,69 @@ pub struct Profile {
     #[arg(long)]
     pub no_simulate: bool,
     #[command(flatten)]
+    pub maps: SourceMaps,
+    #[command(flatten)]
     pub tuning: Tuning,
     /// Folder for the reports [default: reports/out/CASE].
     #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+}
+
+/// What is known of contracts beyond what lies beside a case.
+#[derive(Args)]
+pub struct SourceMaps {
+    /// The compiler's standard JSON output, or a build-info file of Foundry or Hardhat; may be repeated.
+    #[arg(long = "source-map", value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+}
+
+/// What the widths of a flamegraph are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Weight {
+    /// Gas, exact.
+    Gas,
+    /// Opcodes executed, exact.
+    Opcodes,
+    /// CPU time: that of each opcode, sampled, spread evenly over its executions.
+    Time,
+}
+
+/// How to give a flamegraph out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Drawing {
+    /// A picture that zooms and searches in a browser.
+    Svg,
+    /// A stack a line and its weight.
+    Folded,
+}
+
+#[derive(Args)]
+pub struct Flamegraph {
+    /// Name of a case.
+    pub case: String,
+    #[command(flatten)]
+    pub from: CaseDir,
+    /// What the widths are.
+    #[arg(long, default_value = "gas")]
+    pub weight: Weight,
+    /// The mode that is sampled for the weight `time`.
+    #[arg(long, value_name = "MODE", default_value_t = Mode::Advanced, value_parser = modes())]
+    pub mode: Mode,
+    /// Time to sample, ms.
+    #[arg(long, value_name = "MS", default_value_t = 1_500, value_parser = clap::value_parser!(u64).range(1..=600_000))]
+    pub sample_ms: u64,
+    /// Samples a second.
+    #[arg(long, value_name = "N", default_value_t = 1_999, value_parser = clap::value_parser!(u32).range(1..=20_000))]
+    pub hz: u32,
+    #[command(flatten)]
+    pub maps: SourceMaps,
+    #[command(flatten)]
+    pub tuning: Tuning,
+    /// How to give it out.
+    #[arg(long, default_value = "svg")]
+    pub format: Drawing,
+    /// File to write [default: reports/out/CASE/flame-evm-WEIGHT.svg].
+    #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
 }
 
@@ -338,6 +443,29 @@ pub struct Opcodes {
     pub case: String,
     #[command(flatten)]
     pub from: CaseDir,
+    /// How to print.
+    #[arg(long, default_value = "text")]
+    pub format: Format,
+}
+
+#[derive(Args)]
+pub struct Splice {
+    /// Markdown files.
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// Write nothing; exit code 1 where a table is not as in its record.
+    #[arg(long)]
+    pub check: bool,
+}
+
+#[derive(Args)]
+pub struct Ablate {
+    /// Name of a case.
+    pub case: String,
+    #[command(flatten)]
+    pub from: CaseDir,
+    #[command(flatten)]
+    pub tuning: Tuning,
     /// How to print.
     #[arg(long, default_value = "text")]
     pub format: Format,
@@ -361,9 +489,93 @@ pub struct Statetest {
     /// Only tests whose FILE::TEST this regular expression finds.
     #[arg(long, value_name = "RE")]
     pub filter: Option<Regex>,
+    /// Only this part of the files: the second of eight.
+    #[arg(long, value_name = "2/8", default_value_t, hide_default_value = true)]
+    pub shard: Shard,
     /// How to print.
     #[arg(long, default_value = "text")]
     pub format: Format,
+}
+
+const SHADOWING: &str = "\
+A difference in status, gas, refund, output or in what was changed: exit code 3.
+What a state test expects is the business of `statetest`.";
+
+#[derive(Args)]
+pub struct Shadow {
+    /// Names of cases [default: all].
+    #[arg(value_name = "CASE", conflicts_with = "state_tests")]
+    pub cases: Vec<String>,
+    #[command(flatten)]
+    pub from: CaseDir,
+    /// State tests in place of cases: files, and folders searched for *.json.
+    #[arg(long, value_name = "PATH", num_args = 1.., conflicts_with = "case_dir")]
+    pub state_tests: Vec<PathBuf>,
+    /// Only this fork of the state tests.
+    #[arg(long, value_parser = fork_of_test, requires = "state_tests")]
+    pub fork: Option<Fork>,
+    /// Only state tests whose FILE::TEST this regular expression finds.
+    #[arg(long, value_name = "RE", requires = "state_tests")]
+    pub filter: Option<Regex>,
+    /// The mode whose results are served; the other one is checked against it.
+    #[arg(long, value_name = "MODE", default_value_t = Mode::Traditional, value_parser = modes())]
+    pub serve: Mode,
+    /// Calls of each case.
+    #[arg(long, value_name = "N", default_value_t = 40, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub calls: u32,
+    /// Only this part of the cases or files: the second of eight.
+    #[arg(long, value_name = "2/8", default_value_t, hide_default_value = true)]
+    pub shard: Shard,
+    #[command(flatten)]
+    pub tuning: Tuning,
+    /// Write what the interpreters tell of their work, as Prometheus text.
+    #[arg(long, value_name = "FILE")]
+    pub metrics: Option<PathBuf>,
+    /// The fork of the mode that is checked, to see a difference.
+    #[arg(long, value_parser = forks(), hide = true)]
+    pub checked_fork: Option<Fork>,
+    /// How to print.
+    #[arg(long, default_value = "text")]
+    pub format: Format,
+}
+
+#[derive(Args)]
+pub struct Merge {
+    /// Runs, as `bench --export-json` and `profile` write them; no case in two of them.
+    #[arg(required = true, value_name = "RUN")]
+    pub runs: Vec<PathBuf>,
+    /// Write the joined run as JSON.
+    #[arg(long, value_name = "FILE")]
+    pub export_json: Option<PathBuf>,
+    /// Write the table as Markdown.
+    #[arg(long, value_name = "FILE")]
+    pub export_markdown: Option<PathBuf>,
+}
+
+#[derive(Args)]
+pub struct History {
+    /// Runs, and folders of them [default: reports/record].
+    #[arg(value_name = "RUN")]
+    pub records: Vec<PathBuf>,
+    /// Only this case.
+    #[arg(long, value_name = "NAME")]
+    pub case: Option<String>,
+    /// Write the page with the charts.
+    #[arg(long, value_name = "FILE")]
+    pub export_html: Option<PathBuf>,
+}
+
+#[derive(Args)]
+pub struct Completions {
+    /// Which shell.
+    pub shell: Shell,
+}
+
+#[derive(Args)]
+pub struct Man {
+    /// Folder for the pages, one a verb [default: the main page on standard output].
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
 }
 
 fn fork_of_test(name: &str) -> Result<Fork, UnknownFork> {

@@ -3,6 +3,7 @@
 
 // Its customer `diff` follows.
 #[allow(dead_code, unused_imports)]
+mod ablation;
 mod binaries;
 mod case;
 mod census;
@@ -10,12 +11,15 @@ mod cli;
 mod clock;
 mod cmd;
 mod confinement;
+mod contracts;
 mod counters;
 mod doctor;
 mod eip3155;
 mod engine;
 mod flamegraph;
 mod folding;
+mod footprint;
+mod heap;
 mod measure;
 mod opcodes;
 mod output;
@@ -23,9 +27,14 @@ mod pgo;
 mod rig;
 mod run;
 mod sampling;
+mod shadow;
+mod shard;
 mod simulate;
+mod span;
+mod splice;
 mod statetest;
 mod symbols;
+mod telemetry;
 mod verify;
 
 use anyhow::Result;
@@ -34,6 +43,7 @@ use output::Answer;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    span::start();
     let cli = match cli::parse() {
         Ok(cli) => cli,
         Err(code) => return code,
@@ -60,8 +70,17 @@ fn dispatch(cli: &Cli) -> Result<Answer> {
         Verb::Run(args) => return cmd::run::run(args),
         Verb::Bench(args) => return cmd::bench::run(args, style),
         Verb::Profile(args) => return cmd::profile::run(args, style),
+        Verb::Flamegraph(args) => return cmd::flamegraph::run(args),
         Verb::Opcodes(args) => return cmd::opcodes::run(args),
+        Verb::Ablate(args) => return cmd::ablate::run(args),
+        Verb::Splice(args) => return cmd::splice::run(args),
         Verb::Statetest(args) => return cmd::statetest::run(args),
+        Verb::Merge(args) => cmd::merge::run(args, style),
+        Verb::History(args) => cmd::history::run(args, style),
+        Verb::Schema => cmd::schema::run(),
+        Verb::Shadow(args) => return cmd::shadow::run(args),
+        Verb::Completions(args) => Ok(cmd::manual::completions(args)),
+        Verb::Man(args) => cmd::manual::man(args),
         Verb::Assemble(args) => cmd::assemble::assemble(args),
         Verb::Disassemble(args) => cmd::assemble::disassemble(args),
         Verb::Doctor => Ok(cmd::doctor::run(output::columns())),

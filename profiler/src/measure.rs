@@ -7,10 +7,11 @@ use crate::engine::Engine;
 use crate::folding::{self, Fold};
 use crate::sampling::{self, Request};
 use crate::simulate;
+use crate::span::span;
 use crate::symbols::Symbols;
 use crate::verify::Verified;
 use anyhow::{Context, Result};
-use evmscope_interp::Settings;
+use evmscope_interp::{Settings, Technique};
 use evmscope_reports::counter::Counter;
 use evmscope_reports::run::{Measurement, Profile, Unavailable};
 use rand::SeedableRng;
@@ -70,6 +71,7 @@ pub fn time(
     calls: Calls,
     tick: &mut dyn FnMut(),
 ) -> Result<Vec<Measurement>> {
+    let _span = span("timing");
     let clock = ThreadClock::open()?;
     let mut samples = vec![Vec::with_capacity(pairs); verified.len()];
     let mut order: Vec<usize> = (0..verified.len()).collect();
@@ -148,6 +150,7 @@ pub fn count(
     passes: usize,
     tick: &mut dyn FnMut(),
 ) -> Result<(Vec<Measurement>, Vec<Unavailable>)> {
+    let _span = span("counting");
     let clock = ThreadClock::open()?;
     let mut tally = Tally::default();
     let lengths: Vec<u64> = verified
@@ -236,6 +239,7 @@ pub struct Sampling {
 
 /// Samples an engine and folds what came.
 pub fn profile(v: &mut Verified, sampling: Sampling, symbols: &Symbols) -> Result<Profile> {
+    let _span = span("sampling");
     let clock = ThreadClock::open()?;
     let calls = (sampling.budget.as_nanos() as u64 / length(&clock, v, Calls::Warm)).clamp(1, BATCH)
         as usize;
@@ -267,6 +271,7 @@ pub fn simulate(
     v: &Verified,
     case_dir: &std::path::Path,
 ) -> Result<Vec<Measurement>, Vec<Unavailable>> {
+    let _span = span("simulating");
     let arguments = simulated_arguments(&v.case.name, v.which.name(), v.settings, case_dir);
     let readings = simulate::simulate(arguments).map_err(|error| error.unavailable())?;
     readings
@@ -294,8 +299,8 @@ pub fn simulated_arguments(
     mode: &str,
     settings: Settings,
     case_dir: &std::path::Path,
-) -> [OsString; 10] {
-    [
+) -> Vec<OsString> {
+    let mut arguments = vec![
         CHILD.into(),
         case.into(),
         "--mode".into(),
@@ -306,7 +311,13 @@ pub fn simulated_arguments(
         settings.keccak_memo.name().into(),
         "--budget".into(),
         settings.budget.to_string().into(),
-    ]
+    ];
+    for technique in Technique::ALL {
+        if !settings.techniques.has(*technique) {
+            arguments.extend(["--without".into(), technique.name().into()]);
+        }
+    }
+    arguments
 }
 
 /// The hidden verb that [`simulate()`] starts under the simulator.

@@ -83,11 +83,12 @@ pub fn opcode_of(stack: &str) -> Option<Opcode> {
     stack.split(';').find_map(of_function)
 }
 
-/// A handler is named as its opcode (`handlers::MLOAD`), also with parameters, closures and inner
-/// functions behind it; the meaning of an opcode is a function in `ops` (`ops::memory::mload`).
+/// A handler is named by its mode and its opcode (`advanced MLOAD`; in runs of earlier versions
+/// `handlers::MLOAD`), also with closures and inner functions behind it; the meaning of an opcode is a
+/// function in `ops` (`ops::memory::mload`).
 fn of_function(name: &str) -> Option<Opcode> {
     let path = without_parameters(name);
-    let segments: Vec<_> = path.split("::").collect();
+    let segments: Vec<_> = path.split([':', ' ']).filter(|it| !it.is_empty()).collect();
     let handler = segments
         .iter()
         .rev()
@@ -130,6 +131,12 @@ mod tests {
             (
                 "evmscope_interp::advanced::handlers::PUSH1::<true, 3>",
                 Some("PUSH1"),
+            ),
+            ("traditional ADD", Some("ADD")),
+            ("advanced SLOAD (apart)", Some("SLOAD")),
+            (
+                "advanced MSTORE (memory grows)::{closure#0}",
+                Some("MSTORE"),
             ),
             ("execute::handlers::ADD", Some("ADD")),
             (

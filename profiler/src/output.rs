@@ -41,6 +41,9 @@ pub fn columns() -> Option<u16> {
 /// Between the lines of one error: they stand below each other, behind the word that the first one gets.
 pub const NEXT_LINE: &str = "\n       ";
 
+/// Exit code of a comparison that was made and came out badly.
+const APART: u8 = 3;
+
 /// What a verb has to say on standard output, and how the process ends after it.
 pub struct Answer {
     pub text: String,
@@ -62,6 +65,14 @@ impl Answer {
     pub fn failure(text: String) -> Answer {
         Answer {
             code: ExitCode::FAILURE,
+            ..Answer::success(text)
+        }
+    }
+
+    /// Two things that must be alike, or as fast, are not.
+    pub fn apart(text: String) -> Answer {
+        Answer {
+            code: ExitCode::from(APART),
             ..Answer::success(text)
         }
     }

@@ -21,12 +21,7 @@ pub fn new_run(pinned: Option<&Pinned>, settings: Settings, calls: Calls) -> Run
             budget: settings.budget,
             cold: calls == Calls::Cold,
         }),
-        results: Vec::new(),
-        measurements: Vec::new(),
-        ratios: Vec::new(),
-        unavailable: Vec::new(),
-        profiles: Vec::new(),
-        opcode_costs: Vec::new(),
+        ..Run::default()
     }
 }
 

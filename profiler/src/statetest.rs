@@ -32,6 +32,14 @@ pub struct Selection<'a> {
     pub filter: Option<&'a Regex>,
 }
 
+impl Selection<'_> {
+    /// Whether a test of a file is among those asked for; its forks and modes are another question.
+    pub fn takes(&self, file: &str, test: &StateTest) -> bool {
+        let place = || format!("{file}::{}", test.name);
+        self.filter.is_none_or(|filter| filter.is_match(&place()))
+    }
+}
+
 /// What came of all cases. A case is one post entry in one mode.
 #[derive(Debug, Default)]
 pub struct Report {
@@ -138,6 +146,20 @@ pub fn run(
     selection: &Selection<'_>,
     done: &(dyn Fn() + Sync),
 ) -> Result<Report> {
+    on_all_cores(files, done, Report::merge, |file| run_file(file, selection))
+}
+
+/// Does `work` for each file on all cores and merges what came, in the order of the files; calls `done` after
+/// each file.
+///
+/// # Errors
+/// Threads that cannot be started.
+pub fn on_all_cores<R: Default + Send>(
+    files: &[PathBuf],
+    done: &(dyn Fn() + Sync),
+    merge: impl Fn(R, R) -> R + Sync + Send,
+    work: impl Fn(&Path) -> R + Sync + Send,
+) -> Result<R> {
     let pool = ThreadPoolBuilder::new()
         .stack_size(STACK)
         .build()
@@ -148,20 +170,27 @@ pub fn run(
             // File by file: some take a thousand times as long as others.
             .with_max_len(1)
             .map(|file| {
-                let report = run_file(file, selection);
+                let report = work(file);
                 done();
                 report
             })
-            .reduce(Report::default, Report::merge)
+            .reduce(R::default, merge)
     }))
+}
+
+/// The tests of a file.
+///
+/// # Errors
+/// Why there are none, in one line.
+pub fn read(path: &Path) -> Result<Vec<StateTest>, String> {
+    let text = fs::read_to_string(path).map_err(|error| error.to_string())?;
+    statetest::parse(&text).map_err(|error| error.to_string())
 }
 
 fn run_file(path: &Path, selection: &Selection<'_>) -> Report {
     let file = path.display().to_string();
-    let read = fs::read_to_string(path).map_err(|error| error.to_string());
-    let tests = read.and_then(|text| statetest::parse(&text).map_err(|error| error.to_string()));
     let mut report = Report::default();
-    match tests {
+    match read(path) {
         Err(error) => report.failures.push(Failure {
             file,
             case: None,
@@ -179,13 +208,10 @@ fn run_file(path: &Path, selection: &Selection<'_>) -> Report {
 }
 
 fn run_test(file: &str, test: &StateTest, selection: &Selection<'_>, report: &mut Report) {
-    let place = format!("{file}::{}", test.name);
-    if selection
-        .filter
-        .is_some_and(|filter| !filter.is_match(&place))
-    {
+    if !selection.takes(file, test) {
         return;
     }
+    let place = format!("{file}::{}", test.name);
     let modes = Mode::ALL
         .into_iter()
         .filter(|mode| selection.mode.is_none_or(|only| only == *mode));

@@ -4,6 +4,7 @@
 //! and how names are folded into stacks, is not its business.
 
 use addr2line::Loader;
+use evmscope_interp::Opcode;
 use object::{Object, ObjectSegment};
 use std::cell::OnceCell;
 use std::fs;
@@ -249,13 +250,41 @@ pub fn demangled(symbol: impl AsRef<str>) -> String {
 }
 
 /// A full name as people read it: the crate and the outer modules cut off the path (three segments
-/// stay), types by their last segment, long generic arguments as `<…>`, `<T as Trait>::f` as `T::f`.
+/// stay), types by their last segment, long generic arguments as `<…>`, `<T as Trait>::f` as `T::f`. The
+/// handler of an opcode is called by its mode and the opcode: `traditional ADD`.
 fn readable(name: &str) -> String {
+    if let Some(name) = handler(name) {
+        return name;
+    }
     let name = short_path(name);
     if name.chars().count() <= LONGEST {
         return name;
     }
     without_arguments(&name)
+}
+
+/// `advanced SLOAD (apart)` for `evmscope_interp::advanced::handlers::apart::SLOAD::<..>`; what follows the
+/// opcode stays, so that a closure is still one.
+fn handler(name: &str) -> Option<String> {
+    let path = name.strip_prefix("evmscope_interp::")?;
+    let (mode, path) = path.split_once("::")?;
+    let path = path.strip_prefix("handlers::").unwrap_or(path);
+    let (kind, path) = path.split_once("::")?;
+    let mut segments = split_outside_brackets(path).into_iter();
+    let opcode = segments.next()?;
+    // As the folders of handlers in `traditional.rs` and `advanced/handlers.rs` are called.
+    let kind = match kind {
+        "op" | "memory_op" => "",
+        "apart" => " (apart)",
+        "called" => " (called)",
+        "grown" => " (memory grows)",
+        "grown_apart" => " (memory grows, apart)",
+        _ => return None,
+    };
+    Opcode::from_name(&opcode)?;
+    let rest = segments.filter(|segment| !segment.starts_with('<'));
+    let rest: String = rest.map(|segment| format!("::{segment}")).collect();
+    Some(format!("{mode} {opcode}{kind}{rest}"))
 }
 
 /// Cuts a path down to its last segments, and each type in it to its name.
@@ -381,6 +410,11 @@ mod tests {
             "_RNvNtNtCs1234_15evmscope_interp3ops10arithmetic3mul",
             // Demangled names.
             "evmscope_interp::traditional::execute::<evmscope_interp::world::World>",
+            "evmscope_interp::traditional::op::ADD::<evmscope_interp::trace::NoTracer>",
+            "evmscope_interp::advanced::handlers::op::PUSH1",
+            "evmscope_interp::advanced::handlers::apart::SLOAD::{closure#0}",
+            "evmscope_interp::advanced::handlers::grown_apart::MLOAD::<true, 3>::{closure#0}",
+            "evmscope_interp::advanced::handlers::compute::<evmscope_interp::ops::arithmetic::add>",
             "<evmscope_interp::world::World as evmscope_interp::host::Host>::sload",
             "<evmscope_interp::word::Word>::sdiv",
             "core::num::<impl u64>::carrying_add",

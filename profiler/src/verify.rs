@@ -4,6 +4,7 @@
 use crate::case::{Case, Expected, Scene};
 use crate::engine::{CallOutcome, Engine, Which};
 use crate::output;
+use crate::span::span;
 use anyhow::{Result, bail};
 use evmscope_interp::{Interpreter, Mode, Settings, Step, Tracer};
 use evmscope_reports::run::CaseResult;
@@ -28,6 +29,7 @@ pub fn verify<'a>(
     engines: &[Which],
     settings: Settings,
 ) -> Result<Vec<Verified<'a>>> {
+    let _span = span("verifying");
     let scene = case.scene()?;
     let judges = match case.expected {
         Expected::Stated { .. } => engines,
@@ -131,7 +133,7 @@ fn agreement_judges(case: &Case) -> Result<&'static [Which]> {
 }
 
 /// Opcodes executed in one call, counted by a traced run.
-fn count_opcodes(scene: &Scene, case: &Case) -> u64 {
+pub fn count_opcodes(scene: &Scene, case: &Case) -> u64 {
     struct Counter(u64);
     impl Tracer for Counter {
         fn step(&mut self, _: &Step<'_>) {

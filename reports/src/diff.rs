@@ -109,7 +109,7 @@ pub fn diff<'a>(base: Side<'a>, head: Side<'a>) -> Vec<Entry<'a>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::run::{Rig, SCHEMA};
+    use crate::run::SCHEMA;
 
     fn run(measured: &[(&str, &str, Counter, f64)]) -> Run {
         let measurements = measured
@@ -120,15 +120,8 @@ mod tests {
             .collect();
         Run {
             schema: SCHEMA.to_owned(),
-            created: String::new(),
-            rig: Rig::default(),
-            results: vec![],
             measurements,
-            ratios: vec![],
-            unavailable: vec![],
-            profiles: vec![],
-            opcode_costs: vec![],
-            settings: None,
+            ..Run::default()
         }
     }
 

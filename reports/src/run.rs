@@ -3,13 +3,14 @@
 //! Everything that compares or shows reads a [`Run`] and nothing else; only the profiler makes one.
 
 use crate::counter::{Counter, Source};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The value of [`Run::schema`]; a reader refuses any other.
 pub const SCHEMA: &str = "evmscope/run/1";
 
 /// One run of the tool: its machine, the verified results, and what was measured of them.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Run {
     /// Always [`SCHEMA`].
     pub schema: String,
@@ -17,6 +18,10 @@ pub struct Run {
     pub created: String,
     /// The machine and the build.
     pub rig: Rig,
+    /// The runs that this one was made of, each with its rig; empty where it was made in one go. `rig` then
+    /// says what they have in common.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<Part>,
     /// How the interpreter was set; absent in runs that were made before it could be.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub settings: Option<Settings>,
@@ -34,6 +39,12 @@ pub struct Run {
     /// What each opcode costs, by case and mode; empty where nothing was sampled.
     #[serde(rename = "opcodes", default, skip_serializing_if = "Vec::is_empty")]
     pub opcode_costs: Vec<OpcodeCost>,
+    /// What each case takes of memory, by mode; empty where that was not counted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub memory: Vec<MemoryUse>,
+    /// What it takes to translate the contracts of each case as a whole.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub decoding: Vec<Decoding>,
 }
 
 impl Run {
@@ -66,6 +77,21 @@ impl Run {
         self.ratios
             .iter()
             .find(|r| r.case == case && r.base == base && r.head == head && r.counter == counter)
+    }
+
+    /// The machine and the build that a case was measured on.
+    pub fn rig_of(&self, case: &str) -> &Rig {
+        let has = |part: &&Part| part.cases.iter().any(|name| name == case);
+        self.parts
+            .iter()
+            .find(has)
+            .map_or(&self.rig, |part| &part.rig)
+    }
+
+    /// What a case takes of memory in a mode.
+    pub fn memory_use(&self, case: &str, mode: &str) -> Option<&MemoryUse> {
+        let of = |used: &&MemoryUse| used.case == case && used.mode == mode;
+        self.memory.iter().find(of)
     }
 
     /// Opcodes that one call of a case executes in a mode. A mode that does not count them takes
@@ -109,7 +135,7 @@ where
 impl<I: Iterator> Unique for I where I::Item: PartialEq {}
 
 /// The machine and the build a figure belongs to.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Rig {
     /// CPU model name as the kernel states it.
     pub cpu: String,
@@ -142,8 +168,19 @@ pub struct Rig {
     pub binary: String,
 }
 
+/// One of the runs that a merged run was made of.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Part {
+    /// When it began, RFC 3339, UTC.
+    pub created: String,
+    /// Its machine and build.
+    pub rig: Rig,
+    /// The cases that came from it.
+    pub cases: Vec<String>,
+}
+
 /// How this project's interpreter was set in both of its modes. Peers have no such settings.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Settings {
     /// Which modes remember hashes within a message: `advanced`, `both` or `off`.
     pub keccak_memo: String,
@@ -155,7 +192,7 @@ pub struct Settings {
 }
 
 /// What a case came out as in one mode; every later figure of that pair rests on it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct CaseResult {
     /// Name of the case.
     pub case: String,
@@ -177,7 +214,7 @@ pub struct CaseResult {
 }
 
 /// All samples of one counter for one case in one mode. Values are per call, in `unit`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Measurement {
     /// Name of the case.
     pub case: String,
@@ -227,7 +264,7 @@ impl Measurement {
 }
 
 /// Two modes of one case compared on one counter.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Ratio {
     /// Name of the case.
     pub case: String,
@@ -252,7 +289,7 @@ pub struct Ratio {
 }
 
 /// What a paired ratio supports at its threshold, by the rule of [`stats`](crate::stats).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verdict {
     /// The head needs less, by more than the threshold.
@@ -266,7 +303,7 @@ pub enum Verdict {
 }
 
 /// A counter that could not be had, never shown as 0.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Unavailable {
     /// Which counter.
     pub counter: Counter,
@@ -275,7 +312,7 @@ pub struct Unavailable {
 }
 
 /// Sampled native stacks of one case in one mode.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Profile {
     /// Name of the case.
     pub case: String,
@@ -297,7 +334,7 @@ pub struct Profile {
 }
 
 /// One opcode of one case in one mode, by the samples of a [`Profile`].
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct OpcodeCost {
     /// Name of the case.
     pub case: String,
@@ -318,4 +355,88 @@ pub struct OpcodeCost {
     /// Cycles of one execution, where the samples were taken on cycles.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub cycles: Option<f64>,
+}
+
+/// What a case takes of memory in one mode. All of it is counted in runs without a clock.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct MemoryUse {
+    /// Name of the case.
+    pub case: String,
+    /// The mode that ran.
+    pub mode: String,
+    /// The first call of an interpreter, which was made before; its stack is not counted, nor is the world's.
+    pub first: HeapUse,
+    /// A later call, after `calls` others.
+    pub later: HeapUse,
+    /// Calls before the later one, of which `programs` tells, too.
+    pub calls: u64,
+    /// What was kept of code; absent for modes that translate nothing.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub programs: Option<ProgramCache>,
+}
+
+/// What one call took from the heap.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct HeapUse {
+    /// Most bytes at a time beyond those that were in use before.
+    pub peak: u64,
+    /// Bytes in use afterwards beyond those before: the changed world, and what the interpreter keeps.
+    pub kept: i64,
+    /// Allocations and reallocations.
+    pub allocations: u64,
+    /// Bytes of all of them together.
+    pub allocated: u64,
+}
+
+/// The programs that the advanced mode keeps for the codes of a case, and how they served.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ProgramCache {
+    /// Codes that have a program.
+    pub programs: u64,
+    /// Bytes of these codes.
+    pub code_bytes: u64,
+    /// Bytes of their decoded form: stream, maps, refusals and counters, spare room included.
+    pub decoded_bytes: u64,
+    /// Decoded bytes for a byte of code, of the program that has the most.
+    pub greatest_ratio: f64,
+    /// Most decoded bytes for a byte of code that the mode was allowed.
+    pub budget: f64,
+    /// Entry points translated, in all calls.
+    pub translated: u64,
+    /// Frames whose program was there already.
+    pub hits: u64,
+    /// Frames that began a program.
+    pub misses: u64,
+    /// Frames of short code that ran for the first time, which get a program when it comes back.
+    pub postponed: u64,
+    /// Frames whose code is too long for a program.
+    pub refused: u64,
+}
+
+impl ProgramCache {
+    /// The memory ratio: decoded bytes for a byte of code, over all codes; none where no code has a program.
+    pub fn ratio(&self) -> Option<f64> {
+        (self.code_bytes > 0).then(|| self.decoded_bytes as f64 / self.code_bytes as f64)
+    }
+}
+
+/// What it takes to translate one contract as a whole: from its bytes, every entry point, hot or not.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Decoding {
+    /// Name of the case.
+    pub case: String,
+    /// The contract's address; or how its code was made longer, to see a contract of the greatest length.
+    pub contract: String,
+    /// Bytes of code.
+    pub code_bytes: u64,
+    /// Bytes of its decoded form, without a budget.
+    pub decoded_bytes: u64,
+    /// Entry points translated.
+    pub entries: u64,
+    /// Thread CPU time, ns: the median.
+    pub time: f64,
+    /// Median absolute deviation from it, ns.
+    pub mad: f64,
+    /// Number of samples.
+    pub n: usize,
 }

@@ -6,9 +6,12 @@ use super::encode::Encoder;
 use super::listing::listing;
 use super::loads::Loads;
 use super::program::{LONGEST, Program};
+use super::technique::{Technique, Techniques};
 use super::value::To;
 use crate::code::Code;
 use crate::fork::Fork;
+use crate::interpreter::Settings;
+use crate::opcode::Opcode;
 use crate::outcome::Statistics;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -35,7 +38,7 @@ pub(crate) struct Cache {
     places: HashMap<usize, Id, foldhash::fast::FixedState>,
     /// The program asked for last.
     last: Option<Id>,
-    /// Bytes of programs that can be had without translating anything.
+    /// Most bytes that the programs may grow to.
     bytes: usize,
     /// Addresses of short code that ran once.
     seen: [usize; SEEN],
@@ -43,21 +46,29 @@ pub(crate) struct Cache {
     loads: Loads,
     heat: u8,
     budget: f64,
+    techniques: Techniques,
 }
 
 impl Cache {
-    pub fn new(fork: Fork, heat: u8, budget: f64) -> Cache {
+    pub fn new(fork: Fork, settings: &Settings) -> Cache {
+        let Settings {
+            heat,
+            budget,
+            techniques,
+            ..
+        } = *settings;
         Cache {
             programs: Vec::new(),
             places: HashMap::default(),
             last: None,
             bytes: 0,
             // A trace that soon hands over again costs more than it saves.
-            translator: Translator::new(fork, if heat == 0 { 1 } else { 6 }),
+            translator: Translator::new(fork, if heat == 0 { 1 } else { 6 }, techniques),
             seen: [0; SEEN],
-            loads: Loads::default(),
+            loads: Loads::new(techniques.has(Technique::Slots)),
             heat,
             budget,
+            techniques,
         }
     }
 
@@ -65,6 +76,41 @@ impl Cache {
     pub fn tidy(&mut self) {
         if self.bytes > LIMIT {
             self.forget();
+        }
+    }
+
+    /// What is kept at the moment.
+    pub fn held(&self) -> Programs {
+        let ratio = |program: &Program| match program.code.len() {
+            0 => 0.0,
+            len => program.size() as f64 / len as f64,
+        };
+        let programs = self.programs.iter();
+        Programs {
+            programs: self.programs.len(),
+            code: programs.clone().map(|program| program.code.len()).sum(),
+            decoded: programs.clone().map(Program::size).sum(),
+            greatest_ratio: programs.map(ratio).fold(0.0, f64::max),
+        }
+    }
+
+    /// Translates every entry point of code, or refuses it.
+    pub fn translate(&mut self, code: &Arc<Code>, statistics: &mut Statistics) {
+        // Short code gets its program when it is asked for twice.
+        let found = self
+            .get(code, statistics)
+            .or_else(|| self.get(code, statistics));
+        let Some(id) = found else { return };
+        let (program, translator, _) = self.program(id);
+        for pc in entry_points(code) {
+            if program.entry(pc).is_some() {
+                continue;
+            }
+            if translator.translate(program, pc) {
+                statistics.translated += 1;
+            } else {
+                program.refuse(pc);
+            }
         }
     }
 
@@ -82,6 +128,7 @@ impl Cache {
         if let Some(id) = self.last
             && Arc::ptr_eq(&self.programs[id.0 as usize].code, code)
         {
+            statistics.hits += 1;
             return Some(id);
         }
         self.find(code, statistics)
@@ -90,6 +137,7 @@ impl Cache {
     fn find(&mut self, code: &Arc<Code>, statistics: &mut Statistics) -> Option<Id> {
         let address = Arc::as_ptr(code).addr();
         if let Some(id) = self.places.get(&address) {
+            statistics.hits += 1;
             self.last = Some(*id);
             return self.last;
         }
@@ -97,6 +145,7 @@ impl Cache {
             let seen = &mut self.seen[address / align_of::<Code>() % SEEN];
             if *seen != address {
                 *seen = address;
+                statistics.postponed += 1;
                 return None;
             }
         }
@@ -106,10 +155,11 @@ impl Cache {
             statistics.refused += 1;
             return None;
         }
+        statistics.misses += 1;
         self.bytes += most;
         let id = Id(self.programs.len() as u32);
         self.programs
-            .push(Program::new(code, self.heat, self.budget));
+            .push(Program::new(code, self.heat, self.budget, self.techniques));
         self.places.insert(address, id);
         self.last = Some(id);
         self.last
@@ -136,6 +186,46 @@ impl Cache {
         let program = &mut self.programs[id.0 as usize];
         (program, &mut self.translator, &mut self.loads)
     }
+}
+
+/// What the advanced mode keeps of the code that an interpreter has run.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Programs {
+    /// Codes that have a program.
+    pub programs: usize,
+    /// Bytes of these codes.
+    pub code: usize,
+    /// Bytes of their decoded form: stream, maps, refusals and counters, spare room included.
+    pub decoded: usize,
+    /// Decoded bytes for a byte of code, of the program that has the most.
+    pub greatest_ratio: f64,
+}
+
+/// Where a frame may begin or go on: the start, jumpdests, behind what jumps or calls.
+fn entry_points(code: &Code) -> Vec<usize> {
+    let mut points = vec![0];
+    let mut pc = 0;
+    while let Some(&byte) = code.bytes().get(pc) {
+        let next = pc + 1 + Opcode(byte).immediate();
+        match Opcode(byte) {
+            Opcode::JUMPDEST => points.push(pc),
+            Opcode::JUMPI
+            | Opcode::CALL
+            | Opcode::CALLCODE
+            | Opcode::DELEGATECALL
+            | Opcode::STATICCALL
+            | Opcode::CREATE
+            | Opcode::CREATE2
+                if next < code.len() =>
+            {
+                points.push(next);
+            }
+            _ => {}
+        }
+        pc = next;
+    }
+    points.dedup();
+    points
 }
 
 /// Translates entry points; keeps its buffers between them.
@@ -168,11 +258,11 @@ const LEAST_CELLS: usize = 3;
 const SHORT_CODE: usize = 64;
 
 impl Translator {
-    fn new(fork: Fork, least: u32) -> Translator {
+    fn new(fork: Fork, least: u32, techniques: Techniques) -> Translator {
         Translator {
             fork,
             least,
-            walker: Walker::default(),
+            walker: Walker::new(techniques),
             encoder: Encoder::default(),
         }
     }

@@ -9,7 +9,7 @@ use crate::code::Code;
 use crate::fork::Fork;
 use crate::gas;
 use crate::host::Host;
-use crate::interpreter::Interpreter;
+use crate::interpreter::Execute;
 use crate::message::Message;
 use crate::outcome::Outcome;
 use crate::word::Word;
@@ -416,7 +416,7 @@ impl World {
     /// A transaction that is not valid on this state; nothing is changed then.
     pub fn transact(
         &mut self,
-        interpreter: &mut Interpreter,
+        interpreter: &mut impl Execute,
         tx: &Transaction,
     ) -> Result<Receipt, TransactionError> {
         let fork = interpreter.fork();

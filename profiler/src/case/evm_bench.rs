@@ -32,6 +32,7 @@ pub fn load(path: &Path) -> Result<Case> {
         storage: Vec::new(),
         setup: Vec::new(),
         expected: Expected::Agreement,
+        source_map: None,
     })
 }
 

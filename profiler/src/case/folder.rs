@@ -1,6 +1,7 @@
 //! This project's layout: a folder with `case.toml` and `code.hex`.
 
 use super::{Case, Deployment, Expected, parse_hex, parse_word, read, read_hex};
+use crate::contracts;
 use alloy_primitives::B256;
 use anyhow::{Context, Result, anyhow};
 use serde::Deserialize;
@@ -90,5 +91,6 @@ pub fn load(dir: &Path) -> Result<Case> {
             refund: file.expected.refund,
             logs: file.expected.logs,
         },
+        source_map: Some(dir.join(contracts::FILE)).filter(|file| file.exists()),
     })
 }

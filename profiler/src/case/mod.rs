@@ -34,6 +34,8 @@ pub struct Case {
     /// Call data of the calls made before, each its own transaction.
     pub setup: Vec<Bytes>,
     pub expected: Expected,
+    /// What a compiler told of its code, where that lies beside it.
+    pub source_map: Option<PathBuf>,
 }
 
 /// How the contract comes into the world.
@@ -148,6 +150,7 @@ impl Case {
             storage: Vec::new(),
             setup: Vec::new(),
             expected: Expected::Agreement,
+            source_map: None,
         }
     }
 }

@@ -45,6 +45,7 @@ pub fn load(dir: &Path, name: &str) -> Result<Case> {
         storage: slots.collect::<Result<_>>()?,
         setup: Vec::new(),
         expected: expected(&file(".expected.json"))?,
+        source_map: None,
     })
 }
 

@@ -7,8 +7,8 @@ use crate::counters::{Linux, pin_to_one_kind};
 use crate::measure::Calls;
 use crate::output::{self, Answer, Files};
 use crate::run::new_run;
-use crate::{measure, verify};
-use anyhow::Result;
+use crate::{footprint, measure, verify};
+use anyhow::{Result, bail};
 use evmscope_reports::render::terminal::Style;
 use evmscope_reports::render::{json, markdown, terminal};
 use evmscope_reports::stats;
@@ -18,6 +18,10 @@ pub const THRESHOLD: f64 = 0.02;
 
 pub fn run(args: &Bench, style: Style) -> Result<Answer> {
     let Shelf { cases, unreadable } = cases(&args.from, &args.cases)?;
+    let cases = args.shard.select(cases);
+    if cases.is_empty() {
+        bail!("no case in shard {}: use fewer shards", args.shard);
+    }
     let exports = [&args.export_json, &args.export_markdown].map(Option::as_ref);
     let [json_to, markdown_to] =
         exports.map(|path| path.map(|path| Files::beside(path).map(|files| (files, path))));
@@ -45,6 +49,7 @@ pub fn run(args: &Bench, style: Style) -> Result<Answer> {
         )?);
         bar.finish_and_clear();
         run.results.extend(engines.iter().map(|v| v.result.clone()));
+        footprint::add(&mut run, engines)?;
     }
     run.ratios = stats::ratios(&run.measurements, args.modes[0].name(), THRESHOLD);
 

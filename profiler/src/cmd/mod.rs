@@ -1,21 +1,33 @@
 //! One verb a file. Each reads as its pipeline and returns what is printed in the end.
 
+pub mod ablate;
 pub mod assemble;
 pub mod bench;
 pub mod doctor;
+pub mod flamegraph;
+pub mod history;
 pub mod list;
+pub mod manual;
+pub mod merge;
 pub mod opcodes;
 pub mod pgo;
 pub mod profile;
 pub mod run;
 pub mod samples;
+pub mod schema;
+pub mod shadow;
 pub mod simulated;
+pub mod splice;
 pub mod statetest;
 
 use crate::case::{self, Case, Shelf, Unreadable};
-use crate::cli::CaseDir;
-use anyhow::Result;
-use std::path::PathBuf;
+use crate::cli::{CaseDir, SourceMaps};
+use crate::contracts::Contracts;
+use anyhow::{Context, Result};
+use evmscope_reports::Run;
+use evmscope_reports::render::json;
+use std::fs;
+use std::path::{Path, PathBuf};
 
 /// The folder of cases that was asked for.
 fn dir(from: &CaseDir) -> PathBuf {
@@ -38,8 +50,24 @@ fn listed(paths: &[PathBuf]) -> String {
     }
 }
 
+/// A run from a file of `bench --export-json`, `profile` or `merge`.
+fn read_run(path: &Path) -> Result<Run> {
+    let place = || format!("cannot read {}", path.display());
+    let text = fs::read_to_string(path).with_context(place)?;
+    json::read(&text).with_context(place)
+}
+
 /// One case, and what else in its folder could not be read.
 fn one_case(from: &CaseDir, name: &str) -> Result<(Case, Vec<Unreadable>)> {
     let mut shelf = cases(from, &[name.to_owned()])?;
     Ok((shelf.cases.swap_remove(0), shelf.unreadable))
+}
+
+/// What is known of the contracts of a case: the files that were named, and the one beside it.
+fn contracts(case: &Case, maps: &SourceMaps) -> Result<Contracts> {
+    let mut contracts = Contracts::default();
+    for file in maps.files.iter().chain(&case.source_map) {
+        contracts.read(file)?;
+    }
+    Ok(contracts)
 }

@@ -1,11 +1,13 @@
 //! `evmscope profile`: everything that can be known of one case in two modes, and the reports of it.
 
 use super::bench::THRESHOLD;
-use super::{dir, listed, one_case};
-use crate::cli::Profile;
+use super::{contracts, dir, listed, one_case};
+use crate::cli;
+use crate::contracts::{self, Walk};
 use crate::counters::{Linux, Pinned, Plan, Probe, pin_to_one_kind};
 use crate::engine::Which;
-use crate::flamegraph::{self, Widths};
+use crate::flamegraph::{self, Width, Widths};
+use crate::footprint;
 use crate::measure::{self, Calls, Sampling};
 use crate::opcodes;
 use crate::output::{self, Answer, Files};
@@ -17,6 +19,7 @@ use evmscope_reports::Run;
 use evmscope_reports::render::html::Flamegraph;
 use evmscope_reports::render::terminal::Style;
 use evmscope_reports::render::{html, json, markdown, terminal};
+use evmscope_reports::run::Profile;
 use evmscope_reports::stats;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -24,7 +27,7 @@ use std::time::Duration;
 /// Passes of counting: enough for a spread.
 const COUNTING_PASSES: usize = 6;
 
-pub fn run(args: &Profile, style: Style) -> Result<Answer> {
+pub fn run(args: &cli::Profile, style: Style) -> Result<Answer> {
     let (case, unreadable) = one_case(&args.from, &args.case)?;
     let out = args
         .out
@@ -34,8 +37,11 @@ pub fn run(args: &Profile, style: Style) -> Result<Answer> {
     let mut verified = verify::verify(&case, &[args.base, args.head], args.tuning.settings())?;
 
     let pinned = pin_to_one_kind(&Linux::default())?;
+    let known = contracts(&case, &args.maps)?;
+    let walk = contracts::walk(&case, &known)?;
     let run = measure_all(args, &mut verified, pinned.as_ref())?;
-    let flames = draw(&run)?;
+    let mut flames = draw(&run)?;
+    flames.pictures.extend(draw_contracts(&run, &walk)?);
     let paths = write(&files, &run, &flames, args)?;
     Ok(Answer::of_readable(
         summary(&run, args, style, &paths),
@@ -44,7 +50,7 @@ pub fn run(args: &Profile, style: Style) -> Result<Answer> {
 }
 
 fn measure_all(
-    args: &Profile,
+    args: &cli::Profile,
     verified: &mut [verify::Verified],
     pinned: Option<&Pinned>,
 ) -> Result<Run> {
@@ -94,6 +100,8 @@ fn measure_all(
             .collect();
     }
 
+    footprint::add(&mut run, verified)?;
+
     if !args.no_simulate {
         let bar = output::progress(verified.len() as u64, "simulating");
         for v in verified.iter() {
@@ -142,7 +150,43 @@ fn draw(run: &Run) -> Result<Flames> {
     Ok(Flames { pictures })
 }
 
-fn write(files: &Files, run: &Run, flames: &Flames, args: &Profile) -> Result<Vec<PathBuf>> {
+/// Pictures of the contracts: by gas, and by the time of each mode whose opcodes its samples tell.
+fn draw_contracts(run: &Run, walk: &Walk) -> Result<Vec<(String, String, String)>> {
+    let [Profile { case, .. }, ..] = &run.profiles[..] else {
+        bail!("no mode was sampled")
+    };
+    // A case that executes nothing has no such picture.
+    if walk.positions.is_empty() {
+        return Ok(Vec::new());
+    }
+    let gas = contracts::by_gas(walk);
+    let mut pictures = Vec::new();
+    for profile in &run.profiles {
+        if !run
+            .opcode_costs
+            .iter()
+            .any(|cost| cost.mode == profile.mode)
+        {
+            continue;
+        }
+        let weighed = contracts::by_time(walk, &profile.stacks);
+        pictures.push((
+            format!("flame-evm-{}.svg", profile.mode),
+            format!("Where the time goes in the contract: {}", profile.mode),
+            flamegraph::contracts(case, &Width::Time(profile.clone()), &weighed)?,
+        ));
+    }
+    if !gas.stacks.is_empty() {
+        pictures.push((
+            "flame-evm-gas.svg".to_owned(),
+            "Where the gas goes in the contract".to_owned(),
+            flamegraph::contracts(case, &Width::Gas, &gas)?,
+        ));
+    }
+    Ok(pictures)
+}
+
+fn write(files: &Files, run: &Run, flames: &Flames, args: &cli::Profile) -> Result<Vec<PathBuf>> {
     let (base, head) = (args.base.name(), args.head.name());
     let embedded: Vec<_> = flames
         .pictures
@@ -163,6 +207,6 @@ fn write(files: &Files, run: &Run, flames: &Flames, args: &Profile) -> Result<Ve
     files.write_all(&texts)
 }
 
-fn summary(run: &Run, args: &Profile, style: Style, paths: &[PathBuf]) -> String {
+fn summary(run: &Run, args: &cli::Profile, style: Style, paths: &[PathBuf]) -> String {
     terminal::counter_diff(run, args.base.name(), args.head.name(), style) + &listed(paths)
 }

@@ -6,9 +6,11 @@ use crate::case::{Case, Scene, parse_hex};
 use crate::cli::{Format, Run};
 use crate::eip3155::Lines;
 use crate::output::{self, Answer};
-use alloy_primitives::Bytes;
+use crate::telemetry::Sink;
+use crate::verify::count_opcodes;
+use alloy_primitives::{Bytes, Log};
 use anyhow::{Context, Result};
-use evmscope_interp::{Host, Interpreter, Log, Mode, Outcome, Settings, Status, keccak256};
+use evmscope_interp::{Host, Interpreter, Mode, Outcome, Settings, Status, keccak256, telemetry};
 use evmscope_reports::format;
 use serde_json::json;
 use std::fmt::Write;
@@ -38,6 +40,7 @@ fn execute(args: &Run, case: &Case) -> Result<String> {
         return Ok(interpreter.listing(&code));
     }
     let mut interpreter = Interpreter::with_settings(args.mode, case.fork, args.tuning.settings());
+    let sink = args.metrics.as_deref().map(Sink::to).transpose()?;
     let outcome = match &args.trace {
         None => interpreter.execute(scene.message, &mut scene.world),
         Some(to) => {
@@ -56,19 +59,26 @@ fn execute(args: &Run, case: &Case) -> Result<String> {
             trace(&mut interpreter, &mut scene, file).with_context(place)?
         }
     };
-    let logs = if outcome.status == Status::Success {
-        scene.world.logs()
+    let logs: Vec<Log> = if outcome.status == Status::Success {
+        scene.world.logs().map(Log::from).collect()
     } else {
-        &[]
+        Vec::new()
     };
     let mode = if args.trace.is_some() {
         Mode::Traditional
     } else {
         args.mode
     };
+    if let Some(sink) = sink {
+        telemetry::message(mode, &outcome);
+        // By a traced run of its own: no mode counts them.
+        telemetry::opcodes(mode, count_opcodes(&case.scene()?, case));
+        telemetry::programs(&interpreter);
+        sink.write()?;
+    }
     match args.format {
-        Format::Text => Ok(text(case, mode, &outcome, logs)),
-        Format::Json => Ok(json(case, mode, &outcome, logs)?),
+        Format::Text => Ok(text(case, mode, &outcome, &logs)),
+        Format::Json => Ok(json(case, mode, &outcome, &logs)?),
     }
 }
 
@@ -112,13 +122,13 @@ fn text(case: &Case, mode: Mode, outcome: &Outcome, logs: &[Log]) -> String {
     let _ = writeln!(text, "output  {}", outcome.output);
     let _ = writeln!(text, "logs    {}", format::thousands(logs.len() as u64));
     for log in logs.iter().take(LISTED) {
-        let topics: Vec<_> = log.topics.iter().map(ToString::to_string).collect();
+        let topics: Vec<_> = log.topics().iter().map(ToString::to_string).collect();
         let _ = writeln!(
             text,
             "  {} [{}] {}",
             log.address,
             topics.join(" "),
-            log.data
+            log.data.data
         );
     }
     if logs.len() > LISTED {
@@ -131,7 +141,7 @@ fn text(case: &Case, mode: Mode, outcome: &Outcome, logs: &[Log]) -> String {
 fn json(case: &Case, mode: Mode, outcome: &Outcome, logs: &[Log]) -> Result<String> {
     let logs = logs
         .iter()
-        .map(|log| json!({"address": log.address, "topics": log.topics[..], "data": log.data}));
+        .map(|log| json!({"address": log.address, "topics": log.topics(), "data": log.data.data}));
     let value = json!({
         "case": case.name,
         "mode": mode.name(),

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use std::fmt::Write;
 
 pub fn run(args: &Statetest) -> Result<Answer> {
-    let files = statetest::find(&args.paths)?;
+    let files = args.shard.select(statetest::find(&args.paths)?);
     let bar = output::progress(files.len() as u64, "state tests");
     let selection = Selection {
         fork: args.fork,

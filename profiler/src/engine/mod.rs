@@ -8,7 +8,7 @@ mod revm;
 use crate::case::Scene;
 use alloy_primitives::{B256, Bytes};
 use anyhow::Result;
-use evmscope_interp::{Fork, Mode, Settings, keccak256};
+use evmscope_interp::{Fork, Mode, Programs, Settings, Statistics, keccak256};
 use std::fmt;
 use std::str::FromStr;
 
@@ -32,6 +32,12 @@ pub trait Engine {
 
     /// What came of the last call.
     fn outcome(&self) -> Option<CallOutcome>;
+
+    /// How the last call was gone about, and what the interpreter keeps of code; only modes that translate
+    /// can tell.
+    fn translation(&self) -> Option<(Statistics, Programs)> {
+        None
+    }
 }
 
 /// The result of a call, as far as all engines can tell it.

@@ -3,7 +3,7 @@
 use super::{CallOutcome, Engine};
 use crate::case::Scene;
 use evmscope_interp::world::World;
-use evmscope_interp::{Fork, Interpreter, Message, Mode, Outcome, Settings};
+use evmscope_interp::{Fork, Interpreter, Message, Mode, Outcome, Programs, Settings, Statistics};
 
 pub struct Ours {
     /// The first does all warm calls; of cold ones each has its own.
@@ -56,6 +56,12 @@ impl Engine for Ours {
         let whose = if self.cold { self.ready.len() } else { 0 };
         let outcome = self.interpreters[whose].execute(self.message.clone(), &mut world);
         self.done.push((world, outcome));
+    }
+
+    fn translation(&self) -> Option<(Statistics, Programs)> {
+        let interpreter = self.interpreters.first()?;
+        let (_, outcome) = self.done.last()?;
+        (interpreter.mode() == Mode::Advanced).then(|| (outcome.statistics, interpreter.programs()))
     }
 
     fn outcome(&self) -> Option<CallOutcome> {

@@ -1,8 +1,10 @@
 //! Tables for a pull request or a file, as GitHub reads Markdown.
 
 use super::bench;
+use super::memory;
 use super::pgo;
 use super::report::{CaseReport, Notes, Report};
+use super::summary;
 use super::table::{Cell, Table};
 use crate::pgo::PgoReport;
 use crate::run::Run;
@@ -25,7 +27,17 @@ pub fn counter_diff(run: &Run, base: &str, head: &str) -> String {
 
 /// The bench table: a row a case, a column a mode, each mode against the first.
 pub fn bench(run: &Run) -> String {
-    blocks(std::iter::once(table(&bench::table(run))).chain(notes(&Notes::new(run, &[]))))
+    let memory = memory::overview(run).map(|memory| folded("memory", table(&memory)));
+    blocks(
+        std::iter::once(table(&bench::table(run)))
+            .chain(memory)
+            .chain(notes(&Notes::new(run, &[]))),
+    )
+}
+
+/// The table of a record that documents quote: times, and each pair of modes with its interval.
+pub fn summary(run: &Run) -> String {
+    table(&summary::table(run))
 }
 
 /// The proof of a profile-guided build: the verdicts first.
@@ -69,9 +81,13 @@ fn case(case: &CaseReport) -> String {
             .chain(facts)
             .chain([table(&case.table)])
             .chain(
-                case.dearest
-                    .iter()
-                    .map(|opcodes| folded("opcodes", table(opcodes))),
+                [
+                    ("opcodes", &case.dearest),
+                    ("memory", &case.memory),
+                    ("decoding", &case.decoding),
+                ]
+                .into_iter()
+                .filter_map(|(title, below)| Some(folded(title, table(below.as_ref()?)))),
             ),
     )
 }

@@ -2,6 +2,7 @@
 
 use super::bench;
 use super::counters::Comparison;
+use super::memory;
 use super::opcodes;
 use super::table::{Reading, Table, Tone};
 use super::verdict::{headline, verdict};
@@ -31,6 +32,10 @@ pub(super) struct CaseReport {
     pub(super) opcodes: Option<Table>,
     /// The dearest of them, in fewer columns.
     pub(super) dearest: Option<Table>,
+    /// What it takes of memory, where that was counted.
+    pub(super) memory: Option<Table>,
+    /// What translating its contracts takes.
+    pub(super) decoding: Option<Table>,
 }
 
 /// One of the few figures that answer for the rest.
@@ -79,6 +84,8 @@ fn case(comparison: Comparison<'_>, name: &str) -> CaseReport {
         tiles: tiles(comparison, name),
         opcodes: opcodes::every(run, name, base, head),
         dearest: opcodes::dearest(run, name, base, head),
+        memory: memory::case(run, name, base, head),
+        decoding: memory::decoding(run, name),
     }
 }
 
@@ -144,7 +151,7 @@ impl Notes {
         Self {
             legend: legend(run, cases),
             unavailable: unavailable(&run.unavailable),
-            rig: rig(&run.created, &run.rig),
+            rig: rigs(run),
         }
     }
 }
@@ -205,6 +212,16 @@ fn legend(run: &Run, cases: &[CaseReport]) -> Vec<String> {
              around each; modes that differ in it by 10 % of the samples or more are not compared.",
         ),
         has(
+            !run.memory.is_empty(),
+            "memory: counted by the allocator in calls of their own; without the stack, of which the system gives \
+             what is touched, and without the world before the call. Decoded: stream, maps and counters.",
+        ),
+        has(
+            !run.decoding.is_empty(),
+            "decoding: every entry point at once, without a budget; repeated: the code over and over, to the \
+             greatest length that can be deployed.",
+        ),
+        has(
             simulated,
             "simulated: counted on callgrind's model of a CPU, not on this one; exact.",
         ),
@@ -231,6 +248,18 @@ pub(super) fn unavailable(all: &[Unavailable]) -> Vec<(String, String)> {
         .into_iter()
         .map(|(reason, titles)| (reason, titles.join(", ")))
         .collect()
+}
+
+/// One rig, or that of each part of a merged run, headed by its cases.
+fn rigs(run: &Run) -> Vec<(&'static str, String)> {
+    if run.parts.is_empty() {
+        return rig(&run.created, &run.rig);
+    }
+    let parts = run.parts.iter().flat_map(|part| {
+        let cases = ("cases", part.cases.join(", "));
+        std::iter::once(cases).chain(rig(&part.created, &part.rig))
+    });
+    parts.collect()
 }
 
 pub(super) fn rig(created: &str, rig: &Rig) -> Vec<(&'static str, String)> {

@@ -1,6 +1,7 @@
 //! Tables for a terminal, within its width.
 
 use super::bench;
+use super::memory;
 use super::pgo;
 use super::report::{Notes, Report};
 use super::table::{Cell, Section, Table, Tone};
@@ -45,9 +46,10 @@ pub fn counter_diff(run: &Run, base: &str, head: &str, style: Style) -> String {
             .chain(facts)
             .chain(["\n".to_owned(), table(&case.table, style)])
             .chain(
-                case.dearest
-                    .iter()
-                    .flat_map(|opcodes| ["\n".to_owned(), table(opcodes, style)]),
+                [&case.dearest, &case.memory, &case.decoding]
+                    .into_iter()
+                    .flatten()
+                    .flat_map(|below| ["\n".to_owned(), table(below, style)]),
             )
             .collect()
     });
@@ -68,7 +70,23 @@ pub fn bench(run: &Run, style: Style) -> String {
     } else {
         table(&bench::narrow_table(run), style)
     };
-    blocks(std::iter::once(bench).chain(notes(&Notes::new(run, &[]), style)))
+    let memory = memory::overview(run).map(|memory| table(&memory, style));
+    blocks(
+        std::iter::once(bench)
+            .chain(memory)
+            .chain(notes(&Notes::new(run, &[]), style)),
+    )
+}
+
+/// Tables below each other, and lines of words after them.
+pub(super) fn tables(
+    tables: impl Iterator<Item = Table>,
+    lines: Vec<String>,
+    style: Style,
+) -> String {
+    let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+    let notes = words(&lines, Tone::Faint, style);
+    blocks(tables.map(|it| table(&it, style)).chain([notes]))
 }
 
 /// The proof of a profile-guided build: the verdicts first.

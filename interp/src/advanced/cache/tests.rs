@@ -2,7 +2,6 @@
 //! linear in the code, and what is kept inside the budget.
 
 use super::*;
-use crate::opcode::Opcode;
 use crate::{asm, keccak256};
 use std::cell::Cell;
 
@@ -56,30 +55,11 @@ fn hostile(len: usize) -> impl Iterator<Item = (String, Vec<u8>)> {
     alone.chain(entered).chain(repeated).chain(noise)
 }
 
-/// Where a frame may begin or go on: the start, jumpdests, behind what jumps or calls.
-fn entry_points(code: &Code) -> Vec<usize> {
-    let mut points = vec![0];
-    let mut pc = 0;
-    while let Some(&byte) = code.bytes().get(pc) {
-        let next = pc + 1 + Opcode(byte).immediate();
-        match Opcode(byte) {
-            Opcode::JUMPDEST => points.push(pc),
-            Opcode::JUMPI | Opcode::CALL | Opcode::CREATE if next < code.len() => {
-                points.push(next);
-            }
-            _ => {}
-        }
-        pc = next;
-    }
-    points.dedup();
-    points
-}
-
 /// Translates all entry points of code, or refuses them. The program, and how many opcodes were looked at.
 fn translate(code: &[u8], budget: f64) -> (Program, usize) {
     let code = Arc::new(Code::new(code));
-    let mut program = Program::new(&code, 24, budget);
-    let mut translator = Translator::new(Fork::Osaka, 6);
+    let mut program = Program::new(&code, 24, budget, Techniques::ALL);
+    let mut translator = Translator::new(Fork::Osaka, 6, Techniques::ALL);
     STEPS.set(0);
     for pc in entry_points(&code) {
         if !translator.translate(&mut program, pc) {

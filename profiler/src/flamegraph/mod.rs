@@ -3,11 +3,16 @@
 //! Owns the picture. Folding is done before, writing files after: an SVG is returned whole or not at
 //! all.
 
+mod comparison;
+
+use crate::contracts::{Kind, Weighed};
+use comparison::Comparison;
+use evmscope_interp::Opcode;
 use evmscope_reports::format;
 use evmscope_reports::run::Profile;
-use inferno::flamegraph::color::{BackgroundColor, Color};
+use inferno::flamegraph;
+use inferno::flamegraph::color::{BackgroundColor, Color, PaletteMap};
 use inferno::flamegraph::{Options, from_lines};
-use inferno::{differential, flamegraph};
 use std::fmt::Write;
 use std::io;
 use thiserror::Error;
@@ -32,6 +37,12 @@ pub enum FlameError {
         /// The mode.
         mode: String,
     },
+    /// The case executes nothing.
+    #[error("{case} executes no opcode: there is nothing to draw")]
+    NoOpcodes {
+        /// Name of the case.
+        case: String,
+    },
     /// Two sides that cannot be laid over each other.
     #[error("cannot compare samples in {base} with samples in {head}: use one sampler for both")]
     Units {
@@ -48,19 +59,103 @@ pub enum FlameError {
 /// Draws one profile.
 pub fn flame(profile: &Profile) -> Result<String, FlameError> {
     not_empty(profile)?;
-    let mut options = options(profile);
+    let mut options = options(&profile.unit);
     options.title = format!("{}, {}", profile.case, profile.mode);
     options.subtitle = Some(format!(
         "width: {}; {}",
         quantity(profile),
         provenance(profile)
     ));
-    draw(&mut options, &folded(&profile.stacks))
+    draw(&mut options, folded(&profile.stacks))
+}
+
+/// What the widths of a flamegraph of contracts are.
+#[derive(Clone, Debug)]
+pub enum Width {
+    /// Gas, counted.
+    Gas,
+    /// Opcodes executed, counted.
+    Opcodes,
+    /// Time, by the samples of a mode.
+    Time(Profile),
+}
+
+impl Width {
+    /// The unit of the weights.
+    pub fn unit(&self) -> &str {
+        match self {
+            Width::Gas => "gas",
+            Width::Opcodes => "opcodes",
+            Width::Time(profile) => &profile.unit,
+        }
+    }
+
+    fn described(&self) -> String {
+        match self {
+            Width::Gas => {
+                "gas, counted; what a callee uses is the callee's; recursion is folded".to_owned()
+            }
+            Width::Opcodes => "opcodes executed, counted; recursion is folded".to_owned(),
+            Width::Time(profile) => format!(
+                "{} of {}: that of each opcode, spread evenly over its executions; {}",
+                quantity(profile),
+                profile.mode,
+                provenance(profile)
+            ),
+        }
+    }
+}
+
+/// Draws the stacks of contracts, each kind of frame in its colour.
+pub fn contracts(case: &str, width: &Width, weighed: &Weighed) -> Result<String, FlameError> {
+    if weighed.stacks.is_empty() {
+        return Err(FlameError::NoOpcodes {
+            case: case.to_owned(),
+        });
+    }
+    let mut palette = PaletteMap::default();
+    // The root, which has no name.
+    palette.insert(
+        "",
+        Color {
+            r: 225,
+            g: 225,
+            b: 225,
+        },
+    );
+    for (name, kind) in &weighed.kinds {
+        palette.insert(name, shade(*kind, name));
+    }
+    let mut options = options(width.unit());
+    options.title = format!("{case}: contracts, functions, lines, opcodes");
+    options.subtitle = Some(format!("width: {}", width.described()));
+    options.palette_map = Some(&mut palette);
+    draw(&mut options, folded(&weighed.stacks))
+}
+
+/// The colour of a kind of frame, a shade of it by the name, so that neighbours differ.
+fn shade(kind: Kind, name: &str) -> Color {
+    let (r, g, b) = match kind {
+        Kind::Call => (178, 160, 222),
+        Kind::Function => (140, 200, 150),
+        Kind::Place => (206, 212, 218),
+        Kind::Opcode => (242, 204, 96),
+        Kind::Native => (236, 140, 100),
+    };
+    let sum = name
+        .bytes()
+        .fold(0u8, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte));
+    let lighter = |channel: u8| channel.saturating_add(sum % 20);
+    Color {
+        r: lighter(r),
+        g: lighter(g),
+        b: lighter(b),
+    }
 }
 
 /// Draws what `head` changed against `base`, the sums made equal: red frames take a larger share of
-/// the head than of the base, blue ones a smaller share, by their self time. Frames that the side of
-/// the widths does not have are missing, so a full answer takes both pictures.
+/// the head than of the base, blue ones a smaller share, with all that they call. Frames that the side of
+/// the widths does not have are missing, so a full answer takes both pictures; each says how much it lacks.
 pub fn differential(base: &Profile, head: &Profile, widths: Widths) -> Result<String, FlameError> {
     not_empty(base)?;
     not_empty(head)?;
@@ -70,22 +165,39 @@ pub fn differential(base: &Profile, head: &Profile, widths: Widths) -> Result<St
             head: head.unit.clone(),
         });
     }
-    // The second list gives the widths, and second minus first the colours.
-    let (first, second) = match widths {
-        Widths::Base => (head, base),
-        Widths::Head => (base, head),
+    let (wide, other) = match widths {
+        Widths::Base => (base, head),
+        Widths::Head => (head, base),
     };
-    let mut options = options(second);
-    options.negate_differentials = widths == Widths::Base;
+    let comparison = Comparison::new(&by_opcode(wide), &by_opcode(other));
+    let mut options = options(&wide.unit);
     options.title = format!("{}: {} against {}", head.case, head.mode, base.mode);
     options.subtitle = Some(format!(
-        "width: {} of {}; red: larger share in {}, blue: smaller; {}",
-        quantity(second),
-        second.mode,
+        "width: {} of {}; red: larger share in {}, blue: smaller; {} of {} is only in the other graph; {}",
+        quantity(wide),
+        wide.mode,
         head.mode,
-        provenance(second)
+        format::percent(comparison.absent()),
+        other.mode,
+        format::count(wide.samples, "sample"),
     ));
-    draw(&mut options, &both_columns(first, second)?)
+    let svg = draw(&mut options, comparison.lines())?;
+    Ok(comparison.coloured(&svg, widths, &other.mode))
+}
+
+/// The stacks of a side, handlers called by their opcode alone: those of two modes have nothing else in
+/// common.
+fn by_opcode(profile: &Profile) -> Vec<(String, u64)> {
+    let opcode = |name: &str| {
+        let (mode, handler) = name.split_once(' ')?;
+        let opcode = handler.split([' ', ':']).next()?;
+        (mode == profile.mode).then(|| Opcode::from_name(opcode))??;
+        Some(opcode.to_owned())
+    };
+    let frame = |name: &str| opcode(name).unwrap_or_else(|| name.to_owned());
+    let stack = |stack: &str| stack.split(';').map(frame).collect::<Vec<_>>().join(";");
+    let stacks = profile.stacks.iter();
+    stacks.map(|(it, weight)| (stack(it), *weight)).collect()
 }
 
 fn not_empty(profile: &Profile) -> Result<(), FlameError> {
@@ -119,9 +231,9 @@ fn provenance(profile: &Profile) -> String {
     text
 }
 
-fn options(profile: &Profile) -> Options<'static> {
+fn options<'a>(unit: &str) -> Options<'a> {
     let mut options = Options::default();
-    options.count_name = profile.unit.clone();
+    options.count_name = unit.to_owned();
     // Random colours would make every picture a new one.
     options.deterministic = true;
     // A fluid width shows nothing where the script does not run.
@@ -133,29 +245,26 @@ fn options(profile: &Profile) -> Options<'static> {
     options
 }
 
-fn folded(stacks: &[(String, u64)]) -> Vec<String> {
+/// A stack a line: names, root first, `;` between them, and the weight.
+pub fn folded(stacks: &[(String, u64)]) -> Vec<String> {
     let line = |(stack, weight): &(String, u64)| format!("{stack} {weight}");
     stacks.iter().map(line).collect()
 }
 
-/// `stack first second` for every stack of either side, the first scaled to the sum of the second.
-fn both_columns(first: &Profile, second: &Profile) -> Result<Vec<String>, FlameError> {
-    let text = |profile: &Profile| folded(&profile.stacks).join("\n");
-    let (first, second) = (text(first), text(second));
-    let options = differential::Options {
-        normalize: true,
-        ..Default::default()
-    };
-    let mut columns = Vec::new();
-    differential::from_readers(options, first.as_bytes(), second.as_bytes(), &mut columns)?;
-    let columns = String::from_utf8_lossy(&columns);
-    Ok(columns.lines().map(str::to_owned).collect())
-}
-
-fn draw(options: &mut Options, lines: &[String]) -> Result<String, FlameError> {
+fn draw(options: &mut Options<'_>, mut lines: Vec<String>) -> Result<String, FlameError> {
+    // The renderer would sort the lines as text, where `a b` comes between `a` and `a;c`, and draw `a` twice.
+    lines.sort_by(|a, b| stack_of(a).split(';').cmp(stack_of(b).split(';')));
+    // So it is told to keep the order; it reverses that of a chart, whose lines begin with the last.
+    lines.reverse();
+    options.flame_chart = true;
     let mut svg = Vec::new();
     from_lines(options, lines.iter().map(String::as_str), &mut svg)?;
     Ok(String::from_utf8_lossy(&svg).into_owned())
+}
+
+/// A line without its weight.
+fn stack_of(line: &str) -> &str {
+    line.rsplit_once(' ').map_or(line, |(stack, _)| stack)
 }
 
 #[cfg(test)]
@@ -295,6 +404,110 @@ mod tests {
             assert!(colour(&svg, "grows").starts_with("rgb(255,"), "{widths:?}");
             assert!(colour(&svg, "shrinks").ends_with(",255)"), "{widths:?}");
         }
+    }
+
+    #[test]
+    fn handlers_of_two_modes_are_compared_by_their_opcode() {
+        let base = of(
+            "traditional",
+            &[("traditional ADD;ops::add", 10), ("World::load", 10)],
+        );
+        let head = of(
+            "advanced",
+            &[("advanced ADD (apart);ops::add", 6), ("World::load", 4)],
+        );
+        let svg = differential(&base, &head, Widths::Head).unwrap();
+        assert!(
+            svg.contains("ADD (6 ns, 60.00%; 50.00% of traditional)"),
+            "{svg}"
+        );
+        assert!(
+            svg.contains("; 0 % of traditional is only in the other graph"),
+            "{svg}"
+        );
+    }
+
+    #[test]
+    fn a_frame_is_drawn_once_whatever_its_neighbours_are_called() {
+        let svg = flame(&of("m", &[("a", 5), ("a b", 3), ("a;c", 2)])).unwrap();
+        assert_eq!(texts(&svg).len(), 4, "{:?}", texts(&svg));
+    }
+
+    /// The renderer alone would leave the caller white: its own time is the same on both sides.
+    #[test]
+    fn a_caller_is_coloured_by_all_that_it_calls() {
+        let base = of("traditional", &[("loop;mul", 10), ("rest", 90)]);
+        let head = of("advanced", &[("loop;div", 60), ("rest", 40)]);
+        let svg = differential(&base, &head, Widths::Head).unwrap();
+        assert!(colour(&svg, "loop").starts_with("rgb(255,"));
+        assert!(
+            svg.contains("loop (60 ns, 60.00%; 10.00% of traditional)"),
+            "{svg}"
+        );
+        assert!(
+            svg.contains("10 % of traditional is only in the other graph"),
+            "{svg}"
+        );
+        let svg = differential(&base, &head, Widths::Base).unwrap();
+        assert!(
+            svg.contains("loop (10 ns, 10.00%; 60.00% of advanced)"),
+            "{svg}"
+        );
+        assert!(
+            svg.contains("60 % of advanced is only in the other graph"),
+            "{svg}"
+        );
+    }
+
+    #[test]
+    fn no_frame_of_a_differential_keeps_the_colour_of_the_renderer() {
+        let base = of(
+            "traditional",
+            &[("a;b;c", 3), ("a;d", 5), ("a", 2), ("e;f", 11)],
+        );
+        let head = of("advanced", &[("a;b", 7), ("a;d;g", 5), ("e", 1), ("h", 4)]);
+        for widths in [Widths::Base, Widths::Head] {
+            let svg = differential(&base, &head, widths).unwrap();
+            let other = if widths == Widths::Base {
+                "% of advanced)"
+            } else {
+                "% of traditional)"
+            };
+            let listed = texts(&svg);
+            assert!(
+                listed.iter().all(|text| text.ends_with(other)),
+                "{listed:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn kinds_of_frames_have_their_colours_and_the_picture_is_well_formed() {
+        let kinds = [
+            ("Token.f()", Kind::Call),
+            ("a < b && c", Kind::Place),
+            ("ADD", Kind::Opcode),
+        ];
+        let weighed = Weighed {
+            stacks: vec![("Token.f();a < b && c;ADD".to_owned(), 3)],
+            kinds: kinds.map(|(name, kind)| (name.to_owned(), kind)).into(),
+        };
+        let svg = contracts("case", &Width::Gas, &weighed).unwrap();
+        let mut reader = quick_xml::Reader::from_str(&svg);
+        while reader.read_event().unwrap() != quick_xml::events::Event::Eof {}
+        let colours: Vec<_> = kinds
+            .iter()
+            .map(|(name, _)| {
+                colour(&svg, &name.replace('&', "&amp;").replace('<', "&lt;")).to_owned()
+            })
+            .collect();
+        let shades = kinds.map(|(name, kind)| shade(kind, name).to_string());
+        assert_eq!(colours, shades);
+        let empty = contracts("empty", &Width::Gas, &Weighed::default()).unwrap_err();
+        assert_eq!(
+            empty.to_string(),
+            "empty executes no opcode: there is nothing to draw"
+        );
     }
 
     #[test]

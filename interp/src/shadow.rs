@@ -1,0 +1,368 @@
+//! Two interpreters on every message: one serves, the other is checked against it. For putting a mode, a
+//! setting or a version of this crate into service step by step.
+//!
+//! It works on any [`Host`], and asks no more of it than an interpreter does: the checked run goes first, on
+//! the host itself, and is undone to a checkpoint. What either run changed is watched at the host's door, so
+//! no state is copied or walked through. What it finds is told; what to do about it is the caller's business.
+
+use crate::code::Code;
+use crate::fork::Fork;
+use crate::host::{AccountInfo, Checkpoint, Environment, Host, Load, Log, PrecompileResult, Store};
+use crate::interpreter::{Execute, Interpreter};
+use crate::message::Message;
+use crate::outcome::Outcome;
+use crate::word::Word;
+use alloy_primitives::{Address, B256};
+use std::any::Any;
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+/// Two interpreters, of which one serves.
+#[derive(Debug)]
+pub struct Shadow {
+    serving: Interpreter,
+    checked: Interpreter,
+    differences: Vec<Difference>,
+    /// What came of the checked run of the last message; nothing where it panicked.
+    shadowed: Option<Outcome>,
+}
+
+/// Something in which the two runs of a message differ.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Difference {
+    /// `status`, `gas used`, `gas left`, `refund`, `output`, `created`, `effects` or `panic`.
+    pub what: &'static str,
+    /// Of the interpreter that serves.
+    pub served: String,
+    /// Of the one that is checked.
+    pub checked: String,
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Difference {
+            what,
+            served,
+            checked,
+        } = self;
+        write!(f, "{what}: served {served}, checked {checked}")
+    }
+}
+
+impl Shadow {
+    /// One that serves the results of `serving` and checks `checked`.
+    pub fn new(serving: Interpreter, checked: Interpreter) -> Shadow {
+        Shadow {
+            serving,
+            checked,
+            differences: Vec::new(),
+            shadowed: None,
+        }
+    }
+
+    /// The interpreter whose results are served.
+    pub fn serving(&self) -> &Interpreter {
+        &self.serving
+    }
+
+    /// The interpreter that is checked.
+    pub fn checked(&self) -> &Interpreter {
+        &self.checked
+    }
+
+    /// In what the two runs of the last message differ; of each kind the first.
+    pub fn differences(&self) -> &[Difference] {
+        &self.differences
+    }
+
+    /// What came of the checked run of the last message; nothing where it panicked.
+    pub fn shadowed(&self) -> Option<&Outcome> {
+        self.shadowed.as_ref()
+    }
+
+    /// The checked run, undone. A panic in it is a finding: the service goes on.
+    fn check(
+        &mut self,
+        message: Message,
+        host: &mut dyn Host,
+    ) -> Result<(Outcome, Vec<Effect>), String> {
+        let before = host.checkpoint();
+        let mut watched = Watched::new(host);
+        let ran = catch_unwind(AssertUnwindSafe(|| {
+            self.checked.execute(message, &mut watched)
+        }));
+        let effects = watched.effects;
+        host.revert(before);
+        ran.map(|outcome| (outcome, effects)).map_err(|payload| {
+            self.checked = self.checked.renewed();
+            said(payload.as_ref())
+        })
+    }
+}
+
+impl Execute for Shadow {
+    fn fork(&self) -> Fork {
+        self.serving.fork()
+    }
+
+    /// Runs a message in both interpreters. The host is left with the changes of the one that serves.
+    fn execute(&mut self, message: Message, host: &mut dyn Host) -> Outcome {
+        let checked = self.check(message.clone(), host);
+        let mut watched = Watched::new(host);
+        let served = self.serving.execute(message, &mut watched);
+        self.differences.clear();
+        self.shadowed = None;
+        match checked {
+            Err(panic) => self.differences.push(Difference {
+                what: "panic",
+                served: "none".to_owned(),
+                checked: panic,
+            }),
+            Ok((outcome, effects)) => {
+                compare(&served, &outcome, &mut self.differences);
+                self.differences
+                    .extend(first_apart(&watched.effects, &effects));
+                self.shadowed = Some(outcome);
+            }
+        }
+        served
+    }
+}
+
+fn said(payload: &(dyn Any + Send)) -> String {
+    let text = payload.downcast_ref::<&str>().copied();
+    let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
+    text.unwrap_or("a panic without a message").to_owned()
+}
+
+fn compare(served: &Outcome, checked: &Outcome, differences: &mut Vec<Difference>) {
+    let Outcome {
+        status,
+        gas_used,
+        gas_left,
+        refund,
+        output,
+        created,
+        statistics: _,
+    } = served;
+    let created_at = |address: &Option<Address>| {
+        address.map_or_else(|| "nothing".to_owned(), |address| address.to_string())
+    };
+    let figures = [
+        ("status", status.to_string(), checked.status.to_string()),
+        (
+            "gas used",
+            gas_used.to_string(),
+            checked.gas_used.to_string(),
+        ),
+        (
+            "gas left",
+            gas_left.to_string(),
+            checked.gas_left.to_string(),
+        ),
+        ("refund", refund.to_string(), checked.refund.to_string()),
+        ("output", output.to_string(), checked.output.to_string()),
+        ("created", created_at(created), created_at(&checked.created)),
+    ];
+    let apart = figures
+        .into_iter()
+        .filter(|(_, served, checked)| served != checked);
+    differences.extend(apart.map(|(what, served, checked)| Difference {
+        what,
+        served,
+        checked,
+    }));
+}
+
+/// The first change that is not the same; later ones may follow from it.
+fn first_apart(served: &[Effect], checked: &[Effect]) -> Option<Difference> {
+    let longest = served.len().max(checked.len());
+    let at = (0..longest).find(|&i| served.get(i) != checked.get(i))?;
+    let tell = |effects: &[Effect]| match effects.get(at) {
+        Some(effect) => format!("number {} of {}: {effect}", at + 1, effects.len()),
+        None => format!("only {}", effects.len()),
+    };
+    Some(Difference {
+        what: "effects",
+        served: tell(served),
+        checked: tell(checked),
+    })
+}
+
+/// A change that was asked of the host and not undone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Effect {
+    WarmAccount(Address),
+    WarmSlot(Address, Word),
+    Store(Address, Word, Word),
+    Transient(Address, Word, Word),
+    Log(alloy_primitives::Log),
+    Transfer(Address, Address, Word),
+    Nonce(Address, u64),
+    Create(Address),
+    Code(Address, B256),
+    Selfdestruct(Address, Address),
+}
+
+impl fmt::Display for Effect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Effect::WarmAccount(address) => write!(f, "first access to {address}"),
+            Effect::WarmSlot(address, key) => write!(f, "first access to slot {key} of {address}"),
+            Effect::Store(address, key, value) => {
+                write!(f, "slot {key} of {address} set to {value}")
+            }
+            Effect::Transient(address, key, value) => {
+                write!(f, "transient slot {key} of {address} set to {value}")
+            }
+            Effect::Log(log) => {
+                let (address, topics, data) = (log.address, log.topics(), &log.data.data);
+                write!(f, "log of {address}, topics {topics:?}, data {data}")
+            }
+            Effect::Transfer(from, to, value) => write!(f, "{value} wei from {from} to {to}"),
+            Effect::Nonce(address, before) => write!(f, "nonce of {address} from {before} on"),
+            Effect::Create(address) => write!(f, "contract made at {address}"),
+            Effect::Code(address, hash) => write!(f, "code {hash} at {address}"),
+            Effect::Selfdestruct(address, to) => write!(f, "{address} destroyed, to {to}"),
+        }
+    }
+}
+
+/// A host whose changes are watched on their way. What is read is not: an interpreter may remember it.
+struct Watched<'a> {
+    host: &'a mut dyn Host,
+    effects: Vec<Effect>,
+    /// Checkpoints, and how many effects there were at each.
+    checkpoints: Vec<(Checkpoint, usize)>,
+}
+
+impl<'a> Watched<'a> {
+    fn new(host: &'a mut dyn Host) -> Watched<'a> {
+        Watched {
+            host,
+            effects: Vec::new(),
+            checkpoints: Vec::new(),
+        }
+    }
+}
+
+impl Host for Watched<'_> {
+    fn environment(&self) -> &Environment {
+        self.host.environment()
+    }
+
+    fn block_hash(&mut self, number: u64) -> B256 {
+        self.host.block_hash(number)
+    }
+
+    fn account(&mut self, address: Address) -> AccountInfo {
+        self.host.account(address)
+    }
+
+    fn code(&mut self, address: Address) -> Arc<Code> {
+        self.host.code(address)
+    }
+
+    fn warm_account(&mut self, address: Address) -> bool {
+        let cold = self.host.warm_account(address);
+        if cold {
+            self.effects.push(Effect::WarmAccount(address));
+        }
+        cold
+    }
+
+    fn load(&mut self, address: Address, key: Word) -> Load {
+        let load = self.host.load(address, key);
+        if load.cold {
+            self.effects.push(Effect::WarmSlot(address, key));
+        }
+        load
+    }
+
+    fn store(&mut self, address: Address, key: Word, value: Word) -> Store {
+        let store = self.host.store(address, key, value);
+        if store.cold {
+            self.effects.push(Effect::WarmSlot(address, key));
+        }
+        if store.before != value {
+            self.effects.push(Effect::Store(address, key, value));
+        }
+        store
+    }
+
+    fn load_transient(&mut self, address: Address, key: Word) -> Word {
+        self.host.load_transient(address, key)
+    }
+
+    fn store_transient(&mut self, address: Address, key: Word, value: Word) {
+        self.effects.push(Effect::Transient(address, key, value));
+        self.host.store_transient(address, key, value);
+    }
+
+    fn log(&mut self, log: Log<'_>) {
+        self.effects.push(Effect::Log(log.into()));
+        self.host.log(log);
+    }
+
+    fn transfer(&mut self, from: Address, to: Address, value: Word) -> bool {
+        let moved = self.host.transfer(from, to, value);
+        if moved {
+            self.effects.push(Effect::Transfer(from, to, value));
+        }
+        moved
+    }
+
+    fn increment_nonce(&mut self, address: Address) -> Option<u64> {
+        let before = self.host.increment_nonce(address);
+        self.effects
+            .extend(before.map(|before| Effect::Nonce(address, before)));
+        before
+    }
+
+    fn create(&mut self, address: Address, fork: Fork) -> bool {
+        let made = self.host.create(address, fork);
+        if made {
+            self.effects.push(Effect::Create(address));
+        }
+        made
+    }
+
+    fn set_code(&mut self, address: Address, code: Arc<Code>) {
+        self.effects.push(Effect::Code(address, code.hash()));
+        self.host.set_code(address, code);
+    }
+
+    fn selfdestruct(&mut self, address: Address, beneficiary: Address, fork: Fork) -> bool {
+        self.effects
+            .push(Effect::Selfdestruct(address, beneficiary));
+        self.host.selfdestruct(address, beneficiary, fork)
+    }
+
+    fn precompile(
+        &mut self,
+        address: Address,
+        input: &[u8],
+        gas: u64,
+        fork: Fork,
+    ) -> Option<PrecompileResult> {
+        self.host.precompile(address, input, gas, fork)
+    }
+
+    fn checkpoint(&mut self) -> Checkpoint {
+        let checkpoint = self.host.checkpoint();
+        self.checkpoints.push((checkpoint, self.effects.len()));
+        checkpoint
+    }
+
+    fn revert(&mut self, to: Checkpoint) {
+        // Checkpoints end in the order of frames, the last one first; those of frames that succeeded stay.
+        while let Some((checkpoint, effects)) = self.checkpoints.pop() {
+            if checkpoint == to {
+                self.effects.truncate(effects);
+                break;
+            }
+        }
+        self.host.revert(to);
+    }
+}

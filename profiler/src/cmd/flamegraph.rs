@@ -1,0 +1,114 @@
+//! `evmscope flamegraph`: where a contract spends gas, opcodes or time, down to its lines and opcodes.
+
+use super::{contracts, listed, one_case};
+use crate::cli::{Drawing, Flamegraph, Weight};
+use crate::contracts::{self, Kind, Walk, Weighed};
+use crate::engine::Which;
+use crate::flamegraph::{self, Width};
+use crate::measure::{self, Sampling};
+use crate::output::{Answer, Files};
+use crate::symbols::Symbols;
+use crate::verify::{self, Verified};
+use anyhow::{Context, Result};
+use evmscope_reports::format;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// Functions in the printed list.
+const DEAREST: usize = 12;
+
+pub fn run(args: &Flamegraph) -> Result<Answer> {
+    let (case, unreadable) = one_case(&args.from, &args.case)?;
+    let contracts = contracts(&case, &args.maps)?;
+    let path = args.out.clone().unwrap_or_else(|| default_path(args));
+    // What cannot be written should be known before anything is measured.
+    let files = match (args.format, &args.out) {
+        (Drawing::Folded, None) => None,
+        _ => Some(Files::beside(&path)?),
+    };
+    let which = Which::Ours(args.mode);
+    let mut verified = verify::verify(&case, &[which], args.tuning.settings())?;
+    let walk = contracts::walk(&case, &contracts)?;
+    let (width, weighed) = match args.weight {
+        Weight::Gas => (Width::Gas, contracts::by_gas(&walk)),
+        Weight::Opcodes => (Width::Opcodes, contracts::by_opcodes(&walk)),
+        Weight::Time => {
+            let profile = sample(args, &mut verified)?;
+            let weighed = contracts::by_time(&walk, &profile.stacks);
+            (Width::Time(profile), weighed)
+        }
+    };
+
+    let text = match args.format {
+        Drawing::Svg => flamegraph::contracts(&case.name, &width, &weighed)?,
+        Drawing::Folded => flamegraph::folded(&weighed.stacks).join("\n") + "\n",
+    };
+    let Some(files) = files else {
+        return Ok(Answer::of_readable(text, unreadable));
+    };
+    let written = files.write(&path, &text)?;
+    let text = summary(&width, &weighed, &walk) + &listed(&[written]);
+    Ok(Answer::of_readable(text, unreadable))
+}
+
+fn default_path(args: &Flamegraph) -> PathBuf {
+    let weight = match args.weight {
+        Weight::Gas => "gas".to_owned(),
+        Weight::Opcodes => "opcodes".to_owned(),
+        Weight::Time => args.mode.to_string(),
+    };
+    let folder = Path::new("reports/out").join(&args.case);
+    folder.join(format!("flame-evm-{weight}.svg"))
+}
+
+fn sample(args: &Flamegraph, verified: &mut [Verified]) -> Result<evmscope_reports::run::Profile> {
+    let symbols = Symbols::of_this_process().context("cannot read the symbols of this program")?;
+    let sampling = Sampling {
+        hz: args.hz,
+        budget: Duration::from_millis(args.sample_ms),
+    };
+    let verified = verified.first_mut().context("no mode was verified")?;
+    measure::profile(verified, sampling, &symbols)
+}
+
+/// The functions that take the most, with all that they call, and what is not known by name.
+fn summary(width: &Width, weighed: &Weighed, walk: &Walk) -> String {
+    let total: u64 = weighed.stacks.iter().map(|(_, weight)| weight).sum();
+    let whole = match width {
+        Width::Gas => format!("{} gas", format::thousands(walk.gas_used)),
+        Width::Opcodes => format!("{} opcodes", format::thousands(total)),
+        Width::Time(profile) => {
+            let samples = format::count(profile.samples, "sample");
+            format!("{samples} of {} by {}", profile.mode, profile.sampler)
+        }
+    };
+    let mut text = format!("{whole}; with all that they call:\n");
+    for (name, weight) in inclusive(weighed).into_iter().take(DEAREST) {
+        let share = format::percent(weight as f64 / total.max(1) as f64);
+        // Writing to a string does not fail.
+        let _ = writeln!(text, "{share:>9}  {name}");
+    }
+    if !walk.unknown.is_empty() {
+        let names = walk.unknown.join(", ");
+        let _ = writeln!(text, "no source map (see --source-map): {names}");
+    }
+    text
+}
+
+/// Calls and functions with their weight, each counted once a stack, the heaviest first.
+fn inclusive(weighed: &Weighed) -> Vec<(&str, u64)> {
+    let is_function =
+        |name: &&str| matches!(weighed.kinds.get(*name), Some(Kind::Call | Kind::Function));
+    let mut weights = BTreeMap::<&str, u64>::new();
+    for (stack, weight) in &weighed.stacks {
+        let names: BTreeSet<_> = stack.split(';').filter(is_function).collect();
+        for name in names {
+            *weights.entry(name).or_default() += weight;
+        }
+    }
+    let mut weights: Vec<_> = weights.into_iter().collect();
+    weights.sort_by_key(|&(name, weight)| (std::cmp::Reverse(weight), name));
+    weights
+}

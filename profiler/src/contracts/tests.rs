@@ -1,0 +1,240 @@
+//! Stacks of real cases, of code without a source map, and of what compilers and people hand in.
+
+use super::*;
+use crate::case::{self, Case};
+use crate::opcodes;
+use alloy_primitives::Bytes;
+use evmscope_interp::{Fork, asm};
+use std::path::PathBuf;
+
+fn cases() -> Vec<Case> {
+    case::load_all(&case::default_dir()).unwrap().cases
+}
+
+fn named(name: &str) -> Case {
+    let mut cases = cases();
+    cases.retain(|case| case.name == name);
+    cases.remove(0)
+}
+
+fn walked(case: &Case) -> Walk {
+    let mut contracts = Contracts::default();
+    if let Some(file) = &case.source_map {
+        contracts.read(file).unwrap();
+    }
+    walk(case, &contracts).unwrap()
+}
+
+fn assembled(source: &str) -> Case {
+    let code = Bytes::from(asm::assemble(source).unwrap());
+    Case::ad_hoc(code, Bytes::new(), 1_000_000, Fork::Osaka)
+}
+
+/// Opcodes executed by what is called, lines and opcodes left out; indented by depth.
+fn calls(walk: &Walk) -> String {
+    let mut counts = BTreeMap::<Vec<&str>, u64>::new();
+    for position in &walk.positions {
+        let called = |kind| matches!(kind, Kind::Call | Kind::Function);
+        let frames = position.frames.iter().filter(|frame| called(frame.kind));
+        let path = frames.map(|frame| frame.name.as_str()).collect();
+        *counts.entry(path).or_default() += position.tally.executed;
+    }
+    let line = |(path, count): (Vec<&str>, u64)| {
+        let depth = path.len() - 1;
+        format!(
+            "{:indent$}{} {count}\n",
+            "",
+            path[depth],
+            indent = 2 * depth
+        )
+    };
+    counts.into_iter().map(line).collect()
+}
+
+#[test]
+fn every_opcode_and_all_gas_of_every_case_stand_somewhere() {
+    for case in cases() {
+        let walk = walked(&case);
+        let sum = |weighed: Weighed| weighed.stacks.iter().map(|(_, weight)| weight).sum::<u64>();
+        let executed: u64 = opcodes::executed(&case).unwrap().values().sum();
+        assert_eq!(sum(by_opcodes(&walk)), executed, "{}", case.name);
+        assert_eq!(sum(by_gas(&walk)), walk.gas_used, "{}", case.name);
+    }
+}
+
+#[test]
+fn contracts_call_each_other_and_their_functions() {
+    insta::assert_snapshot!(calls(&walked(&named("uniswap-swap"))));
+}
+
+#[test]
+fn a_creation_is_called_by_what_it_makes() {
+    let text = calls(&walked(&named("subcall")));
+    assert!(text.contains("\n      new Child "), "{text}");
+    assert!(text.contains("(delegatecall) "), "{text}");
+    // It nests 258 deep, and is folded.
+    assert!(
+        text.lines().all(|line| !line.starts_with(&" ".repeat(30))),
+        "{text}"
+    );
+}
+
+const LOOP: &str = "
+    PUSH1 3
+    loop: JUMPDEST
+      PUSH2 @back PUSH2 @twice JUMP
+    back: JUMPDEST
+      PUSH1 1 SWAP1 SUB DUP1 PUSH2 @loop JUMPI
+      STOP
+    twice: JUMPDEST
+      PUSH2 @in PUSH2 @leaf JUMP
+    in: JUMPDEST
+      PUSH2 @leaf JUMP        ; in place of a return: the leaf goes back for it
+    leaf: JUMPDEST JUMP";
+
+#[test]
+fn without_a_source_map_functions_are_found_by_their_ways_back() {
+    let walk = walked(&assembled(LOOP));
+    insta::assert_snapshot!(calls(&walk), @r"
+    0x2000…0002 without a selector 35
+      function 0x0015 27
+        function 0x0022 6
+    ");
+    assert_eq!(walk.unknown, ["0x2000…0002"]);
+}
+
+#[test]
+fn blocks_stand_in_for_lines_that_are_not_known() {
+    let walk = walked(&assembled("PUSH1 @a JUMP a: JUMPDEST PUSH0 POP STOP"));
+    let stacks: Vec<_> = by_gas(&walk)
+        .stacks
+        .into_iter()
+        .map(|(stack, gas)| format!("{stack} {gas}"))
+        .collect();
+    insta::assert_snapshot!(stacks.join("\n"), @r"
+    0x2000…0002 without a selector;block 0x0000;JUMP 8
+    0x2000…0002 without a selector;block 0x0000;PUSH1 3
+    0x2000…0002 without a selector;block 0x0003;POP 2
+    0x2000…0002 without a selector;block 0x0003;JUMPDEST 1
+    0x2000…0002 without a selector;block 0x0003;PUSH0 2
+    ");
+}
+
+#[test]
+fn a_failing_opcode_takes_all_gas_that_is_left() {
+    let walk = walked(&assembled("PUSH0 DATA 0xfe"));
+    let weights: Vec<_> = by_gas(&walk)
+        .stacks
+        .into_iter()
+        .map(|(_, gas)| gas)
+        .collect();
+    assert_eq!(weights, [2, 999_998]);
+    assert_eq!(walk.gas_used, 1_000_000);
+}
+
+fn fixture() -> PathBuf {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures");
+    Path::new(folder).join("standard-output.json")
+}
+
+#[test]
+fn the_compilers_own_output_tells_the_same_as_the_file_of_a_case() {
+    let case = named("ten-thousand-hashes");
+    let mut contracts = Contracts::default();
+    let text = std::fs::read_to_string(fixture()).unwrap();
+    let source = std::fs::read_to_string(
+        case.source_map
+            .as_ref()
+            .unwrap()
+            .with_file_name("TenThousandHashes.sol"),
+    );
+    // As a build-info file has it: with the input, so that no source is looked for.
+    let output: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let path = "ten-thousand-hashes/TenThousandHashes.sol";
+    let info = serde_json::json!({
+        "input": {"sources": {path: {"content": source.unwrap()}}},
+        "output": output,
+    });
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), info.to_string()).unwrap();
+    contracts.read(file.path()).unwrap();
+    let walk = walk(&case, &contracts).unwrap();
+    assert_eq!(walk.positions, walked(&case).positions);
+    let stacks = by_gas(&walk).stacks;
+    assert!(
+        stacks
+            .iter()
+            .any(|(stack, _)| stack.contains("TenThousandHashes.sol:11 for (uint256")),
+        "{stacks:?}"
+    );
+}
+
+#[test]
+fn without_the_text_of_a_source_functions_have_no_lines() {
+    let case = named("ten-thousand-hashes");
+    let mut contracts = Contracts::default();
+    contracts.read(&fixture()).unwrap();
+    let walk = walk(&case, &contracts).unwrap();
+    let stacks = by_gas(&walk).stacks;
+    assert!(
+        stacks.iter().all(|(stack, _)| !stack.contains(".sol:")),
+        "{stacks:?}"
+    );
+    assert!(
+        calls(&walk).contains("  TenThousandHashes.Benchmark "),
+        "{}",
+        calls(&walk)
+    );
+}
+
+#[test]
+fn what_is_no_source_map_says_what_would_be_one() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    for (text, reason) in [
+        ("", "EOF while parsing"),
+        ("[]", "it is no JSON object"),
+        ("{}", "it holds neither `contracts` nor `functions`"),
+        ("{\"contracts\": {}}", "ask the compiler for both"),
+        (
+            "{\"functions\": 1, \"sources\": []}",
+            "functions: invalid type",
+        ),
+        (
+            "{\"functions\": [], \"sources\": [], \"contract A\": {}}",
+            "A: missing field `code`",
+        ),
+    ] {
+        std::fs::write(file.path(), text).unwrap();
+        let error = Contracts::default()
+            .read(file.path())
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains(reason), "{error}");
+        assert!(!error.contains('\n'), "{error}");
+    }
+}
+
+#[test]
+fn the_time_of_an_opcode_is_spread_over_its_executions_and_none_is_lost() {
+    let walk = walked(&assembled(LOOP));
+    let native = [
+        ("advanced SUB;ops::arithmetic::sub".to_owned(), 10),
+        ("advanced JUMP".to_owned(), 1_000),
+        ("World::load".to_owned(), 7),
+    ];
+    let weighed = by_time(&walk, &native);
+    assert_eq!(
+        weighed.stacks.iter().map(|(_, weight)| weight).sum::<u64>(),
+        1_017
+    );
+    let of = |text: &str| -> u64 {
+        let stacks = weighed
+            .stacks
+            .iter()
+            .filter(|(stack, _)| stack.contains(text));
+        stacks.map(|(_, weight)| weight).sum()
+    };
+    assert_eq!(of("SUB;advanced SUB;ops::arithmetic::sub"), 10);
+    assert_eq!(of("no opcode of its own;World::load"), 7);
+    assert_eq!(of("JUMP;advanced JUMP"), 1_000);
+}

@@ -1,0 +1,158 @@
+//! What a span of work on one thread takes from the heap: counted by the allocator itself, in runs of their
+//! own. Everywhere else the allocator asks one flag of its thread and is the system's.
+//!
+//! Unsafe: `GlobalAlloc` is an unsafe trait; every call is handed on as it came.
+
+#![allow(unsafe_code)]
+
+use evmscope_reports::run::HeapUse;
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+
+/// The system's allocator, which counts for the thread that asks it to.
+pub struct Counting;
+
+#[global_allocator]
+static HEAP: Counting = Counting;
+
+/// What a thread has counted.
+struct Tally {
+    counting: Cell<bool>,
+    /// Bytes more than at the start; fewer where earlier memory is given back.
+    live: Cell<i64>,
+    peak: Cell<i64>,
+    allocations: Cell<u64>,
+    allocated: Cell<u64>,
+}
+
+thread_local! {
+    // Without a destructor and made at compile time: reading it allocates nothing.
+    static TALLY: Tally = const {
+        Tally {
+            counting: Cell::new(false),
+            live: Cell::new(0),
+            peak: Cell::new(0),
+            allocations: Cell::new(0),
+            allocated: Cell::new(0),
+        }
+    };
+}
+
+/// Counts what `work` takes on this thread, apart from what was there before.
+pub fn count(work: impl FnOnce()) -> HeapUse {
+    TALLY.with(|tally| {
+        tally.live.set(0);
+        tally.peak.set(0);
+        tally.allocations.set(0);
+        tally.allocated.set(0);
+        tally.counting.set(true);
+        work();
+        tally.counting.set(false);
+        HeapUse {
+            peak: tally.peak.get().unsigned_abs(),
+            kept: tally.live.get(),
+            allocations: tally.allocations.get(),
+            allocated: tally.allocated.get(),
+        }
+    })
+}
+
+impl Tally {
+    fn grow(&self, bytes: usize) {
+        self.allocations.set(self.allocations.get() + 1);
+        self.allocated.set(self.allocated.get() + bytes as u64);
+        self.live.set(self.live.get() + bytes as i64);
+        self.peak.set(self.peak.get().max(self.live.get()));
+    }
+
+    fn shrink(&self, bytes: usize) {
+        self.live.set(self.live.get() - bytes as i64);
+    }
+}
+
+/// Tells the tally of this thread, if it counts.
+#[inline(always)]
+fn tell(what: impl FnOnce(&Tally)) {
+    TALLY.with(|tally| {
+        if tally.counting.get() {
+            what(tally);
+        }
+    });
+}
+
+// SAFETY: memory and layouts are the system allocator's; counting touches neither.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        tell(|tally| tally.grow(layout.size()));
+        // SAFETY: the caller's.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        tell(|tally| tally.grow(layout.size()));
+        // SAFETY: the caller's.
+        unsafe { System.alloc_zeroed(layout) }
+    }
+
+    unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
+        tell(|tally| tally.shrink(layout.size()));
+        // SAFETY: the caller's.
+        unsafe { System.dealloc(memory, layout) }
+    }
+
+    unsafe fn realloc(&self, memory: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        // As the old piece beside the new one: the system may have to copy.
+        tell(|tally| {
+            tally.grow(size);
+            tally.shrink(layout.size());
+        });
+        // SAFETY: the caller's.
+        unsafe { System.realloc(memory, layout, size) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::hint::black_box;
+
+    #[test]
+    fn peak_and_rest_are_told_apart() {
+        let before = black_box(vec![0_u8; 1000]);
+        let mut kept = Vec::new();
+        let used = count(|| {
+            drop(black_box(vec![0_u8; 5000]));
+            kept = black_box(vec![1_u8; 700]);
+            drop(before);
+        });
+        let expected = HeapUse {
+            peak: 5000,
+            kept: -300,
+            allocations: 2,
+            allocated: 5700,
+        };
+        assert_eq!(used, expected);
+        assert_eq!(count(|| ()), HeapUse::default());
+    }
+
+    #[test]
+    fn a_vector_that_grows_is_counted_at_its_most() {
+        let mut grows: Vec<u8> = Vec::with_capacity(100);
+        let used = count(|| grows.reserve_exact(300));
+        assert_eq!((used.peak, used.kept, used.allocations), (300, 200, 1));
+    }
+
+    #[test]
+    fn other_threads_do_not_count() {
+        let (send, receive) = std::sync::mpsc::channel();
+        let other = std::thread::spawn(move || {
+            let _: () = receive.recv().unwrap();
+            drop(black_box(vec![0_u8; 1 << 20]));
+        });
+        let used = count(|| {
+            send.send(()).unwrap();
+            other.join().unwrap();
+        });
+        assert!(used.allocated < 1 << 16, "{used:?}");
+    }
+}
