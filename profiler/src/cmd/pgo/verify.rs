@@ -70,7 +70,7 @@ pub fn run(args: &PgoVerify, style: Style) -> Result<Answer> {
         .values()
         .any(|outcome| *outcome == Outcome::Hurts);
     Ok(if hurts {
-        Answer::failure(text)
+        Answer::apart(text)
     } else {
         Answer::success(text)
     })
