@@ -1,4 +1,4 @@
-//! How long one opcode takes, in each mode: `make bench-micro`, or `cargo bench -p evmscope-interp ADD`.
+//! How long one opcode takes, in each mode: `make bench`, or `cargo bench -p evmscope-interp --bench micro -- ADD`.
 //!
 //! A body is repeated in straight-line code inside a loop, on operands that are not known beforehand. The
 //! figure to read is items a second, an item being one execution of the body; the loop around it is

@@ -51,6 +51,11 @@ mod traditional;
 mod word;
 pub mod world;
 
+/// The examples of the guide, which the tests of the documentation run.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/MIGRATION.md")]
+mod migration {}
+
 pub use advanced::{Programs, Technique, Techniques, UnknownTechnique};
 pub use code::{Code, EMPTY_HASH};
 pub use fork::{Fork, UnknownFork};

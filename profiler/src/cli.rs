@@ -841,6 +841,11 @@ pub struct PgoOptimize {
     /// Functions that may be missing in the profile or differ from it, % of its functions.
     #[arg(long, value_name = "PERCENT", default_value_t = 1.0, value_parser = per_cent)]
     pub limit: f64,
+    /// Lay the result out anew by BOLT, as a second binary; trained on the same cases.
+    #[arg(long)]
+    pub bolt: bool,
+    #[command(flatten)]
+    pub from: CaseDir,
 }
 
 #[derive(Args)]

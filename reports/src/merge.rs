@@ -60,22 +60,45 @@ pub fn merge(runs: Vec<(String, Run)>) -> Result<Run, MergeError> {
             });
         }
         all.parts.extend(parts(&run));
-        all.created = all.created.min(run.created);
-        all.results.extend(run.results);
-        all.measurements.extend(run.measurements);
-        all.ratios.extend(run.ratios);
-        all.profiles.extend(run.profiles);
-        all.opcode_costs.extend(run.opcode_costs);
-        all.memory.extend(run.memory);
-        all.decoding.extend(run.decoding);
-        for missing in run.unavailable {
-            if !all.unavailable.contains(&missing) {
-                all.unavailable.push(missing);
-            }
-        }
+        add(&mut all, run);
     }
     all.rig = together(&all.parts);
     Ok(all)
+}
+
+/// Appends every list of a run.
+fn add(all: &mut Run, run: Run) {
+    // Taken apart, so that a new list cannot be forgotten here.
+    let Run {
+        schema: _,
+        created,
+        rig: _,
+        parts: _,
+        settings: _,
+        results,
+        measurements,
+        ratios,
+        unavailable,
+        profiles,
+        opcode_costs,
+        memory,
+        decoding,
+    } = run;
+    if created < all.created {
+        all.created = created;
+    }
+    all.results.extend(results);
+    all.measurements.extend(measurements);
+    all.ratios.extend(ratios);
+    all.profiles.extend(profiles);
+    all.opcode_costs.extend(opcode_costs);
+    all.memory.extend(memory);
+    all.decoding.extend(decoding);
+    for missing in unavailable {
+        if !all.unavailable.contains(&missing) {
+            all.unavailable.push(missing);
+        }
+    }
 }
 
 fn parts(run: &Run) -> Vec<Part> {
