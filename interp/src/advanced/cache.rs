@@ -122,9 +122,12 @@ impl Cache {
         self.seen = [0; SEEN];
     }
 
-    /// The program of code; `None` where it is too long, or too many are in use.
+    /// The program of code; `None` where it is too short to be worth one or too long, or too many are in use.
     #[inline]
     pub fn get(&mut self, code: &Arc<Code>, statistics: &mut Statistics) -> Option<Id> {
+        if code.len() < SHORTEST && self.heat > 0 {
+            return None;
+        }
         if let Some(id) = self.last
             && Arc::ptr_eq(&self.programs[id.0 as usize].code, code)
         {
@@ -256,6 +259,9 @@ const LEAST_CELLS: usize = 3;
 /// Code shorter than this gets a program when it runs for the second time: a single call of it takes less
 /// time than making one.
 const SHORT_CODE: usize = 64;
+
+/// Code shorter than this never gets one: looking for it would cost more than so few opcodes.
+const SHORTEST: usize = 8;
 
 impl Translator {
     fn new(fork: Fork, least: u32, techniques: Techniques) -> Translator {
