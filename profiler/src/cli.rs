@@ -137,6 +137,8 @@ pub enum Verb {
     Annotate(Annotate),
     /// Rank the opcodes, pairs, triples and blocks that a case executes.
     Opcodes(Opcodes),
+    /// How large the code of a build is, by section and by handler; two builds side by side.
+    Size(Size),
     /// Give a run out in the format of another tool.
     Export(Export),
     /// Run official state tests; compare exceptions, logs and state roots.
@@ -474,6 +476,13 @@ pub struct Opcodes {
     /// How to print.
     #[arg(long, default_value = "text")]
     pub format: Format,
+}
+
+#[derive(Args)]
+pub struct Size {
+    /// Builds of evmscope, not stripped [default: this one].
+    #[arg(value_name = "BINARY")]
+    pub binaries: Vec<PathBuf>,
 }
 
 /// Formats of other tools.

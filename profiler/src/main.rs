@@ -9,6 +9,7 @@ mod census;
 mod cli;
 mod clock;
 mod cmd;
+mod code_size;
 mod confinement;
 mod contracts;
 mod counters;
@@ -73,6 +74,7 @@ fn dispatch(cli: &Cli) -> Result<Answer> {
         Verb::Flamegraph(args) => return cmd::flamegraph::run(args),
         Verb::Annotate(args) => return cmd::annotate::run(args),
         Verb::Opcodes(args) => return cmd::opcodes::run(args),
+        Verb::Size(args) => return cmd::size::run(args),
         Verb::Export(args) => return cmd::export::run(args),
         Verb::Statetest(args) => return cmd::statetest::run(args),
         Verb::Shadow(args) => return cmd::shadow::run(args),

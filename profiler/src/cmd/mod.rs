@@ -16,6 +16,7 @@ pub mod run;
 pub mod samples;
 pub mod shadow;
 pub mod simulated;
+pub mod size;
 pub mod statetest;
 
 use crate::case::{self, Case, Shelf, Unreadable};
