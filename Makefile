@@ -6,9 +6,10 @@ CARGO ?= cargo
 FUZZ_SECONDS ?= 120
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 BIN   := $(TARGET)/release/evmscope
+CASES_OF_BENCH = $(if $(filter command environment,$(firstword $(origin CASE))),$(CASE))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build profile bench doctor test test-pmu check fuzz memcheck cases clean
+.PHONY: help setup build profile pgo bench doctor test test-pmu check fuzz memcheck cases clean
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -25,8 +26,18 @@ build: setup ## build the release binary
 profile: build ## profile CASE: counters, flamegraphs and the counter-diff table
 	$(BIN) profile $(CASE)
 
-bench: build ## time all cases (or CASE) in both modes and in revm
-	$(BIN) bench $(if $(filter command environment,$(firstword $(origin CASE))),$(CASE)) --modes traditional,advanced,revm
+bench: build ## time all cases (or CASE) in both modes and in revm; without CASE, single opcodes too
+	$(BIN) bench $(CASES_OF_BENCH) --modes traditional,advanced,revm
+	$(if $(CASES_OF_BENCH),,$(CARGO) bench --locked -p evmscope-interp --bench micro)
+
+# The cases of PGO_TRAIN are learned from, all others are held out.
+pgo: build ## a build with a profile, and the proof of what it brought; PGO_FLAGS for verify
+	$(BIN) pgo info
+	$(BIN) pgo build
+	$(BIN) pgo train $(if $(PGO_TRAIN),--cases $(PGO_TRAIN))
+	$(BIN) pgo merge
+	$(BIN) pgo optimize $(if $(BOLT),--bolt)
+	$(BIN) pgo verify $(PGO_FLAGS)
 
 doctor: build ## what this machine can measure, and what would enable the rest
 	$(BIN) doctor

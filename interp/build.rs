@@ -1,4 +1,4 @@
-//! Tells the dispatch of the advanced mode whether the build makes calls in tail position jumps.
+//! Tells the dispatch of both modes whether the build makes calls in tail position jumps.
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");

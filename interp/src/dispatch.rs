@@ -8,6 +8,7 @@
 //! A call is in tail position only where nothing of the handler's lives on the native stack: what takes
 //! the address of a local is done apart, in a function that is not inlined.
 
+use crate::opcode::Opcode;
 use crate::word::Word;
 
 /// What handlers return: the next instruction, null to leave, and the stack pointer.
@@ -32,26 +33,36 @@ pub(crate) const FAILED: i64 = i64::MIN;
 
 /// Opcodes that run along a carry chain: their operands may be read while they compute. Others
 /// would be read in 16-byte pieces, and wait for slots that were just written.
-pub(crate) const fn is_chain(op: u8) -> bool {
-    // ADD, SUB, LT, GT, SLT, SGT
-    matches!(op, 0x01 | 0x03 | 0x10..=0x13)
+pub(crate) const fn is_chain(op: Opcode) -> bool {
+    matches!(
+        op,
+        Opcode::ADD | Opcode::SUB | Opcode::LT | Opcode::GT | Opcode::SLT | Opcode::SGT
+    )
 }
 
-/// Opcodes whose computing takes a call, with operands on the native stack.
-pub(crate) const fn is_long(op: u8) -> bool {
-    // DIV, SDIV, MOD, SMOD, ADDMOD, MULMOD
-    matches!(op, 0x04..=0x09)
+/// Opcodes whose computing takes a call, with operands on the native stack, or more registers than are free.
+pub(crate) const fn is_long(op: Opcode) -> bool {
+    matches!(
+        op,
+        Opcode::MUL
+            | Opcode::DIV
+            | Opcode::SDIV
+            | Opcode::MOD
+            | Opcode::SMOD
+            | Opcode::ADDMOD
+            | Opcode::MULMOD
+    )
 }
 
-/// The result of such an opcode where it takes no call.
+/// The result of such an opcode where it takes little. No division of negative numbers does: they are rare, and
+/// room for them would make every division save registers.
 #[inline(always)]
-pub(crate) fn narrow<const N: usize>(op: u8, operands: [Word; N]) -> Option<Word> {
+pub(crate) fn narrow<const N: usize>(op: Opcode, operands: [Word; N]) -> Option<Word> {
     let (a, b) = (*operands.first()?, *operands.get(1)?);
     match op {
-        0x04 => a.narrow_div(b),
-        0x05 => a.narrow_signed_div(b),
-        0x06 => a.narrow_rem(b),
-        0x07 => a.narrow_signed_rem(b),
+        Opcode::MUL => a.narrow_mul(b),
+        Opcode::DIV | Opcode::SDIV => a.narrow_div(b),
+        Opcode::MOD | Opcode::SMOD => a.narrow_rem(b),
         _ => None,
     }
 }

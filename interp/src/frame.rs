@@ -78,6 +78,8 @@ pub(crate) struct Machine<'a> {
     pub stack: &'a mut Stack,
     pub advanced: advanced::Registers,
     pub traditional: traditional::Registers,
+    /// Counts SSTOREs, for what remembers slots.
+    pub stores: u64,
     /// Hashes of this message, where the mode remembers them.
     pub memo: Option<&'a mut Memo>,
 }

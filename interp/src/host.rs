@@ -6,7 +6,6 @@ use crate::fork::Fork;
 use crate::outcome::Halt;
 use crate::word::Word;
 use alloy_primitives::{Address, B256, Bytes};
-pub use arrayvec::ArrayVec;
 use std::sync::Arc;
 
 /// The block and the transaction, as the environment opcodes tell of them.
@@ -76,15 +75,22 @@ pub struct Store {
     pub cold: bool,
 }
 
-/// A log record (Yellow Paper, 4.3.1).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Log {
+/// A log record (Yellow Paper, 4.3.1), where it lies: a host copies what it keeps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Log<'a> {
     /// The account that logs.
     pub address: Address,
     /// 0 to 4 topics.
-    pub topics: ArrayVec<B256, 4>,
+    pub topics: &'a [B256],
     /// The data.
-    pub data: Bytes,
+    pub data: &'a [u8],
+}
+
+impl From<Log<'_>> for alloy_primitives::Log {
+    fn from(log: Log<'_>) -> alloy_primitives::Log {
+        let data = Bytes::copy_from_slice(log.data);
+        alloy_primitives::Log::new_unchecked(log.address, log.topics.to_vec(), data)
+    }
 }
 
 /// A point in the history of changes to which [`Host::revert`] goes back.
@@ -127,7 +133,7 @@ pub trait Host {
     fn store_transient(&mut self, address: Address, key: Word, value: Word);
 
     /// Appends a log.
-    fn log(&mut self, log: Log);
+    fn log(&mut self, log: Log<'_>);
 
     /// Moves wei; `false`, and nothing moved, where `from` has less.
     fn transfer(&mut self, from: Address, to: Address, value: Word) -> bool;

@@ -2,7 +2,7 @@
 //! frames (checkpoints, transfers, precompiles, the making of contracts); what happens inside one is
 //! the modes' business.
 
-use crate::advanced::{self, Programs};
+use crate::advanced::{self, Programs, Techniques};
 use crate::code::Code;
 use crate::fork::Fork;
 use crate::frame::{Exit, Frame, Input, Machine};
@@ -77,6 +77,8 @@ pub struct Settings {
     pub budget: f64,
     /// Which modes remember hashes of 32 and 64 bytes for the rest of a message.
     pub keccak_memo: KeccakMemo,
+    /// What the advanced mode does to be fast: all of it, unless the effect of one is to be measured.
+    pub techniques: Techniques,
 }
 
 impl Default for Settings {
@@ -85,6 +87,7 @@ impl Default for Settings {
             heat: 24,
             budget: 4.0,
             keccak_memo: KeccakMemo::Advanced,
+            techniques: Techniques::ALL,
         }
     }
 }
@@ -183,7 +186,7 @@ impl Interpreter {
             rules: Rules::of(fork),
             stack: Stack::new(),
             memories: memory::Pool::default(),
-            programs: advanced::Cache::new(fork, settings.heat, settings.budget),
+            programs: advanced::Cache::new(fork, &settings),
             memo: settings.keccak_memo.serves(mode).then(Box::default),
         }
     }
@@ -281,6 +284,7 @@ impl Interpreter {
                     stack: &mut self.stack,
                     advanced: advanced::Registers::default(),
                     traditional: traditional::Registers::default(),
+                    stores: 0,
                     memo: self.memo.as_deref_mut(),
                 };
                 driver.run(machine, observer)

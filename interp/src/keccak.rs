@@ -139,17 +139,22 @@ impl Memo {
             self.idle -= 1;
             return keccak256(bytes).into();
         }
-        match bytes.len() {
-            32 => self.look_up(bytes, 1),
-            64 => self.look_up(bytes, 2),
-            _ => keccak256(bytes).into(),
+        if let Ok(one) = <&[u8; 32]>::try_from(bytes) {
+            self.look_up(one)
+        } else if let Ok(two) = <&[u8; 64]>::try_from(bytes) {
+            self.look_up(two)
+        } else {
+            keccak256(bytes).into()
         }
     }
 
-    fn look_up(&mut self, bytes: &[u8], words: u32) -> Word {
+    fn look_up<const N: usize>(&mut self, bytes: &[u8; N]) -> Word {
+        let words = (N / 32) as u32;
         let mut input = [0; 8];
-        for (limb, chunk) in input.iter_mut().zip(bytes.as_chunks::<8>().0) {
-            *limb = u64::from_le_bytes(*chunk);
+        // By index: iterators over chunks are not always inlined.
+        let (chunks, _) = bytes.as_chunks::<8>();
+        for at in 0..N / 8 {
+            input[at] = u64::from_le_bytes(chunks[at]);
         }
         // The last bytes of a word differ most; any mixing that spreads them will do.
         let mixed = (input[3].rotate_left(32) ^ input[7] ^ input[2] ^ input[6])

@@ -51,12 +51,15 @@ mod traditional;
 mod word;
 pub mod world;
 
-pub use advanced::Programs;
+/// The examples of the guide, which the tests of the documentation run.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/MIGRATION.md")]
+mod migration {}
+
+pub use advanced::{Programs, Technique, Techniques, UnknownTechnique};
 pub use code::{Code, EMPTY_HASH};
 pub use fork::{Fork, UnknownFork};
-pub use host::{
-    AccountInfo, ArrayVec, Checkpoint, Environment, Host, Load, Log, PrecompileResult, Store,
-};
+pub use host::{AccountInfo, Checkpoint, Environment, Host, Load, Log, PrecompileResult, Store};
 pub use interpreter::{
     Execute, Interpreter, KeccakMemo, Mode, Settings, UnknownKeccakMemo, UnknownMode,
 };

@@ -130,7 +130,8 @@ pub struct Statistics {
     /// Entry points translated, because they had become hot.
     pub translated: u64,
     /// Frames that the advanced mode ran as the traditional one, because their code is too long to be
-    /// translated (64 KiB or more). Init code is never translated, and not counted.
+    /// translated (more than 65,503 bytes), or too many programs are in use. Init code is never translated, and
+    /// not counted.
     pub refused: u64,
     /// How often a trace handed its frame to the traditional mode: to call, to end, or to find out what
     /// went wrong.

@@ -197,7 +197,7 @@ enum Effect {
     WarmSlot(Address, Word),
     Store(Address, Word, Word),
     Transient(Address, Word, Word),
-    Log(Log),
+    Log(alloy_primitives::Log),
     Transfer(Address, Address, Word),
     Nonce(Address, u64),
     Create(Address),
@@ -216,11 +216,10 @@ impl fmt::Display for Effect {
             Effect::Transient(address, key, value) => {
                 write!(f, "transient slot {key} of {address} set to {value}")
             }
-            Effect::Log(Log {
-                address,
-                topics,
-                data,
-            }) => write!(f, "log of {address}, topics {topics:?}, data {data}"),
+            Effect::Log(log) => {
+                let (address, topics, data) = (log.address, log.topics(), &log.data.data);
+                write!(f, "log of {address}, topics {topics:?}, data {data}")
+            }
             Effect::Transfer(from, to, value) => write!(f, "{value} wei from {from} to {to}"),
             Effect::Nonce(address, before) => write!(f, "nonce of {address} from {before} on"),
             Effect::Create(address) => write!(f, "contract made at {address}"),
@@ -301,8 +300,8 @@ impl Host for Watched<'_> {
         self.host.store_transient(address, key, value);
     }
 
-    fn log(&mut self, log: Log) {
-        self.effects.push(Effect::Log(log.clone()));
+    fn log(&mut self, log: Log<'_>) {
+        self.effects.push(Effect::Log(log.into()));
         self.host.log(log);
     }
 

@@ -78,7 +78,7 @@ pub(crate) fn execute<O: Observer>(m: &mut Machine, observer: &mut O) -> Exit {
         drive::<O>(next::<O>(ip, sp, gas, m), m);
     }
     let exit = m.traditional.exit.take();
-    exit.unwrap_or(Exit::Halt(Halt::OutOfGas))
+    exit.unwrap_or_else(|| unreachable!("who stops the handlers says why"))
 }
 
 /// Goes on at the opcode at `ip`.
@@ -279,15 +279,15 @@ unsafe fn arrive(ip: *const u8, sp: *mut Word, gas: i64, m: &mut Machine) -> Nex
 /// operands on the stack and room for the results.
 macro_rules! step {
     ($ip:ident $sp:ident $gas:ident $m:ident $byte:literal $name:ident $inputs:literal pure($function:expr)) => {{
-        if is_long($byte) {
-            let Some(result) = narrow($byte, operands::<$inputs>($sp, false)) else {
+        if is_long(Opcode($byte)) {
+            let Some(result) = narrow(Opcode($byte), operands::<$inputs>($sp, false)) else {
                 return called::$name::<O>($ip, $sp, $gas, $m);
             };
             stack::store($sp.sub($inputs), result);
         } else {
             stack::store(
                 $sp.sub($inputs),
-                $function(operands::<$inputs>($sp, is_chain($byte))),
+                $function(operands::<$inputs>($sp, is_chain(Opcode($byte)))),
             );
         }
         next::<O>($ip.add(1), $sp.sub($inputs).add(1), $gas, $m)

@@ -233,8 +233,22 @@ impl Word {
         quotient.negate_if(sign)
     }
 
-    /// [`Word::unsigned_div`], [`Word::unsigned_rem`], [`Word::signed_div`], [`Word::signed_rem`] where they
-    /// take few instructions and no call.
+    /// [`Word::wrapping_mul`] where it is one product: both fit a signed limb.
+    #[inline(always)]
+    pub(crate) fn narrow_mul(self, other: Word) -> Option<Word> {
+        let [[a, x, y, z], [b, u, v, w]] = [self.0, other.0];
+        let (sign, other_sign) = ((a as i64 >> 63) as u64, (b as i64 >> 63) as u64);
+        let wide = (x ^ sign) | (y ^ sign) | (z ^ sign);
+        if wide | (u ^ other_sign) | (v ^ other_sign) | (w ^ other_sign) != 0 {
+            return None;
+        }
+        let product = i128::from(a as i64) * i128::from(b as i64);
+        let sign = (product >> 127) as u64;
+        Some(Word([product as u64, (product >> 64) as u64, sign, sign]))
+    }
+
+    /// [`Word::unsigned_div`] and [`Word::unsigned_rem`] where they take few instructions and no call. The signed
+    /// ones are the same there: negative numbers are wide.
     #[inline(always)]
     pub(crate) fn narrow_div(self, divisor: Word) -> Option<Word> {
         Some(division::narrow_div_rem(self, divisor)?.0)
@@ -245,16 +259,25 @@ impl Word {
         Some(division::narrow_div_rem(self, divisor)?.1)
     }
 
+    /// [`Word::signed_div`] by 2^`power`, `power` 1 to 63, where that is a shift of 128 bits.
     #[inline(always)]
-    pub(crate) fn narrow_signed_div(self, divisor: Word) -> Option<Word> {
-        let quotient = self.unsigned_abs().narrow_div(divisor.unsigned_abs())?;
-        Some(quotient.negate_if(self.sign() ^ divisor.sign()))
+    pub(crate) fn narrow_div_power(self, power: u32) -> Option<Word> {
+        let [a, b, c, d] = self.0;
+        (c | d == 0).then_some(Word([a >> power | b << (64 - power), b >> power, 0, 0]))
     }
 
+    /// [`Word::signed_div`] by 2^`power`, `power` 1 to 63: a shift, after adding what rounds towards zero.
     #[inline(always)]
-    pub(crate) fn narrow_signed_rem(self, divisor: Word) -> Option<Word> {
-        let remainder = self.unsigned_abs().narrow_rem(divisor.unsigned_abs())?;
-        Some(remainder.negate_if(self.sign()))
+    pub(crate) fn signed_div_power(self, power: u32) -> Word {
+        let round = self.sign() >> (64 - power);
+        let [a, b, c, d] = self.0;
+        let (a, carry) = a.overflowing_add(round);
+        let (b, carry) = b.overflowing_add(carry.into());
+        let (c, carry) = c.overflowing_add(carry.into());
+        let d = d.wrapping_add(carry.into());
+        let joined = |low: u64, high: u64| low >> power | high << (64 - power);
+        let top = (d as i64 >> power) as u64;
+        Word([joined(a, b), joined(b, c), joined(c, d), top])
     }
 
     /// All bits the sign.
@@ -441,9 +464,10 @@ impl From<u128> for Word {
 impl From<Address> for Word {
     #[inline]
     fn from(address: Address) -> Word {
-        let mut bytes = [0; 32];
-        bytes[12..].copy_from_slice(address.as_slice());
-        Word::from_be_bytes(bytes)
+        // Not through a buffer of 32 bytes: its 8-byte loads would wait for the shorter stores.
+        let (chunks, _) = address.0.as_chunks::<4>();
+        let limb = |at: usize| u64::from(u32::from_be_bytes(chunks[at]));
+        Word([limb(3) << 32 | limb(4), limb(1) << 32 | limb(2), limb(0), 0])
     }
 }
 

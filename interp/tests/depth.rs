@@ -138,7 +138,8 @@ fn no_handler_keeps_native_stack() {
         let pops = if leaves {
             String::new()
         } else {
-            "POP ".repeat(info.outputs.into())
+            // Used, or the advanced mode would leave the opcode out.
+            "PUSH0 MSTORE ".repeat(info.outputs.into())
         };
         let body = match info.class {
             Class::Exit => return None,
@@ -156,10 +157,25 @@ fn no_handler_keeps_native_stack() {
             "PUSH3 {TIMES} top: JUMPDEST {body}{again}PUSH1 1 SWAP1 SUB DUP1 PUSH1 @top JUMPI"
         ))
     };
+    // Forms that no single opcode has: wide products and quotients, powers of two, memory that grows at once.
+    let forms = [
+        "CALLER NOT DUP1 MUL PUSH0 MSTORE",
+        "CALLER NOT CALLDATASIZE NOT SDIV PUSH0 MSTORE",
+        "PUSH1 2 DUP2 SDIV PUSH0 MSTORE PUSH1 2 CALLER NOT SDIV PUSH1 32 MSTORE",
+        "PUSH1 64 MLOAD CALLER DUP2 MSTORE DUP2 DUP2 PUSH1 32 ADD MSTORE PUSH1 64 ADD PUSH1 64 MSTORE",
+    ];
+    let forms = forms.map(|form| {
+        let again = "PUSH1 1 SWAP1 SUB DUP1 PUSH1 @top JUMPI";
+        (
+            form.to_owned(),
+            format!("PUSH3 {TIMES} top: JUMPDEST {form} {again}"),
+        )
+    });
     for (op, source) in (0..=255)
         .map(Opcode)
         .filter(|op| op.info().is_some())
-        .filter_map(|op| Some((op, runs(&op)?)))
+        .filter_map(|op| Some((op.to_string(), runs(&op)?)))
+        .chain(forms)
     {
         let scene = Scene::asm(&source).gas(HUGE);
         let statuses = on_a_stack_of(64 << 10, || {

@@ -871,11 +871,11 @@ fn logs_hold_topics_and_data() {
             panic!("{} logs", seen.logs.len())
         };
         assert_eq!(log.address, CONTRACT);
-        assert_eq!(log.data[..], [0, 0xab, 0xcd]);
+        assert_eq!(log.data.data[..], [0, 0xab, 0xcd]);
         let expected: Vec<_> = (1..=count)
             .map(|i: u64| B256::from(Word::from(i)))
             .collect();
-        assert_eq!(log.topics[..], expected);
+        assert_eq!(log.topics(), expected);
     }
     let reverted = Scene::asm("PUSH0 PUSH0 LOG0 PUSH0 PUSH0 REVERT").run_all();
     assert_eq!(reverted.logs, []);

@@ -4,7 +4,9 @@
 mod common;
 
 use common::{PEERS, Scene, generate, three_way};
-use evmscope_interp::{Halt, Interpreter, Mode, Opcode, Status, Step, Tracer};
+use evmscope_interp::{
+    Halt, Interpreter, Mode, Opcode, Settings, Status, Step, Technique, Techniques, Tracer,
+};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
@@ -104,6 +106,28 @@ fn programs() -> Vec<(&'static str, Scene)> {
             ),
         ),
         (
+            "new memory laid out word by word, with gas and size seen between",
+            Scene::asm(
+                "PUSH1 128 PUSH1 64 MSTORE PUSH1 3 top: JUMPDEST
+                 PUSH1 64 MLOAD DUP1 PUSH1 192 ADD PUSH1 64 MSTORE
+                 CALLER DUP2 MSTORE CALLVALUE DUP2 PUSH1 32 ADD MSTORE ADDRESS DUP2 PUSH1 160 ADD MSTORE
+                 MSIZE DUP2 PUSH1 64 ADD MSTORE GAS DUP2 PUSH1 96 ADD MSTORE
+                 DUP1 PUSH1 128 ADD MLOAD POP POP
+                 PUSH1 1 SWAP1 SUB DUP1 PUSH1 @top JUMPI MSIZE PUSH0 RETURN",
+            ),
+        ),
+        (
+            "quotients by powers of two, and products of all widths and signs",
+            Scene::asm(
+                "PUSH1 9 PUSH0 NOT PUSH1 77 SWAP1 SUB top: JUMPDEST
+                 PUSH1 4 DUP2 SDIV PUSH0 MSTORE PUSH1 2 DUP2 SUB PUSH1 2 SWAP1 SDIV PUSH1 32 MSTORE
+                 PUSH1 16 DUP2 DIV PUSH1 64 MSTORE PUSH1 32 DUP2 MOD PUSH1 96 MSTORE
+                 PUSH0 MLOAD PUSH1 32 MLOAD MUL PUSH1 64 MLOAD XOR PUSH1 96 MLOAD ADD PUSH1 3 MUL ADD
+                 SWAP1 PUSH1 1 SWAP1 SUB SWAP1 DUP2 PUSH1 @top JUMPI
+                 PUSH0 MSTORE PUSH1 128 PUSH0 RETURN",
+            ),
+        ),
+        (
             "computed jumps",
             Scene::asm(
                 "PUSH1 3 top: JUMPDEST PUSH1 @back PUSH1 @sub PUSH1 0xff XOR PUSH1 0xff XOR JUMP
@@ -152,4 +176,25 @@ fn programs() -> Vec<(&'static str, Scene)> {
             ),
         ),
     ]
+}
+
+/// What can be left out of the advanced mode to measure its effect leaves the results as they are.
+#[test]
+fn each_technique_can_be_left_out() {
+    for (name, scene) in programs() {
+        let whole = scene.run_all();
+        let alone = Technique::ALL.iter().map(|technique| [*technique].to_vec());
+        for left_out in alone.chain([Technique::ALL.to_vec()]) {
+            let techniques = left_out
+                .iter()
+                .fold(Techniques::ALL, |set, one| set.without(*one));
+            let settings = Settings {
+                techniques,
+                ..Settings::eager()
+            };
+            let mut interpreter = Interpreter::with_settings(Mode::Advanced, scene.fork, settings);
+            let seen = scene.run_on(&mut interpreter);
+            assert_eq!(seen, whole, "{name} without {left_out:?}");
+        }
+    }
 }

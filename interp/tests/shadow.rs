@@ -42,7 +42,7 @@ fn state(world: &World) -> String {
             account.code.hash()
         )
     });
-    accounts.collect::<String>() + &format!("{:?}", world.logs())
+    accounts.collect::<String>() + &format!("{:?}", world.logs().collect::<Vec<_>>())
 }
 
 /// Stores, logs, calls what is undone, and counts down from 3.

@@ -877,7 +877,7 @@ fn see(result: Result<Receipt, TransactionError>, world: &World) -> Result<Settl
         gas_used,
         output: outcome.output,
         created: outcome.created,
-        logs: world.logs().to_vec(),
+        logs: world.logs().map(Into::into).collect(),
     })
 }
 

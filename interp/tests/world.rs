@@ -1,7 +1,7 @@
 //! The world in memory as a host: what a transaction begins with, and what undoing leaves. What opcodes
 //! make of it is told elsewhere.
 
-use alloy_primitives::{Address, Bytes};
+use alloy_primitives::Address;
 use evmscope_interp::world::{Account, World};
 use evmscope_interp::{Code, Environment, Fork, Host, Log, Word};
 use std::sync::Arc;
@@ -85,8 +85,8 @@ fn undoing_goes_back_to_the_checkpoint_and_no_further() {
     world.warm_account(ADDRESS);
     world.log(Log {
         address: ADDRESS,
-        topics: Default::default(),
-        data: Bytes::new(),
+        topics: &[],
+        data: &[],
     });
     world.revert(checkpoint);
 
@@ -98,7 +98,7 @@ fn undoing_goes_back_to_the_checkpoint_and_no_further() {
         world.accounts().map(account).collect::<Vec<_>>()
     };
     assert_eq!(state(&world), state(&before));
-    assert_eq!(world.logs(), []);
+    assert_eq!(world.logs().len(), 0);
     assert_eq!(world.load_transient(ADDRESS, Word::ZERO), Word::ZERO);
     assert!(world.warm_account(ADDRESS), "cold again");
     assert!(world.load(ADDRESS, Word::ONE).cold, "cold again");

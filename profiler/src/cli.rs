@@ -7,7 +7,9 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::error::ErrorKind;
 use clap::{ArgGroup, Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
-use evmscope_interp::{Fork, KeccakMemo, Mode, Opcode, Settings, UnknownFork, statetest};
+use evmscope_interp::{
+    Fork, KeccakMemo, Mode, Opcode, Settings, Technique, Techniques, UnknownFork, statetest,
+};
 use regex::Regex;
 use std::error::Error;
 use std::ffi::OsString;
@@ -81,6 +83,15 @@ fn memos() -> impl TypedValueParser<Value = KeccakMemo> {
     one_of(KeccakMemo::ALL.iter().map(|memo| memo.name()).collect())
 }
 
+fn techniques() -> impl TypedValueParser<Value = Technique> {
+    one_of(
+        Technique::ALL
+            .iter()
+            .map(|technique| technique.name())
+            .collect(),
+    )
+}
+
 fn budget(text: &str) -> Result<f64, String> {
     let usable = |budget: &f64| budget.is_finite() && *budget > 0.0;
     let budget = text.parse().ok().filter(usable);
@@ -139,6 +150,10 @@ pub enum Verb {
     Opcodes(Opcodes),
     /// How large the code of a build is, by section and by handler; two builds side by side.
     Size(Size),
+    /// Leave out each technique of the advanced mode in turn, and count the instructions of a call.
+    Ablate(Ablate),
+    /// Fill the tables of Markdown files in from the records they name.
+    Splice(Splice),
     /// Give a run out in the format of another tool.
     Export(Export),
     /// Run official state tests; compare exceptions, logs and state roots.
@@ -147,6 +162,12 @@ pub enum Verb {
     /// Run both modes on the same messages: serve one, report every difference.
     #[command(after_help = SHADOWING)]
     Shadow(Shadow),
+    /// Join the runs of several shards or machines.
+    Merge(Merge),
+    /// Chart records of runs over time.
+    History(History),
+    /// Print the JSON schema of runs.
+    Schema,
     /// Assemble a source and print the code as hex.
     Assemble(Assemble),
     /// List code as opcodes.
@@ -210,6 +231,9 @@ pub struct Tuning {
         value_parser = budget
     )]
     pub budget: f64,
+    /// Leave out techniques of the advanced mode; `evmscope ablate` measures what each brings.
+    #[arg(long, value_name = "TECHNIQUE,..", value_delimiter = ',', value_parser = techniques())]
+    pub without: Vec<Technique>,
 }
 
 impl Tuning {
@@ -217,6 +241,10 @@ impl Tuning {
         Settings {
             keccak_memo: self.keccak_memo,
             budget: self.budget,
+            techniques: self
+                .without
+                .iter()
+                .fold(Techniques::ALL, |set, technique| set.without(*technique)),
             ..Settings::default()
         }
     }
@@ -236,7 +264,7 @@ pub struct List {
 #[command(mut_arg("case_dir", |arg| arg.conflicts_with("code")))]
 #[command(mut_args(|arg| match arg.get_id().as_str() {
     // The listing shows all that could be translated, whatever it takes.
-    "budget" | "keccak_memo" => arg.conflicts_with("dump_ir"),
+    "budget" | "keccak_memo" | "without" => arg.conflicts_with("dump_ir"),
     _ => arg,
 }))]
 pub struct Run {
@@ -485,6 +513,29 @@ pub struct Size {
     pub binaries: Vec<PathBuf>,
 }
 
+#[derive(Args)]
+pub struct Splice {
+    /// Markdown files.
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// Write nothing; exit code 1 where a table is not as in its record.
+    #[arg(long)]
+    pub check: bool,
+}
+
+#[derive(Args)]
+pub struct Ablate {
+    /// Name of a case.
+    pub case: String,
+    #[command(flatten)]
+    pub from: CaseDir,
+    #[command(flatten)]
+    pub tuning: Tuning,
+    /// How to print.
+    #[arg(long, default_value = "text")]
+    pub format: Format,
+}
+
 /// Formats of other tools.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Target {
@@ -580,6 +631,32 @@ pub struct Shadow {
     /// How to print.
     #[arg(long, default_value = "text")]
     pub format: Format,
+}
+
+#[derive(Args)]
+pub struct Merge {
+    /// Runs, as `bench --export-json` and `profile` write them; no case in two of them.
+    #[arg(required = true, value_name = "RUN")]
+    pub runs: Vec<PathBuf>,
+    /// Write the joined run as JSON.
+    #[arg(long, value_name = "FILE")]
+    pub export_json: Option<PathBuf>,
+    /// Write the table as Markdown.
+    #[arg(long, value_name = "FILE")]
+    pub export_markdown: Option<PathBuf>,
+}
+
+#[derive(Args)]
+pub struct History {
+    /// Runs, and folders of them [default: reports/record].
+    #[arg(value_name = "RUN")]
+    pub records: Vec<PathBuf>,
+    /// Only this case.
+    #[arg(long, value_name = "NAME")]
+    pub case: Option<String>,
+    /// Write the page with the charts.
+    #[arg(long, value_name = "FILE")]
+    pub export_html: Option<PathBuf>,
 }
 
 #[derive(Args)]
@@ -693,6 +770,11 @@ pub struct PgoOptimize {
     /// Functions that may be missing in the profile or differ from it, % of its functions.
     #[arg(long, value_name = "PERCENT", default_value_t = 1.0, value_parser = per_cent)]
     pub limit: f64,
+    /// Lay the result out anew by BOLT, as a second binary; trained on the same cases.
+    #[arg(long)]
+    pub bolt: bool,
+    #[command(flatten)]
+    pub from: CaseDir,
 }
 
 #[derive(Args)]

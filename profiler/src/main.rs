@@ -1,6 +1,7 @@
 //! The command `evmscope`: arguments and dispatch only.
 #![deny(unsafe_code)]
 
+mod ablation;
 // Its customer `diff` follows.
 #[allow(dead_code, unused_imports)]
 mod binaries;
@@ -33,6 +34,7 @@ mod shadow;
 mod shard;
 mod simulate;
 mod span;
+mod splice;
 mod statetest;
 mod symbols;
 mod telemetry;
@@ -75,8 +77,13 @@ fn dispatch(cli: &Cli) -> Result<Answer> {
         Verb::Annotate(args) => return cmd::annotate::run(args),
         Verb::Opcodes(args) => return cmd::opcodes::run(args),
         Verb::Size(args) => return cmd::size::run(args),
+        Verb::Ablate(args) => return cmd::ablate::run(args),
+        Verb::Splice(args) => return cmd::splice::run(args),
         Verb::Export(args) => return cmd::export::run(args),
         Verb::Statetest(args) => return cmd::statetest::run(args),
+        Verb::Merge(args) => cmd::merge::run(args, style),
+        Verb::History(args) => cmd::history::run(args, style),
+        Verb::Schema => cmd::schema::run(),
         Verb::Shadow(args) => return cmd::shadow::run(args),
         Verb::Completions(args) => Ok(cmd::manual::completions(args)),
         Verb::Man(args) => cmd::manual::man(args),

@@ -11,7 +11,7 @@ use crate::span::span;
 use crate::symbols::Symbols;
 use crate::verify::Verified;
 use anyhow::{Context, Result};
-use evmscope_interp::Settings;
+use evmscope_interp::{Settings, Technique};
 use evmscope_reports::counter::Counter;
 use evmscope_reports::run::{Measurement, Profile, Unavailable};
 use rand::SeedableRng;
@@ -305,8 +305,8 @@ pub fn simulated_arguments(
     mode: &str,
     settings: Settings,
     case_dir: &std::path::Path,
-) -> [OsString; 10] {
-    [
+) -> Vec<OsString> {
+    let mut arguments = vec![
         CHILD.into(),
         case.into(),
         "--mode".into(),
@@ -317,7 +317,13 @@ pub fn simulated_arguments(
         settings.keccak_memo.name().into(),
         "--budget".into(),
         settings.budget.to_string().into(),
-    ]
+    ];
+    for technique in Technique::ALL {
+        if !settings.techniques.has(*technique) {
+            arguments.extend(["--without".into(), technique.name().into()]);
+        }
+    }
+    arguments
 }
 
 /// The hidden verb that [`simulate()`] starts under the simulator.

@@ -112,3 +112,55 @@ fn shells_and_man_learn_the_verbs() {
     );
     assert!(!folder.path().join("evmscope-__simulated.1").exists());
 }
+
+#[test]
+fn shards_are_merged_and_a_case_that_is_there_twice_is_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let [one, two, both] = ["one.json", "two.json", "both.json"].map(file);
+    let bench = ["bench", "empty", "hash10k", "--pairs", "1", "--export-json"];
+    evmscope(&[&bench[..], &[&one, "--shard", "1/2"]].concat()).ok();
+    evmscope(&[&bench[..], &[&two, "--shard", "2/2"]].concat()).ok();
+    let merged = evmscope(&["merge", &one, &two, "--export-json", &both]).ok();
+    assert!(
+        merged.contains("empty") && merged.contains("hash10k"),
+        "{merged}"
+    );
+
+    let history = evmscope(&["history", &both, "--case", "hash10k"]).ok();
+    assert!(
+        history.starts_with("hash10k") && history.contains("machine A: "),
+        "{history}"
+    );
+    let page = file("history.html");
+    let records = concat!(env!("CARGO_MANIFEST_DIR"), "/../reports/record");
+    evmscope(&["history", records, "--export-html", &page]).ok();
+    assert!(
+        fs::read_to_string(&page)
+            .unwrap()
+            .contains("<svg class=\"chart\"")
+    );
+
+    let twice = evmscope(&["merge", &one, &both]);
+    assert_eq!((twice.code, twice.stdout.as_str()), (1, ""));
+    let line = format!(
+        "error: case empty is in {one} and in {both}: leave it out of one, or run other shards\n"
+    );
+    assert_eq!(twice.stderr, line);
+
+    let nothing = evmscope(&["history", &both, "--case", "snailtracer"]);
+    assert_eq!(nothing.code, 1);
+    assert!(
+        nothing
+            .stderr
+            .contains("no CPU time of case snailtracer in 1 records"),
+        "{}",
+        nothing.stderr
+    );
+}
+
+#[test]
+fn the_schema_is_json_and_names_itself() {
+    let schema: serde_json::Value = serde_json::from_str(&evmscope(&["schema"]).ok()).unwrap();
+    assert_eq!(schema["properties"]["schema"]["const"], "evmscope/run/1");
+}

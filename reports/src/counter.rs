@@ -1,9 +1,12 @@
 //! Counter names, units and sources, once. Who opens and reads them is the profiler's business.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Where a figure comes from. A simulated figure never wears a hardware counter's standing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum Source {
     /// A PMU event read through `perf_event_open(2)`.
@@ -45,7 +48,7 @@ macro_rules! counters {
     ($($variant:ident $name:literal $unit:literal $source:ident $title:literal;)*) => {
         /// Every figure a run can hold: one row a counter (name in the JSON, unit, source, title).
         /// All of them are per call of the case, and less is better.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
         pub enum Counter { $(#[doc = $title] #[serde(rename = $name)] $variant,)* }
 
         impl Counter {

@@ -7,6 +7,8 @@
 pub mod counter;
 pub mod diff;
 pub mod format;
+pub mod history;
+pub mod merge;
 pub mod pgo;
 pub mod render;
 pub mod run;

@@ -3,13 +3,14 @@
 //! Everything that compares or shows reads a [`Run`] and nothing else; only the profiler makes one.
 
 use crate::counter::{Counter, Source};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The value of [`Run::schema`]; a reader refuses any other.
 pub const SCHEMA: &str = "evmscope/run/1";
 
 /// One run of the tool: its machine, the verified results, and what was measured of them.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Run {
     /// Always [`SCHEMA`].
     pub schema: String,
@@ -17,6 +18,10 @@ pub struct Run {
     pub created: String,
     /// The machine and the build.
     pub rig: Rig,
+    /// The runs that this one was made of, each with its rig; empty where it was made in one go. `rig` then
+    /// says what they have in common.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<Part>,
     /// How the interpreter was set; absent in runs that were made before it could be.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub settings: Option<Settings>,
@@ -74,6 +79,15 @@ impl Run {
             .find(|r| r.case == case && r.base == base && r.head == head && r.counter == counter)
     }
 
+    /// The machine and the build that a case was measured on.
+    pub fn rig_of(&self, case: &str) -> &Rig {
+        let has = |part: &&Part| part.cases.iter().any(|name| name == case);
+        self.parts
+            .iter()
+            .find(has)
+            .map_or(&self.rig, |part| &part.rig)
+    }
+
     /// What a case takes of memory in a mode.
     pub fn memory_use(&self, case: &str, mode: &str) -> Option<&MemoryUse> {
         let of = |used: &&MemoryUse| used.case == case && used.mode == mode;
@@ -121,7 +135,7 @@ where
 impl<I: Iterator> Unique for I where I::Item: PartialEq {}
 
 /// The machine and the build a figure belongs to.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Rig {
     /// CPU model name as the kernel states it.
     pub cpu: String,
@@ -154,8 +168,19 @@ pub struct Rig {
     pub binary: String,
 }
 
+/// One of the runs that a merged run was made of.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Part {
+    /// When it began, RFC 3339, UTC.
+    pub created: String,
+    /// Its machine and build.
+    pub rig: Rig,
+    /// The cases that came from it.
+    pub cases: Vec<String>,
+}
+
 /// How this project's interpreter was set in both of its modes. Peers have no such settings.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Settings {
     /// Which modes remember hashes within a message: `advanced`, `both` or `off`.
     pub keccak_memo: String,
@@ -167,7 +192,7 @@ pub struct Settings {
 }
 
 /// What a case came out as in one mode; every later figure of that pair rests on it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct CaseResult {
     /// Name of the case.
     pub case: String,
@@ -189,7 +214,7 @@ pub struct CaseResult {
 }
 
 /// All samples of one counter for one case in one mode. Values are per call, in `unit`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Measurement {
     /// Name of the case.
     pub case: String,
@@ -239,7 +264,7 @@ impl Measurement {
 }
 
 /// Two modes of one case compared on one counter.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Ratio {
     /// Name of the case.
     pub case: String,
@@ -264,7 +289,7 @@ pub struct Ratio {
 }
 
 /// What a paired ratio supports at its threshold, by the rule of [`stats`](crate::stats).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verdict {
     /// The head needs less, by more than the threshold.
@@ -278,7 +303,7 @@ pub enum Verdict {
 }
 
 /// A counter that could not be had, never shown as 0.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Unavailable {
     /// Which counter.
     pub counter: Counter,
@@ -287,7 +312,7 @@ pub struct Unavailable {
 }
 
 /// Sampled native stacks of one case in one mode.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Profile {
     /// Name of the case.
     pub case: String,
@@ -309,7 +334,7 @@ pub struct Profile {
 }
 
 /// One opcode of one case in one mode, by the samples of a [`Profile`].
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct OpcodeCost {
     /// Name of the case.
     pub case: String,
@@ -333,7 +358,7 @@ pub struct OpcodeCost {
 }
 
 /// What a case takes of memory in one mode. All of it is counted in runs without a clock.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct MemoryUse {
     /// Name of the case.
     pub case: String,
@@ -351,7 +376,7 @@ pub struct MemoryUse {
 }
 
 /// What one call took from the heap.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct HeapUse {
     /// Most bytes at a time beyond those that were in use before.
     pub peak: u64,
@@ -364,7 +389,7 @@ pub struct HeapUse {
 }
 
 /// The programs that the advanced mode keeps for the codes of a case, and how they served.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ProgramCache {
     /// Codes that have a program.
     pub programs: u64,
@@ -396,7 +421,7 @@ impl ProgramCache {
 }
 
 /// What it takes to translate one contract as a whole: from its bytes, every entry point, hot or not.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Decoding {
     /// Name of the case.
     pub case: String,

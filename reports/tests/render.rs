@@ -4,8 +4,10 @@ mod fixture;
 
 use evmscope_reports::Run;
 use evmscope_reports::counter::Counter::{CpuTime, PageFaults, SimBranchMisses};
+use evmscope_reports::history::History;
+use evmscope_reports::merge::merge;
 use evmscope_reports::render::html::{self, Flamegraph};
-use evmscope_reports::render::{headline, markdown, terminal, verdict};
+use evmscope_reports::render::{self, headline, markdown, terminal, verdict};
 use evmscope_reports::run::{Measurement, Verdict};
 use evmscope_reports::stats::ratios;
 
@@ -270,4 +272,80 @@ fn a_run_without_anything_still_renders() {
     assert!(terminal::bench(&run, PLAIN).contains("rig"));
     assert!(markdown::counter_diff(&run, "traditional", "advanced").contains("no case to compare"));
     assert!(page(&run).contains("no case to compare"));
+}
+
+/// Four records of a case: two that a line joins, one of another machine, one of other settings.
+fn records() -> Vec<(String, Run)> {
+    let record = |name: &str, created: &str, factor: f64, change: fn(&mut Run)| {
+        let mut run = timed(factor, 0.01, 20);
+        run.created = created.to_owned();
+        change(&mut run);
+        (name.to_owned(), run)
+    };
+    vec![
+        record("d.json", "2026-12-03T10:00:00Z", 0.4, |run| {
+            run.settings.as_mut().unwrap().cold = true;
+        }),
+        record("a.json", "2026-11-22T10:00:00Z", 0.7, |_| ()),
+        record("b.json", "2026-11-30T10:00:00Z", 0.5, |_| ()),
+        record("c.json", "2026-12-01T10:00:00Z", 0.3, |run| {
+            run.rig.cpu = "Another CPU".to_owned();
+        }),
+    ]
+}
+
+#[test]
+fn terminal_history() {
+    let records = records();
+    insta::assert_snapshot!(render::history::table(&History::new(&records), PLAIN));
+}
+
+#[test]
+fn only_records_of_one_machine_and_setting_are_joined_by_a_line() {
+    let records = records();
+    let history = History::new(&records);
+    let points = &history.cases[0].points;
+    let joined: Vec<_> = (1..points.len())
+        .map(|i| {
+            points[..i]
+                .iter()
+                .any(|earlier| points[i].continues(earlier))
+        })
+        .collect();
+    assert_eq!(joined, [true, false, false]);
+    let page = render::history::page(&history).unwrap();
+    let (_, chart) = page.split_once("<svg class=\"chart\"").unwrap();
+    let (chart, _) = chart.split_once("</svg>").unwrap();
+    // A dot a record and mode, one a mode in the legend.
+    assert_eq!(chart.matches("<circle").count(), 4 * 2 + 2);
+    for reference in [" src=", "url(", "@import", "http:", "https:"] {
+        assert!(!page.contains(reference), "{reference}");
+    }
+}
+
+#[test]
+fn a_merged_run_shows_the_rig_of_each_part() {
+    let mut other = timed(0.7, 0.01, 20);
+    other.rig.cpu = "Another CPU".to_owned();
+    for result in &mut other.results {
+        result.case = "storage".to_owned();
+    }
+    for measurement in &mut other.measurements {
+        measurement.case = "storage".to_owned();
+    }
+    other.memory.clear();
+    other.decoding.clear();
+    other.profiles.clear();
+    other.opcode_costs.clear();
+    other.ratios = ratios(&other.measurements, "traditional", 0.02);
+    let runs = vec![
+        ("one.json".to_owned(), timed(0.5, 0.01, 20)),
+        ("two.json".to_owned(), other),
+    ];
+    let merged = merge(runs).unwrap();
+    let text = terminal::bench(&merged, PLAIN);
+    let (_, rig) = text.split_once("\nrig\n").unwrap();
+    let kept = |line: &&str| line.starts_with("cases") || line.starts_with("CPU");
+    let lines: Vec<_> = rig.lines().filter(kept).collect();
+    insta::assert_snapshot!(lines.join("\n"));
 }

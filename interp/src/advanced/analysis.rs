@@ -5,6 +5,7 @@
 use super::instruction::Test;
 use super::program::Program;
 use super::simplify;
+use super::technique::{Technique, Techniques};
 use super::value::{Exit, Node, OPERANDS, Operation, To, Trace, Value};
 use crate::fork::Fork;
 use crate::opcode::{Class, Info, Opcode};
@@ -29,6 +30,9 @@ const MOST_GAS: u32 = u16::MAX as u32;
 /// Side exits of a trace: each writes down the layout of the stack.
 const MOST_EXITS: usize = 32;
 
+/// Addresses looked through for one that was accessed before: the walk takes linear time.
+const LATELY: usize = 8;
+
 /// Bytes looked at to see that code only fails.
 const FAILING: usize = 96;
 
@@ -43,6 +47,10 @@ pub(super) struct Walker {
     visited: Vec<u16>,
     /// What memory is known to hold.
     known: Vec<Known>,
+    /// Where memory is free, and the first access there since gas or the size of memory could be seen.
+    growing: Option<(Value, usize)>,
+    /// Addresses that memory was accessed at: any beyond 64 bits would have failed.
+    accessed: Vec<Value>,
 }
 
 /// A word in memory.
@@ -92,6 +100,12 @@ impl AbstractStack {
 }
 
 impl Walker {
+    pub fn new(techniques: Techniques) -> Walker {
+        let mut walker = Walker::default();
+        walker.trace.techniques = techniques;
+        walker
+    }
+
     /// Walks from `pc` on; the trace is in `self.trace` afterwards.
     pub fn walk(&mut self, program: &Program, fork: Fork, pc: usize, limits: Limits) {
         self.trace.clear();
@@ -100,6 +114,8 @@ impl Walker {
         self.stack.floor = 0;
         self.visited.clear();
         self.known.clear();
+        self.growing = None;
+        self.accessed.clear();
         self.path.clear();
         let mut way = Some(pc);
         while let Some(pc) = way {
@@ -130,7 +146,10 @@ impl Walker {
         if info.class == Class::Jumpdest {
             let visits = self.visited.iter().filter(|at| **at as usize == pc).count();
             let links = limits.links && program.entry(pc).is_some();
-            if !begins && (visits >= limits.visits || links || pc == usize::from(self.trace.pc)) {
+            let traces = self.trace.has(Technique::Traces);
+            if !begins
+                && (!traces || visits >= limits.visits || links || pc == usize::from(self.trace.pc))
+            {
                 return self.end(To::Entry(pc as u16));
             }
             self.visited.push(pc as u16);
@@ -204,6 +223,8 @@ impl Walker {
             effect: matches!(info.class, Class::Memory | Class::Machine),
             bits: 256,
             offset: 0,
+            narrow: false,
+            ahead: 0,
             gas: self.trace.gas,
             pc: pc as u16,
         };
@@ -217,6 +238,9 @@ impl Walker {
                     node.bits = simplify::result_bits(op);
                     if writes_memory(op) {
                         self.known.clear();
+                    }
+                    if info.class == Class::Machine || op == Opcode::MSIZE {
+                        self.growing = None;
                     }
                     self.add(node)
                 }
@@ -243,10 +267,12 @@ impl Walker {
         }
         let there = |known: &Known| known.base == base && known.offset == offset;
         if node.result {
-            if let Some(known) = self.known.iter().find(|known| there(known)) {
+            if self.trace.has(Technique::Forwarding)
+                && let Some(known) = self.known.iter().find(|known| there(known))
+            {
                 return Some(known.value);
             }
-            let value = self.add(node)?;
+            let value = self.add_access(base, node)?;
             self.known.push(Known {
                 base,
                 offset,
@@ -262,7 +288,43 @@ impl Walker {
             offset,
             value,
         });
+        self.add_access(base, node)
+    }
+
+    /// Adds an access. Where a contract lays out new memory word by word, the first access shall grow it for
+    /// all: those that follow at the free memory pointer, with nothing between them that sees gas or
+    /// the size of memory, or leaves.
+    fn add_access(&mut self, base: Option<Value>, mut node: Node) -> Option<Value> {
+        let at = self.trace.nodes.len();
+        let address = node.operands[0];
+        let lately = self.accessed.iter().rev().take(LATELY);
+        node.narrow = self.trace.has(Technique::Narrow)
+            && (self.trace.bits(address) <= 64 || lately.copied().any(|base| base == address));
+        if !node.narrow {
+            self.accessed.push(address);
+        }
+        match (base, self.growing) {
+            (Some(base), Some((other, first))) if base == other => {
+                let first = &mut self.trace.nodes[first];
+                if node.operands[0] == base && node.offset > first.offset.max(first.ahead) {
+                    first.ahead = node.offset;
+                }
+            }
+            (Some(base), _) if self.is_free_pointer(base) && node.operands[0] == base => {
+                self.growing = Some((base, at));
+            }
+            _ => {}
+        }
         self.add(node)
+    }
+
+    /// Whether a value is what a fixed place in memory held, which in practice is where memory is free.
+    fn is_free_pointer(&self, value: Value) -> bool {
+        self.trace.has(Technique::Growth)
+            && self.trace.node(value).is_some_and(|node| {
+                node.operation == Operation::Opcode(Opcode::MLOAD)
+                    && self.trace.constant(node.operands[0]).is_some()
+            })
     }
 
     fn jump(&mut self, program: &Program, info: &Info, pc: usize) -> Option<usize> {
@@ -277,6 +339,9 @@ impl Walker {
         };
         self.account(info);
         self.stack.pop();
+        if !self.trace.has(Technique::Traces) {
+            return self.end(To::Entry(to as u16));
+        }
         Some(to)
     }
 
@@ -316,6 +381,7 @@ impl Walker {
         else {
             return None;
         };
+        self.growing = None;
         let layout = self.layout();
         let index = self.trace.exits.len() as u16;
         self.trace.nodes.push(Node {
@@ -337,10 +403,15 @@ impl Walker {
             effect: true,
             bits: 256,
             offset: 0,
+            narrow: false,
+            ahead: 0,
             gas: self.trace.gas,
             pc: pc as u16,
         });
         self.leave(exit, layout);
+        if !self.trace.has(Technique::Traces) {
+            return self.end(To::Entry(follow as u16));
+        }
         Some(follow)
     }
 

@@ -6,9 +6,11 @@ use super::encode::Encoder;
 use super::listing::listing;
 use super::loads::Loads;
 use super::program::{LONGEST, Program};
+use super::technique::{Technique, Techniques};
 use super::value::To;
 use crate::code::Code;
 use crate::fork::Fork;
+use crate::interpreter::Settings;
 use crate::opcode::Opcode;
 use crate::outcome::Statistics;
 use std::collections::HashMap;
@@ -36,7 +38,7 @@ pub(crate) struct Cache {
     places: HashMap<usize, Id, foldhash::fast::FixedState>,
     /// The program asked for last.
     last: Option<Id>,
-    /// Bytes of programs that can be had without translating anything.
+    /// Most bytes that the programs may grow to.
     bytes: usize,
     /// Addresses of short code that ran once.
     seen: [usize; SEEN],
@@ -44,21 +46,29 @@ pub(crate) struct Cache {
     loads: Loads,
     heat: u8,
     budget: f64,
+    techniques: Techniques,
 }
 
 impl Cache {
-    pub fn new(fork: Fork, heat: u8, budget: f64) -> Cache {
+    pub fn new(fork: Fork, settings: &Settings) -> Cache {
+        let Settings {
+            heat,
+            budget,
+            techniques,
+            ..
+        } = *settings;
         Cache {
             programs: Vec::new(),
             places: HashMap::default(),
             last: None,
             bytes: 0,
             // A trace that soon hands over again costs more than it saves.
-            translator: Translator::new(fork, if heat == 0 { 1 } else { 6 }),
+            translator: Translator::new(fork, if heat == 0 { 1 } else { 6 }, techniques),
             seen: [0; SEEN],
-            loads: Loads::default(),
+            loads: Loads::new(techniques.has(Technique::Slots)),
             heat,
             budget,
+            techniques,
         }
     }
 
@@ -149,7 +159,7 @@ impl Cache {
         self.bytes += most;
         let id = Id(self.programs.len() as u32);
         self.programs
-            .push(Program::new(code, self.heat, self.budget));
+            .push(Program::new(code, self.heat, self.budget, self.techniques));
         self.places.insert(address, id);
         self.last = Some(id);
         self.last
@@ -248,11 +258,11 @@ const LEAST_CELLS: usize = 3;
 const SHORT_CODE: usize = 64;
 
 impl Translator {
-    fn new(fork: Fork, least: u32) -> Translator {
+    fn new(fork: Fork, least: u32, techniques: Techniques) -> Translator {
         Translator {
             fork,
             least,
-            walker: Walker::default(),
+            walker: Walker::new(techniques),
             encoder: Encoder::default(),
         }
     }

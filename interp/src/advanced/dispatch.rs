@@ -91,7 +91,6 @@ pub(super) fn run(
     header: usize,
     m: &mut Machine,
 ) -> Left {
-    loads.forget();
     m.advanced.slots = loads;
     let base = m.stack.frame(m.frame.base);
     m.advanced.base = base;

@@ -3,6 +3,7 @@
 
 use super::instruction::{self as ins, Access, Cell, Form, Header, Test};
 use super::slots::{Slots, Source};
+use super::technique::Technique;
 use super::value::{Exit, Node, Operation, To, Trace, Value};
 use crate::opcode::{Class, Opcode};
 use crate::stack::{self, SCRATCH};
@@ -95,6 +96,12 @@ impl Encoder {
                 let to = self.slots.place(at);
                 self.cells.push(Cell::new(ins::MASK, [a, bits, field(to)]));
             }
+            Operation::SdivPower(power) => {
+                let a = self.slot(trace, node.operands[0], at);
+                let to = self.slots.place(at);
+                self.cells
+                    .push(Cell::new(ins::SDIV_POWER, [a, power, field(to)]));
+            }
             Operation::Opcode(op) => match op.info().map(|info| info.class) {
                 Some(Class::Memory) => self.memory(trace, at, node, op),
                 Some(Class::Machine) => self.machine(trace, at, node, op),
@@ -154,6 +161,7 @@ impl Encoder {
             _ => {
                 let base = self.slot(trace, node.operands[0], at);
                 match node.offset {
+                    offset if node.narrow => (Access::Narrow, base, offset),
                     0 => (Access::Slot, base, 0),
                     offset => (Access::Sum, base, offset),
                 }
@@ -167,9 +175,12 @@ impl Encoder {
                 _ => (self.slot(trace, node.operands[1], at), false),
             }
         };
-        let pending = trace.gas - node.gas;
-        self.accesses
-            .push((self.cells.len() as u16, pending as u16));
+        let pending = (trace.gas - node.gas) as u16;
+        if node.ahead > 0 && access != Access::Short {
+            self.accesses.push((self.cells.len() as u16, pending));
+            self.cells.push(Cell::new(ins::GROW, [base, node.ahead, 0]));
+        }
+        self.accesses.push((self.cells.len() as u16, pending));
         let number = ins::memory(op, access, short);
         self.cells.push(Cell::new(number, [base, offset, third]));
     }
@@ -230,6 +241,7 @@ impl Encoder {
     fn operand(&self, trace: &Trace, value: Value) -> Operand {
         match self.slots.source(value) {
             Source::Slot(_) => Operand::Slot,
+            Source::Constant(_) if !trace.has(Technique::Operands) => Operand::Slot,
             Source::Constant(_) => match trace.constant(value).and_then(Word::to_u64) {
                 Some(number) => match u16::try_from(number) {
                     Ok(short) => Operand::Short(short),
@@ -281,12 +293,12 @@ impl Encoder {
                     single = None;
                 }
                 Source::Slot(from) => match single.take() {
-                    Some(first) => {
+                    Some(first) if trace.has(Technique::Moves) => {
                         let first: usize = first;
                         self.cells[first].0[0] = ins::MOVE_TWO;
                         self.cells.push(Cell([field(from), field(step.to), 0, 0]));
                     }
-                    None => {
+                    _ => {
                         single = Some(self.cells.len());
                         self.cells
                             .push(Cell::new(ins::MOVE, [field(from), field(step.to), 0]));

@@ -168,6 +168,7 @@ trait Address {
 struct At;
 struct AtShort;
 struct AtSum;
+struct AtNarrow;
 
 impl Address for At {
     #[inline(always)]
@@ -205,6 +206,21 @@ impl Address for AtSum {
     unsafe fn whole(ip: *const Cell, sp: *mut Word) -> Word {
         // SAFETY: the caller's.
         unsafe { Slot::get(ip, sp, 1).wrapping_add(Short::get(ip, sp, 2)) }
+    }
+}
+
+impl Address for AtNarrow {
+    #[inline(always)]
+    unsafe fn offset(ip: *const Cell, sp: *mut Word) -> u64 {
+        // SAFETY: the caller's. The low limb is all of it; only where an earlier sum wrapped is it not, and then it
+        // is so near to 2^64 that `whole` decides.
+        let base = unsafe { slot(ip, sp, 1).cast::<u64>().read() };
+        // SAFETY: the caller's.
+        base.saturating_add(unsafe { field(ip, 2).into() })
+    }
+    unsafe fn whole(ip: *const Cell, sp: *mut Word) -> Word {
+        // SAFETY: the caller's.
+        unsafe { AtSum::whole(ip, sp) }
     }
 }
 
@@ -338,9 +354,7 @@ unsafe fn find(ip: *const Cell, sp: *mut Word, gas: i64, m: &mut Machine) -> Nex
             Some(0) => leave_at(pc, slot(ip, sp, 2), gas, m, 0),
             Some(header) => {
                 let from = ip.offset_from_unsigned(program.stream.as_ptr());
-                let distance = header as i64 - from as i64;
-                let cell = Cell([pc, distance as u16, 0, 0]);
-                program.stream.as_mut_ptr().add(from + 1).write(cell);
+                program.remember_target(from, pc, header);
                 let header = program.stream.as_ptr().add(header.into());
                 enter::<true>(header, slot(ip, sp, 2), gas, m)
             }
@@ -438,6 +452,61 @@ unsafe fn mask(ip: *const Cell, sp: *mut Word, gas: i64, m: &mut Machine) -> Nex
     }
 }
 
+unsafe fn sdiv_power(ip: *const Cell, sp: *mut Word, gas: i64, m: &mut Machine) -> Next<Cell> {
+    // SAFETY: the contract of `Handler`; the power is 1 to 63.
+    unsafe {
+        match Slot::get(ip, sp, 1).narrow_div_power(field(ip, 2).into()) {
+            Some(result) => {
+                stack::store(slot(ip, sp, 3), result);
+                next(ip.add(1), sp, gas, m)
+            }
+            None => sdiv_power_wide(ip, sp, gas, m),
+        }
+    }
+}
+
+#[inline(never)]
+unsafe fn sdiv_power_wide(ip: *const Cell, sp: *mut Word, gas: i64, m: &mut Machine) -> Next<Cell> {
+    // SAFETY: the contract of `Handler`.
+    unsafe {
+        let result = Slot::get(ip, sp, 1).signed_div_power(field(ip, 2).into());
+        stack::store(slot(ip, sp, 3), result);
+        next(ip.add(1), sp, gas, m)
+    }
+}
+
+/// Grows memory for the accesses that follow, all of which are sure to run: what they pay together is the
+/// same, and if they cannot pay it, it does not matter which of them fails.
+unsafe fn grow_ahead(ip: *const Cell, sp: *mut Word, gas: i64, m: &mut Machine) -> Next<Cell> {
+    // SAFETY: the contract of `Handler`; the fields are those of an access to a sum.
+    unsafe {
+        let at = AtSum::offset(ip, sp);
+        if m.frame.memory.window_at(at).is_some() {
+            return next(ip.add(1), sp, gas, m);
+        }
+        let left = m.frame.memory.grow_in_place(gas, at);
+        if left >= 0 {
+            return next(ip.add(1), sp, left, m);
+        }
+        let gas = grow_ahead_apart(ip, sp, gas, m);
+        if gas == FAILED {
+            return stop();
+        }
+        next(ip.add(1), sp, gas, m)
+    }
+}
+
+#[inline(never)]
+unsafe fn grow_ahead_apart(ip: *const Cell, sp: *mut Word, gas: i64, m: &mut Machine) -> i64 {
+    // SAFETY: the contract of `Handler`.
+    unsafe {
+        match grow(ip, gas, AtSum::whole(ip, sp), m) {
+            Ok(gas) => gas,
+            Err(reason) => failed(m, reason),
+        }
+    }
+}
+
 unsafe fn undefined(_: *const Cell, _: *mut Word, _: i64, m: &mut Machine) -> Next<Cell> {
     halt(m, Halt::UndefinedOpcode)
 }
@@ -500,17 +569,20 @@ unsafe fn exact<const OUT: usize>(
 #[inline(always)]
 unsafe fn wide_operands<const N: usize>(ip: *const Cell, sp: *mut Word) -> [Word; N] {
     const FIELDS: [usize; 6] = [1, 2, 3, 6, 7, 8];
+    // A loop, for the reason told at `operands`.
+    let mut operands = [Word::ZERO; N];
     // SAFETY: the caller's; a bit says which operands are constants.
     unsafe {
         let shorts = field(ip, 5);
-        std::array::from_fn(|i| {
-            if shorts >> i & 1 == 1 {
+        for i in 0..N {
+            operands[i] = if shorts >> i & 1 == 1 {
                 Short::get(ip, sp, FIELDS[i])
             } else {
                 Slot::get(ip, sp, FIELDS[i])
-            }
-        })
+            };
+        }
     }
+    operands
 }
 
 /// SLOAD of a slot that the stream has read before: its value is known, and that it is warm. The gas left, or
@@ -542,7 +614,7 @@ unsafe fn remembered_load(ip: *const Cell, sp: *mut Word, gas: i64, m: &mut Mach
 unsafe fn compute<const N: usize, A: Source, B: Source>(
     ip: *const Cell,
     sp: *mut Word,
-    op: u8,
+    op: Opcode,
     function: impl FnOnce([Word; N]) -> Word,
 ) {
     // SAFETY: the caller's; with three operands the result's slot is in the second cell.
@@ -557,14 +629,14 @@ macro_rules! body {
     ($ip:ident $sp:ident $gas:ident $m:ident $byte:literal $name:ident $inputs:literal pure($function:expr)) => {
         // SAFETY: the contract of `Handler`.
         unsafe {
-            if is_long($byte) {
+            if is_long(Opcode($byte)) {
                 let operands = operands::<$inputs, A, B>($ip, $sp, false);
-                let Some(result) = narrow($byte, operands) else {
+                let Some(result) = narrow(Opcode($byte), operands) else {
                     return called::$name::<A, B>($ip, $sp, $gas, $m);
                 };
                 stack::store(slot($ip, $sp, 3), result);
             } else {
-                compute::<$inputs, A, B>($ip, $sp, $byte, $function);
+                compute::<$inputs, A, B>($ip, $sp, Opcode($byte), $function);
             }
             let cells = if $inputs == 3 {
                 2
@@ -608,7 +680,7 @@ macro_rules! body {
 macro_rules! apart {
     ($ip:ident $sp:ident $gas:ident $m:ident $byte:literal $inputs:literal pure($function:expr)) => {{
         // SAFETY: the contract of `Handler`.
-        unsafe { compute::<$inputs, A, B>($ip, $sp, $byte, $function) }
+        unsafe { compute::<$inputs, A, B>($ip, $sp, Opcode($byte), $function) }
         $gas
     }};
     ($ip:ident $sp:ident $gas:ident $m:ident $byte:literal $inputs:literal read($function:expr)) => {
@@ -782,6 +854,8 @@ macro_rules! define {
             table[ins::RESUME as usize] = resume;
             table[ins::JUMP_DYNAMIC as usize] = jump_dynamic;
             table[ins::MASK as usize] = mask;
+            table[ins::SDIV_POWER as usize] = sdiv_power;
+            table[ins::GROW as usize] = grow_ahead;
             branch_forms!(table NonZero);
             branch_forms!(table Lt);
             branch_forms!(table Slt);
@@ -799,11 +873,15 @@ macro_rules! opcode_forms {
         $table[ins::memory(OP, Access::Slot, false) as usize] = memory_op::$name::<At, Slot>;
         $table[ins::memory(OP, Access::Short, false) as usize] = memory_op::$name::<AtShort, Slot>;
         $table[ins::memory(OP, Access::Sum, false) as usize] = memory_op::$name::<AtSum, Slot>;
+        $table[ins::memory(OP, Access::Narrow, false) as usize] =
+            memory_op::$name::<AtNarrow, Slot>;
         if $inputs > 1 {
             $table[ins::memory(OP, Access::Slot, true) as usize] = memory_op::$name::<At, Short>;
             $table[ins::memory(OP, Access::Short, true) as usize] =
                 memory_op::$name::<AtShort, Short>;
             $table[ins::memory(OP, Access::Sum, true) as usize] = memory_op::$name::<AtSum, Short>;
+            $table[ins::memory(OP, Access::Narrow, true) as usize] =
+                memory_op::$name::<AtNarrow, Short>;
         }
     }};
     ($table:ident $byte:literal $name:ident $inputs:literal pure) => {

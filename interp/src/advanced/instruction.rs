@@ -83,6 +83,8 @@ pub(super) enum Access {
     Short,
     /// A slot and a constant.
     Sum,
+    /// As `Sum`, where the slot is known to be below 2^64.
+    Narrow,
 }
 
 /// Numbers an opcode has: one for each form.
@@ -95,7 +97,7 @@ pub(super) const fn opcode(op: Opcode, form: Form) -> u16 {
 
 /// The instruction of a memory opcode; `short` says that the value to store is a constant.
 pub(super) const fn memory(op: Opcode, access: Access, short: bool) -> u16 {
-    op.0 as u16 * FORMS + access as u16 + if short { 3 } else { 0 }
+    op.0 as u16 * FORMS + access as u16 * 2 + short as u16
 }
 
 /// What a conditional branch tests.
@@ -132,6 +134,10 @@ pub(super) const RESUME: u16 = OTHERS + 8;
 pub(super) const JUMP_DYNAMIC: u16 = OTHERS + 9;
 /// Keeps the low bits: slot, number of bits, target.
 pub(super) const MASK: u16 = OTHERS + 10;
+/// Divides by a power of two, with sign: slot, power, target.
+pub(super) const SDIV_POWER: u16 = OTHERS + 11;
+/// Makes memory usable for several accesses at once: slot, greatest offset.
+pub(super) const GROW: u16 = OTHERS + 12;
 const BRANCHES: u16 = OTHERS + 16;
 /// Number of instructions.
 pub(super) const COUNT: usize = (BRANCHES + 4 * 2 * FORMS) as usize;

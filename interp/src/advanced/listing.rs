@@ -138,6 +138,8 @@ fn instruction(cells: &[Cell], at: usize) -> (usize, String) {
             )
         }
         ins::MASK => (1, format!("MASK {}, {b} bits -> {}", slot(a), slot(c))),
+        ins::SDIV_POWER => (1, format!("SDIV {}, 2^{b} -> {}", slot(a), slot(c))),
+        ins::GROW => (1, format!("GROW {} + {b}", slot(a))),
         ins::JUMP | ins::JUMP_FITTING => leave("JUMP", format!("cell {:+}", a as i16)),
         ins::LEAVE => leave("JUMP", format!("{a:#06x}")),
         ins::RESUME => leave("TRADITIONAL", format!("{a:#06x}")),
@@ -160,10 +162,10 @@ fn instruction(cells: &[Cell], at: usize) -> (usize, String) {
             };
             match info.class {
                 Class::Memory => {
-                    let (access, short) = (form % 3, form >= 3);
+                    let (access, short) = (form / 2, form % 2 == 1);
                     let address = match access {
-                        0 => slot(a),
                         1 => b.to_string(),
+                        _ if b == 0 => slot(a),
                         _ => format!("{} + {b}", slot(a)),
                     };
                     let rest = match (info.outputs, short) {

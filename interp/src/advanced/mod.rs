@@ -21,11 +21,13 @@ mod loads;
 mod program;
 mod simplify;
 mod slots;
+mod technique;
 mod value;
 
 pub use cache::Programs;
 pub(crate) use cache::{Cache, Id};
 pub(crate) use dispatch::Registers;
+pub use technique::{Technique, Techniques, UnknownTechnique};
 
 use crate::frame::{Exit, Machine};
 use crate::outcome::Statistics;
@@ -56,6 +58,8 @@ pub(crate) fn execute(
     statistics: &mut Statistics,
 ) -> Exit {
     let (program, translator, loads) = programs.program(id);
+    // Others may have changed the account's storage since.
+    loads.forget();
     let mut hot = program.count(m.frame.position);
     loop {
         if hot && let Some(header) = entry(program, translator, m.frame.position, statistics) {
@@ -65,16 +69,21 @@ pub(crate) fn execute(
                 Left::Entry { from } => {
                     hot = program.count(m.frame.position);
                     if hot {
-                        entry(program, translator, m.frame.position, statistics);
-                        program.link(from);
+                        if entry(program, translator, m.frame.position, statistics).is_some() {
+                            program.link(from);
+                        }
                         continue;
                     }
                 }
             }
         }
+        let stores = m.stores;
         match traditional::execute(m, &mut Warmup(program)) {
             Exit::Jump => hot = true,
             exit => return exit,
+        }
+        if m.stores != stores {
+            loads.forget();
         }
     }
 }

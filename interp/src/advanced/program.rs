@@ -3,6 +3,7 @@
 
 use super::encode::Encoder;
 use super::instruction::{self, Cell, Header};
+use super::technique::{Technique, Techniques};
 use crate::code::Code;
 use std::sync::Arc;
 
@@ -36,11 +37,12 @@ pub(crate) struct Program {
     heat: u8,
     /// Most bytes of the decoded form.
     budget: usize,
+    techniques: Techniques,
 }
 
 impl Program {
     /// A program without entries; `budget` is in bytes of decoded form a byte of code.
-    pub fn new(code: &Arc<Code>, heat: u8, budget: f64) -> Program {
+    pub fn new(code: &Arc<Code>, heat: u8, budget: f64, techniques: Techniques) -> Program {
         Program {
             code: Arc::clone(code),
             stream: Vec::new(),
@@ -52,6 +54,7 @@ impl Program {
             counters: vec![heat; code.len() / COUNTED + 1].into(),
             heat,
             budget: (code.len() as f64 * budget) as usize,
+            techniques,
         }
     }
 
@@ -229,9 +232,18 @@ impl Program {
         self.link(at);
         let [number, distance, shift, spared] = self.stream[at].0;
         let to_itself = at as i64 + i64::from(distance as i16) == header as i64;
-        if number == instruction::JUMP && to_itself && shift == 0 {
+        let fits = number == instruction::JUMP && to_itself && shift == 0;
+        if fits && self.techniques.has(Technique::Fitting) {
             debug_assert!(own.least <= own.most);
             self.stream[at] = Cell([instruction::JUMP_FITTING, distance, shift, spared]);
+        }
+    }
+
+    /// Lets a dynamic jump remember where it went.
+    pub fn remember_target(&mut self, at: usize, pc: u16, header: u16) {
+        if self.techniques.has(Technique::Targets) {
+            let distance = i64::from(header) - at as i64;
+            self.stream[at + 1] = Cell([pc, distance as u16, 0, 0]);
         }
     }
 

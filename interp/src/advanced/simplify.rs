@@ -2,6 +2,7 @@
 //! conditions read through their ISZEROs.
 
 use super::instruction::Test;
+use super::technique::Technique;
 use super::value::{Node, Operation, Trace, Value};
 use crate::opcode::{Opcode, opcodes};
 use crate::ops::*;
@@ -32,6 +33,9 @@ pub(super) fn pure(trace: &mut Trace, node: Node) -> Option<Value> {
     let Operation::Opcode(mut op) = node.operation else {
         return None;
     };
+    if !trace.has(Technique::Folding) {
+        return plain(trace, node, op);
+    }
     let mut node = node;
     let constants: [Option<Word>; 3] = std::array::from_fn(|i| trace.constant(node.operands[i]));
     let count = usize::from(node.count);
@@ -58,6 +62,15 @@ pub(super) fn pure(trace: &mut Trace, node: Node) -> Option<Value> {
             node.operation = Operation::Opcode(op);
             node.operands.swap(0, 1);
         }
+    }
+    let powers = trace.has(Technique::Powers);
+    if op == Opcode::MOD
+        && powers
+        && let Some(power) = constants[1].and_then(power)
+    {
+        op = Opcode::AND;
+        node.operation = Operation::Opcode(op);
+        node.operands[1] = trace.add_constant(low_mask(power));
     }
     let [a, b, _, ..] = node.operands;
     let (first, second) = (trace.constant(a), trace.constant(b));
@@ -114,15 +127,44 @@ pub(super) fn pure(trace: &mut Trace, node: Node) -> Option<Value> {
             let by = by.saturating_u64().min(256) as u16;
             node.bits = trace.bits(b).saturating_sub(by);
         }
+        (Opcode::SDIV, _, Some(divisor)) => {
+            if powers
+                && let Some(power) = power(divisor)
+                && (1..64).contains(&power)
+            {
+                node.operation = Operation::SdivPower(power);
+                node.count = 1;
+            }
+        }
+        (Opcode::DIV, _, Some(divisor)) => {
+            if powers && let Some(power) = power(divisor) {
+                node.operation = Operation::Opcode(Opcode::SHR);
+                node.operands = [trace.add_constant(u64::from(power).into()), a, b, b, b, b];
+                node.bits = trace.bits(a).saturating_sub(power);
+            } else {
+                node.bits = trace.bits(a);
+            }
+        }
         (Opcode::OR | Opcode::XOR, ..) => node.bits = trace.bits(a).max(trace.bits(b)),
         (Opcode::AND, ..) => node.bits = trace.bits(a).min(trace.bits(b)),
         (Opcode::DIV, ..) => node.bits = trace.bits(a),
         (Opcode::MOD, ..) => node.bits = trace.bits(a).min(trace.bits(b)),
         _ => {}
     }
+    plain(trace, node, op)
+}
+
+/// The node as it is.
+fn plain(trace: &mut Trace, mut node: Node, op: Opcode) -> Option<Value> {
     node.bits = node.bits.min(result_bits(op));
     trace.nodes.push(node);
     Some(Value::Node(trace.nodes.len() as u16 - 1))
+}
+
+/// Which power of two a word is.
+fn power(word: Word) -> Option<u16> {
+    let power = word.bit_len().checked_sub(1)? as u16;
+    (word.wrapping_sub(Word::ONE) == low_mask(power)).then_some(power)
 }
 
 /// 2^bits - 1.
@@ -144,8 +186,10 @@ pub(super) fn address(trace: &Trace, address: Value) -> (Option<Value>, u64) {
             None => (Some(address), 0),
         };
     }
-    if let Some(node) = trace.node(address)
+    if trace.has(Technique::Addresses)
+        && let Some(node) = trace.node(address)
         && node.operation == Operation::Opcode(Opcode::ADD)
+        && trace.constant(node.operands[0]).is_none()
         && let Some(offset) = trace.constant(node.operands[1]).and_then(Word::to_u64)
         && offset <= u16::MAX.into()
     {
@@ -172,6 +216,9 @@ pub(super) fn condition(trace: &Trace, mut value: Value) -> Condition {
     loop {
         if let Some(word) = trace.constant(value) {
             return Condition::Fixed(word.is_zero() != when);
+        }
+        if !trace.has(Technique::Branches) {
+            break;
         }
         let Some(&Node {
             operation: Operation::Opcode(op),

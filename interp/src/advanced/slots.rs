@@ -37,7 +37,7 @@ pub(super) struct Slots {
     floor: i32,
     /// The first position that no layout reaches.
     scratch: i32,
-    /// Work space of [`Slots::moves`]: readers a slot has, and the move that writes it.
+    /// Work space of `order`: readers a slot has, and the move that writes it.
     readers: Vec<u16>,
     writer: Vec<u16>,
     slot_moves: Vec<(i16, i16)>,

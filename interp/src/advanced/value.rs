@@ -2,6 +2,7 @@
 //! the code and the instructions. Each node is computed once (static single assignment).
 
 use super::instruction::Test;
+use super::technique::{Technique, Techniques};
 use crate::opcode::Opcode;
 use crate::word::Word;
 
@@ -23,6 +24,8 @@ pub(super) enum Operation {
     Opcode(Opcode),
     /// Keeps so many low bits.
     Mask(u16),
+    /// Divides by 2 to this power, 1 to 63, with sign.
+    SdivPower(u16),
     /// Leaves through the side exit where the test's result is `when`.
     Branch { test: Test, when: bool, exit: u16 },
 }
@@ -44,6 +47,10 @@ pub(super) struct Node {
     pub bits: u16,
     /// A memory access: added to the address.
     pub offset: u16,
+    /// A memory access: the address without its offset is below 2^64.
+    pub narrow: bool,
+    /// A memory access: the greatest such offset of the accesses from here on that are as sure to run, or 0.
+    pub ahead: u16,
     /// Static gas of the trace up to and with this opcode.
     pub gas: u32,
     /// Offset in the code.
@@ -84,6 +91,7 @@ pub(super) struct Exit {
 /// A way through the code from an entry point on.
 #[derive(Debug, Default)]
 pub(super) struct Trace {
+    pub techniques: Techniques,
     pub pc: u16,
     pub nodes: Vec<Node>,
     pub constants: Vec<Word>,
@@ -117,6 +125,10 @@ impl Trace {
         exits.clear();
         layouts.clear();
         (self.gas, self.least, self.most, self.floor, self.opcodes) = (0, 0, 0, 0, 0);
+    }
+
+    pub fn has(&self, technique: Technique) -> bool {
+        self.techniques.has(technique)
     }
 
     pub fn layout(&self, exit: &Exit) -> &[(i16, Value)] {

@@ -5,7 +5,7 @@ use crate::gas;
 use crate::host::Log;
 use crate::outcome::Halt;
 use crate::word::Word;
-use alloy_primitives::{B256, Bytes};
+use alloy_primitives::B256;
 
 /// Operands: offset, length, topics. Dynamic gas: by the byte, and memory.
 pub(crate) fn log<const N: usize>(m: &mut Machine, operands: [Word; N]) -> Result<[Word; 0], Halt> {
@@ -16,10 +16,14 @@ pub(crate) fn log<const N: usize>(m: &mut Machine, operands: [Word; N]) -> Resul
     let bytes = len.saturating_u64().min(u64::from(u32::MAX) << 16);
     m.frame.gas.charge(gas::LOG_BYTE * bytes)?;
     let range = m.expand(*offset, *len)?;
+    let mut written = [B256::ZERO; 4];
+    for (at, topic) in topics.iter().enumerate() {
+        written[at] = B256::from(*topic);
+    }
     m.host.log(Log {
         address: m.frame.message.recipient,
-        topics: topics.iter().map(|topic| B256::from(*topic)).collect(),
-        data: Bytes::copy_from_slice(m.frame.memory.slice(range)),
+        topics: &written[..topics.len()],
+        data: m.frame.memory.slice(range),
     });
     Ok([])
 }

@@ -19,51 +19,53 @@ pub(crate) fn sstore(m: &mut Machine, [key, value]: [Word; 2]) -> Result<[Word; 
     if prices.sentry > 0 && m.frame.gas.left() <= prices.sentry {
         return Err(Halt::OutOfGas);
     }
+    m.stores += 1;
     // Written before it is paid: a frame that cannot pay is undone as a whole.
     let slot = m.host.store(m.frame.message.recipient, key, value);
     let cold = if slot.cold { m.rules.cold_store } else { 0 };
-    m.frame.gas.charge(price(prices, &slot, value) + cold)?;
-    m.frame.refund += refund(prices, &slot, value);
+    let (price, refund) = if prices.net {
+        net(prices, &slot, value)
+    } else {
+        gross(prices, &slot, value)
+    };
+    m.frame.gas.charge(price + cold)?;
+    m.frame.refund += refund;
     Ok([])
 }
 
-fn price(prices: &StorePrices, slot: &Store, value: Word) -> u64 {
-    if !prices.net {
-        return if slot.before.is_zero() && !value.is_zero() {
-            prices.set
-        } else {
-            prices.reset
-        };
-    }
-    if slot.before == value || slot.original != slot.before {
-        prices.dirty
-    } else if slot.original.is_zero() {
-        prices.set
-    } else {
-        prices.reset
+/// Price and refund by what is there (Yellow Paper, appendix G).
+fn gross(prices: &StorePrices, slot: &Store, value: Word) -> (u64, i64) {
+    match (slot.before.is_zero(), value.is_zero()) {
+        (true, false) => (prices.set, 0),
+        (false, true) => (prices.reset, prices.clear_refund),
+        _ => (prices.reset, 0),
     }
 }
 
-fn refund(prices: &StorePrices, slot: &Store, value: Word) -> i64 {
-    let clears = !slot.before.is_zero() && value.is_zero();
-    if !prices.net {
-        return if clears { prices.clear_refund } else { 0 };
+/// Price and refund by what changes over the whole transaction (EIP-2200).
+fn net(prices: &StorePrices, slot: &Store, value: Word) -> (u64, i64) {
+    let Store {
+        original, before, ..
+    } = *slot;
+    if before == value {
+        return (prices.dirty, 0);
     }
-    if slot.before == value {
-        return 0;
-    }
-    if slot.original == slot.before {
-        return if clears { prices.clear_refund } else { 0 };
+    if original == before {
+        return match (original.is_zero(), value.is_zero()) {
+            (true, _) => (prices.set, 0),
+            (false, true) => (prices.reset, prices.clear_refund),
+            (false, false) => (prices.reset, 0),
+        };
     }
     let mut refund = 0;
-    if !slot.original.is_zero() {
-        if slot.before.is_zero() {
+    if !original.is_zero() {
+        if before.is_zero() {
             refund -= prices.clear_refund;
         } else if value.is_zero() {
             refund += prices.clear_refund;
         }
     }
-    if slot.original == value {
+    if original == value {
         let paid = if value.is_zero() {
             prices.set
         } else {
@@ -71,7 +73,7 @@ fn refund(prices: &StorePrices, slot: &Store, value: Word) -> i64 {
         };
         refund += paid as i64 - prices.dirty as i64;
     }
-    refund
+    (prices.dirty, refund)
 }
 
 pub(crate) fn tload(m: &mut Machine, [key]: [Word; 1]) -> Result<[Word; 1], Halt> {

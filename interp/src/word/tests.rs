@@ -38,6 +38,11 @@ fn any_word() -> impl Strategy<Value = Word> {
     ]
 }
 
+/// All bits the sign.
+fn sign(number: i32) -> u64 {
+    i64::from(number >> 31) as u64
+}
+
 fn signed_abs(value: U256) -> U256 {
     if value.bit(255) {
         value.wrapping_neg()
@@ -74,8 +79,32 @@ proptest! {
         let negate = |value: U256, negative| if negative { value.wrapping_neg() } else { value };
         prop_assert_eq!(a.signed_div(b), word(negate(quotient, x.bit(255) != y.bit(255))));
         prop_assert_eq!(a.signed_rem(b), word(negate(remainder, x.bit(255))));
+        for power in 1..64 {
+            let quotient = a.signed_div(Word::from(1_u64 << power));
+            prop_assert_eq!(a.signed_div_power(power), quotient);
+            if let Some(narrow) = a.narrow_div_power(power) {
+                prop_assert_eq!(narrow, quotient);
+            }
+        }
         let flip = U256::from(1) << 255;
         prop_assert_eq!(a.signed_lt(b), (x ^ flip) < (y ^ flip));
+    }
+
+    /// Where the short ways give a result, it is the one of the long ways.
+    #[test]
+    fn narrow_forms_agree_with_wide_ones(a in any_word(), b in any_word()) {
+        let forms = [
+            (a.narrow_mul(b), a.wrapping_mul(b)),
+            (a.narrow_div(b), a.unsigned_div(b)),
+            (a.narrow_rem(b), a.unsigned_rem(b)),
+            (a.narrow_div(b), a.signed_div(b)),
+            (a.narrow_rem(b), a.signed_rem(b)),
+        ];
+        for (narrow, wide) in forms {
+            prop_assert!(narrow.is_none_or(|narrow| narrow == wide), "{narrow:?} {wide:?}");
+        }
+        let [one, other] = [a.0[0] as i32, b.0[0] as i32].map(|n| Word([n as i64 as u64, sign(n), sign(n), sign(n)]));
+        prop_assert!(one.narrow_mul(other).is_some());
     }
 
     #[test]

@@ -10,8 +10,8 @@ use std::sync::Arc;
 /// instruction counts are reproducible. A host that keeps keys chosen by strangers wants a random one.
 pub(super) type Map<K, V> = IndexMap<K, V, foldhash::fast::FixedState>;
 
-/// Slots found lately that an account remembers.
-const RECENT: usize = 256;
+/// Entries of `recent` for each slot that an account has.
+const RECENT: usize = 4;
 
 /// An account.
 #[derive(Clone, Debug)]
@@ -23,9 +23,9 @@ pub struct Account {
     /// Code.
     pub code: Arc<Code>,
     pub(super) storage: Map<Word, Slot>,
-    /// Places in `storage` of slots found lately, by the low bits of their keys: most accesses are to a
-    /// few slots, and need no hash.
-    pub(super) recent: [u32; RECENT],
+    /// Places in `storage` of slots found lately, by the low bits of their keys, so that most accesses need
+    /// no hash. Its length is a power of two, or 0.
+    pub(super) recent: Vec<u32>,
     /// Whether the state has the account; others were only looked at.
     pub(super) exists: bool,
     /// Whether the transaction under way had to do with it.
@@ -55,7 +55,7 @@ impl Default for Account {
             nonce: 0,
             code: Code::empty(),
             storage: Map::default(),
-            recent: [0; RECENT],
+            recent: Vec::new(),
             exists: false,
             touched: false,
             accessed: 0,
@@ -129,30 +129,43 @@ impl Account {
         }
     }
 
-    /// The slot at a place.
+    /// A slot and its place, made where there was none.
     #[inline(always)]
-    pub(super) fn slot_at(&mut self, place: usize) -> &mut Slot {
-        &mut self.storage[place]
+    pub(super) fn slot(&mut self, key: Word) -> (usize, &mut Slot) {
+        let recent = self.recent.get(self.recent_at(key)).copied();
+        let place = match recent.map(|place| (place, self.storage.get_index(place as usize))) {
+            Some((place, Some((found, _)))) if *found == key => place as usize,
+            _ => self.look_up(key),
+        };
+        (place, &mut self.storage[place])
     }
 
-    /// The place of a slot, made where there was none.
+    /// Where `recent` has a slot.
     #[inline(always)]
-    pub(super) fn slot(&mut self, key: Word) -> usize {
-        let recent = (key.0[0] ^ key.0[0] >> 8) as usize % RECENT;
-        let place = self.recent[recent] as usize;
-        if !matches!(self.storage.get_index(place), Some((found, _)) if *found == key) {
-            self.recent[recent] = self.look_up(key);
-        }
-        self.recent[recent] as usize
+    fn recent_at(&self, key: Word) -> usize {
+        (key.0[0] ^ key.0[0] >> 8) as usize & self.recent.len().wrapping_sub(1)
     }
 
     #[inline(never)]
-    fn look_up(&mut self, key: Word) -> u32 {
+    fn look_up(&mut self, key: Word) -> usize {
         let entry = self.storage.entry(key);
         let place = entry.index();
         entry.or_default();
-        place as u32
+        let fitting = (RECENT * self.storage.len()).next_power_of_two();
+        if self.recent.len() < fitting {
+            // What was remembered is found again by hash.
+            self.recent = vec![0; 2 * fitting];
+        }
+        let at = self.recent_at(key);
+        self.recent[at] = place as u32;
+        place
     }
+}
+
+/// Equality without a call to compare bytes.
+#[inline(always)]
+fn is_same(a: &Address, b: &Address) -> bool {
+    Word::from(*a) == Word::from(*b)
 }
 
 /// All accounts by address.
@@ -168,7 +181,7 @@ impl Accounts {
     #[inline]
     pub fn find(&mut self, address: Address) -> usize {
         match self.by_address.get_index(self.last) {
-            Some((found, _)) if *found == address => self.last,
+            Some((found, _)) if is_same(found, &address) => self.last,
             _ => self.look_up(address),
         }
     }

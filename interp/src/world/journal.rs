@@ -3,7 +3,6 @@
 use super::accounts::Accounts;
 use crate::code::Code;
 use crate::word::Word;
-use alloy_primitives::Address;
 use std::sync::Arc;
 
 /// One change of an account; `account` and `slot` are places.
@@ -48,11 +47,11 @@ pub(super) enum Change {
         slot: u32,
         before: u32,
     },
-    Transient {
-        address: Address,
-        key: Word,
-        before: Word,
-    },
+    /// Of a transient slot: which, and what it held, is the last of [`World::transient_before`].
+    ///
+    /// [`World::transient_before`]: super::World
+    Transient,
+    /// Of the last log.
     Log,
 }
 
@@ -82,7 +81,7 @@ impl Change {
             } => {
                 accounts.at(account as usize).storage[slot as usize].accessed = before;
             }
-            Change::Transient { .. } | Change::Log => {}
+            Change::Transient | Change::Log => {}
         }
     }
 }

@@ -3,6 +3,7 @@
 
 mod accounts;
 mod journal;
+mod logs;
 mod precompiles;
 #[cfg(feature = "statetest")]
 mod root;
@@ -14,9 +15,10 @@ use crate::code::Code;
 use crate::fork::Fork;
 use crate::host::{AccountInfo, Checkpoint, Environment, Host, Load, Log, PrecompileResult, Store};
 use crate::word::Word;
-use accounts::{Accounts, Map};
+use accounts::{Accounts, Map, Slot};
 use alloy_primitives::{Address, B256};
 use journal::Change;
+use logs::Logs;
 use std::sync::Arc;
 
 /// The precompile that stays touched whatever is undone. On the main net a transaction cleared this
@@ -31,7 +33,10 @@ pub struct World {
     accounts: Accounts,
     transient: Map<(Address, Word), Word>,
     block_hashes: Map<u64, B256>,
-    logs: Vec<Log>,
+    /// What transient slots held before each change of one: apart, as an entry of the journal would be twice as
+    /// large with it.
+    transient_before: Vec<((Address, Word), Word)>,
+    logs: Logs,
     journal: Vec<Change>,
     /// Counts transactions from 1 on; what was accessed in an earlier one is cold.
     transaction: u32,
@@ -45,7 +50,8 @@ impl World {
             accounts: Accounts::default(),
             transient: Map::default(),
             block_hashes: Map::default(),
-            logs: Vec::new(),
+            transient_before: Vec::new(),
+            logs: Logs::default(),
             journal: Vec::new(),
             transaction: 1,
         }
@@ -78,8 +84,8 @@ impl World {
     }
 
     /// The logs of the transaction under way.
-    pub fn logs(&self) -> &[Log] {
-        &self.logs
+    pub fn logs(&self) -> impl ExactSizeIterator<Item = Log<'_>> {
+        self.logs.iter()
     }
 
     /// Ends the transaction under way and begins the next: nothing is warm but `warm`, the precompiles and,
@@ -88,6 +94,7 @@ impl World {
         self.end_transaction(fork);
         self.logs.clear();
         self.transient.clear();
+        self.transient_before.clear();
         self.transaction += 1;
         let coinbase = (fork >= Fork::Shanghai).then_some(self.environment.coinbase);
         for address in warm
@@ -137,24 +144,24 @@ impl World {
         account.balance = balance;
     }
 
-    /// Finds a slot and marks it as accessed: the account's place, the slot's, and whether it was cold.
+    /// Finds a slot and marks it as accessed: the account's place, the slot's, the slot, and whether it was
+    /// cold.
     #[inline(always)]
-    fn access(&mut self, address: Address, key: Word) -> (usize, usize, bool) {
+    fn access(&mut self, address: Address, key: Word) -> (u32, u32, &mut Slot, bool) {
         let place = self.accounts.find(address);
-        let account = self.accounts.at(place);
-        let slot_place = account.slot(key);
-        let slot = account.slot_at(slot_place);
+        let (slot_place, slot) = self.accounts.at(place).slot(key);
+        let (place, slot_place) = (place as u32, slot_place as u32);
         let cold = slot.accessed != self.transaction;
         if cold {
             self.journal.push(Change::SlotAccessed {
-                account: place as u32,
-                slot: slot_place as u32,
+                account: place,
+                slot: slot_place,
                 before: slot.accessed,
             });
             slot.accessed = self.transaction;
             slot.original = slot.value;
         }
-        (place, slot_place, cold)
+        (place, slot_place, slot, cold)
     }
 
     /// Makes an account exist, and remembers that the transaction had to do with it.
@@ -226,22 +233,21 @@ impl Host for World {
     }
 
     fn load(&mut self, address: Address, key: Word) -> Load {
-        let (place, slot, cold) = self.access(address, key);
+        let (_, _, slot, cold) = self.access(address, key);
         Load {
-            value: self.accounts.at(place).slot_at(slot).value,
+            value: slot.value,
             cold,
         }
     }
 
     fn store(&mut self, address: Address, key: Word, value: Word) -> Store {
-        let (place, slot_place, cold) = self.access(address, key);
-        let slot = self.accounts.at(place).slot_at(slot_place);
+        let (account, place, slot, cold) = self.access(address, key);
         let (before, original) = (slot.value, slot.original);
         if before != value {
             slot.value = value;
             self.journal.push(Change::Slot {
-                account: place as u32,
-                slot: slot_place as u32,
+                account,
+                slot: place,
                 before,
             });
         }
@@ -264,14 +270,11 @@ impl Host for World {
             .transient
             .insert((address, key), value)
             .unwrap_or_default();
-        self.journal.push(Change::Transient {
-            address,
-            key,
-            before,
-        });
+        self.transient_before.push(((address, key), before));
+        self.journal.push(Change::Transient);
     }
 
-    fn log(&mut self, log: Log) {
+    fn log(&mut self, log: Log<'_>) {
         self.logs.push(log);
         self.journal.push(Change::Log);
     }
@@ -383,12 +386,10 @@ impl Host for World {
                 Change::Log => {
                     self.logs.pop();
                 }
-                Change::Transient {
-                    address,
-                    key,
-                    before,
-                } => {
-                    self.transient.insert((address, key), before);
+                Change::Transient => {
+                    if let Some((slot, before)) = self.transient_before.pop() {
+                        self.transient.insert(slot, before);
+                    }
                 }
                 change => change.undo(&mut self.accounts),
             }

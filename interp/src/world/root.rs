@@ -1,7 +1,6 @@
 //! The commitments to a world: state root and logs hash (Yellow Paper, 4.1 and appendix D).
 
 use super::World;
-use crate::host::Log;
 use crate::keccak::keccak256;
 use alloy_primitives::{B256, U256};
 use alloy_rlp::Encodable;
@@ -27,12 +26,8 @@ impl World {
     /// The hash of the logs of the transaction under way, RLP encoded.
     pub fn logs_hash(&self) -> B256 {
         let mut encoded = Vec::new();
-        let logs: Vec<_> = self.logs().iter().map(encodable).collect();
+        let logs: Vec<alloy_primitives::Log> = self.logs().map(Into::into).collect();
         logs.encode(&mut encoded);
         keccak256(&encoded)
     }
-}
-
-fn encodable(log: &Log) -> alloy_primitives::Log {
-    alloy_primitives::Log::new_unchecked(log.address, log.topics.to_vec(), log.data.clone())
 }

@@ -11,8 +11,7 @@ pub mod three_way;
 use alloy_primitives::{Address, B256, Bytes, keccak256};
 use evmscope_interp::world::{Account, World};
 use evmscope_interp::{
-    Environment, Fork, Halt, Host, Interpreter, Kind, Log, Message, Mode, Settings, Status, Word,
-    asm,
+    Environment, Fork, Halt, Host, Interpreter, Kind, Message, Mode, Settings, Status, Word, asm,
 };
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -143,7 +142,7 @@ impl Scene {
     pub fn run_on(&self, interpreter: &mut Interpreter) -> Seen {
         let mut world = self.before();
         let outcome = interpreter.execute(self.message.clone(), &mut world);
-        let logs = world.logs().to_vec();
+        let logs = world.logs().map(Into::into).collect();
         world.begin_transaction(self.fork, &[]);
         assert_eq!(
             outcome.gas_used + outcome.gas_left,
@@ -204,7 +203,7 @@ pub struct Seen {
     pub refund: i64,
     pub output: Bytes,
     pub created: Option<Address>,
-    pub logs: Vec<Log>,
+    pub logs: Vec<alloy_primitives::Log>,
     pub accounts: BTreeMap<Address, SeenAccount>,
 }
 

@@ -5,7 +5,7 @@ pub mod transaction;
 use super::{Scene, Seen, SeenAccount};
 use alloy_primitives::{B256, Bytes, KECCAK256_EMPTY, U256};
 use evmscope_interp::world::World;
-use evmscope_interp::{Fork, Halt, Kind, Log, Status, Word};
+use evmscope_interp::{Fork, Halt, Kind, Status, Word};
 use revm::bytecode::Bytecode;
 use revm::context::{BlockEnv, CfgEnv, Context, ContextTr, JournalTr, LocalContextTr, TxEnv};
 use revm::context_interface::block::BlobExcessGasAndPrice;
@@ -55,7 +55,7 @@ pub fn run(scene: &Scene) -> Seen {
             _ => result.output.clone(),
         },
         created: created.filter(|_| success),
-        logs: journal.take_logs().into_iter().map(log).collect(),
+        logs: journal.take_logs(),
         accounts: accounts(scene, &evm.ctx.journaled_state.state),
     }
 }
@@ -226,15 +226,6 @@ fn refunds_gas(halt: Halt) -> bool {
         halt,
         Halt::CallDepth | Halt::InsufficientBalance | Halt::NonceOverflow
     )
-}
-
-fn log(log: revm::primitives::Log) -> Log {
-    let (topics, data) = log.data.split();
-    Log {
-        address: log.address,
-        topics: topics.into_iter().collect(),
-        data,
-    }
 }
 
 /// The state after the transaction: what the journal touched over what was there.

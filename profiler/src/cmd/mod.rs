@@ -1,29 +1,37 @@
 //! One verb a file. Each reads as its pipeline and returns what is printed in the end.
 
+pub mod ablate;
 pub mod annotate;
 pub mod assemble;
 pub mod bench;
 pub mod doctor;
 pub mod export;
 pub mod flamegraph;
+pub mod history;
 pub mod list;
 pub mod manual;
+pub mod merge;
 pub mod opcodes;
 pub mod perf_data;
 pub mod pgo;
 pub mod profile;
 pub mod run;
 pub mod samples;
+pub mod schema;
 pub mod shadow;
 pub mod simulated;
 pub mod size;
+pub mod splice;
 pub mod statetest;
 
 use crate::case::{self, Case, Shelf, Unreadable};
 use crate::cli::{CaseDir, SourceMaps};
 use crate::contracts::Contracts;
-use anyhow::Result;
-use std::path::PathBuf;
+use anyhow::{Context, Result};
+use evmscope_reports::Run;
+use evmscope_reports::render::json;
+use std::fs;
+use std::path::{Path, PathBuf};
 
 /// The folder of cases that was asked for.
 fn dir(from: &CaseDir) -> PathBuf {
@@ -44,6 +52,13 @@ fn listed(paths: &[PathBuf]) -> String {
     } else {
         lines + "\n"
     }
+}
+
+/// A run from a file of `bench --export-json`, `profile` or `merge`.
+fn read_run(path: &Path) -> Result<Run> {
+    let place = || format!("cannot read {}", path.display());
+    let text = fs::read_to_string(path).with_context(place)?;
+    json::read(&text).with_context(place)
 }
 
 /// One case, and what else in its folder could not be read.

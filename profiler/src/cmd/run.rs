@@ -8,11 +8,9 @@ use crate::eip3155::Lines;
 use crate::output::{self, Answer};
 use crate::telemetry::Sink;
 use crate::verify::count_opcodes;
-use alloy_primitives::Bytes;
+use alloy_primitives::{Bytes, Log};
 use anyhow::{Context, Result};
-use evmscope_interp::{
-    Host, Interpreter, Log, Mode, Outcome, Settings, Status, keccak256, telemetry,
-};
+use evmscope_interp::{Host, Interpreter, Mode, Outcome, Settings, Status, keccak256, telemetry};
 use evmscope_reports::format;
 use serde_json::json;
 use std::fmt::Write;
@@ -61,10 +59,10 @@ fn execute(args: &Run, case: &Case) -> Result<String> {
             trace(&mut interpreter, &mut scene, file).with_context(place)?
         }
     };
-    let logs = if outcome.status == Status::Success {
-        scene.world.logs()
+    let logs: Vec<Log> = if outcome.status == Status::Success {
+        scene.world.logs().map(Log::from).collect()
     } else {
-        &[]
+        Vec::new()
     };
     let mode = if args.trace.is_some() {
         Mode::Traditional
@@ -79,8 +77,8 @@ fn execute(args: &Run, case: &Case) -> Result<String> {
         sink.write()?;
     }
     match args.format {
-        Format::Text => Ok(text(case, mode, &outcome, logs)),
-        Format::Json => Ok(json(case, mode, &outcome, logs)?),
+        Format::Text => Ok(text(case, mode, &outcome, &logs)),
+        Format::Json => Ok(json(case, mode, &outcome, &logs)?),
     }
 }
 
@@ -124,13 +122,13 @@ fn text(case: &Case, mode: Mode, outcome: &Outcome, logs: &[Log]) -> String {
     let _ = writeln!(text, "output  {}", outcome.output);
     let _ = writeln!(text, "logs    {}", format::thousands(logs.len() as u64));
     for log in logs.iter().take(LISTED) {
-        let topics: Vec<_> = log.topics.iter().map(ToString::to_string).collect();
+        let topics: Vec<_> = log.topics().iter().map(ToString::to_string).collect();
         let _ = writeln!(
             text,
             "  {} [{}] {}",
             log.address,
             topics.join(" "),
-            log.data
+            log.data.data
         );
     }
     if logs.len() > LISTED {
@@ -143,7 +141,7 @@ fn text(case: &Case, mode: Mode, outcome: &Outcome, logs: &[Log]) -> String {
 fn json(case: &Case, mode: Mode, outcome: &Outcome, logs: &[Log]) -> Result<String> {
     let logs = logs
         .iter()
-        .map(|log| json!({"address": log.address, "topics": log.topics[..], "data": log.data}));
+        .map(|log| json!({"address": log.address, "topics": log.topics(), "data": log.data.data}));
     let value = json!({
         "case": case.name,
         "mode": mode.name(),

@@ -144,14 +144,12 @@ fn remove(folder: &Path) -> Result<()> {
 
 /// Cargo's messages as far as they matter here (The Cargo Book, "External tools").
 #[derive(Deserialize)]
-#[serde(tag = "reason", rename_all = "kebab-case")]
+#[serde(tag = "reason")]
 enum Message {
-    CompilerArtifact {
-        executable: Option<PathBuf>,
-    },
-    CompilerMessage {
-        message: Diagnostic,
-    },
+    #[serde(rename = "compiler-artifact")]
+    Artifact { executable: Option<PathBuf> },
+    #[serde(rename = "compiler-message")]
+    Diagnostic { message: Diagnostic },
     #[serde(other)]
     Other,
 }
@@ -186,10 +184,10 @@ fn cargo(compiler: &Compiler, target_dir: &Path, flags: &[String]) -> Result<(Pa
     let stdout = child.stdout.take().context("cargo has no output")?;
     for line in BufReader::new(stdout).lines() {
         match serde_json::from_str(&line?) {
-            Ok(Message::CompilerArtifact {
+            Ok(Message::Artifact {
                 executable: Some(path),
             }) => executable = Some(path),
-            Ok(Message::CompilerMessage { message }) => {
+            Ok(Message::Diagnostic { message }) => {
                 warnings.take(&message.message);
                 if message.level.starts_with("error") {
                     errors += &message.rendered.unwrap_or(message.message);

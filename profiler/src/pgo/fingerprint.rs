@@ -6,7 +6,7 @@
 use super::toolchain::Compiler;
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -33,16 +33,19 @@ impl Fingerprint {
         let list = binary.with_extension("d");
         let text =
             fs::read_to_string(&list).with_context(|| format!("cannot read {}", list.display()))?;
+        // Paths of a checkout are the same on every machine where they begin at its root.
+        let root = env::current_dir().context("the working folder is gone")?;
         let sources = sources(&text)
             .into_iter()
-            .map(|path| Ok((path.display().to_string(), digest(&path)?)))
+            .map(|path| {
+                let name = path.strip_prefix(&root).unwrap_or(&path);
+                Ok((name.display().to_string(), digest(&path)?))
+            })
             .collect::<Result<_>>()?;
         Ok(Fingerprint {
             rustc: compiler.version.clone(),
             flags: flags.to_vec(),
-            profile: env::vars()
-                .filter(|(name, _)| name.starts_with("CARGO_PROFILE_RELEASE_"))
-                .collect(),
+            profile: overridden_profile(),
             sources,
         })
     }
@@ -67,11 +70,8 @@ impl Fingerprint {
                 shown(flags)
             ));
         }
-        let profile: BTreeMap<_, _> = env::vars()
-            .filter(|(name, _)| name.starts_with("CARGO_PROFILE_RELEASE_"))
-            .collect();
-        let names: std::collections::BTreeSet<_> =
-            self.profile.keys().chain(profile.keys()).collect();
+        let profile = overridden_profile();
+        let names: BTreeSet<_> = self.profile.keys().chain(profile.keys()).collect();
         for name in names {
             let (before, now) = (self.profile.get(name), profile.get(name));
             if before != now {
@@ -92,6 +92,13 @@ impl Fingerprint {
         }));
         changes
     }
+}
+
+/// What the environment changes in cargo's release profile.
+fn overridden_profile() -> BTreeMap<String, String> {
+    let all = env::vars();
+    all.filter(|(name, _)| name.starts_with("CARGO_PROFILE_RELEASE_"))
+        .collect()
 }
 
 /// The prerequisites in a rule for make, as cargo writes it: `binary: file file`, white space in names escaped.

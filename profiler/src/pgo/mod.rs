@@ -3,6 +3,7 @@
 //! Owns where the parts lie and in which order they depend on each other; each step has a file. Timing two
 //! binaries against each other is `binaries`' business, what the figures mean `evmscope_reports::pgo`'s.
 
+pub mod bolt;
 pub mod build;
 pub mod fingerprint;
 pub mod profile;
@@ -63,6 +64,16 @@ impl Workshop {
     /// The optimised binary: the result.
     pub fn optimized(&self) -> PathBuf {
         self.root.join("evmscope")
+    }
+
+    /// The optimised binary as BOLT laid it out.
+    pub fn bolted(&self) -> PathBuf {
+        self.root.join("evmscope-bolt")
+    }
+
+    /// A file of BOLT's training.
+    fn bolt(&self, name: &str) -> PathBuf {
+        self.root.join("bolt").join(name)
     }
 
     /// Where training writes, a file a case and mode.

@@ -18,6 +18,9 @@ pub enum WrongBinary {
     /// Nothing in it was counted.
     #[error("{} is not instrumented, so it writes no profile: `evmscope pgo build`", .0.display())]
     Plain(PathBuf),
+    /// BOLT has left no mark.
+    #[error("{} was not laid out by BOLT, whatever it says", .0.display())]
+    NotBolted(PathBuf),
     /// No function in it is known to be hot.
     #[error(
         "{} has no hot functions: the compiler took no profile into account, whatever it was given", .0.display()
@@ -114,6 +117,18 @@ impl Sections {
         match self.sizes.hot {
             0 => Err(WrongBinary::NotOptimized(path.to_path_buf())),
             _ => Ok(()),
+        }
+    }
+
+    /// Refuses a binary that BOLT has not laid out.
+    ///
+    /// # Errors
+    /// [`WrongBinary`].
+    pub fn expect_bolted(&self, path: &Path) -> Result<(), WrongBinary> {
+        self.expect_uninstrumented(path)?;
+        match self.sizes.bolt {
+            false => Err(WrongBinary::NotBolted(path.to_path_buf())),
+            true => Ok(()),
         }
     }
 }

@@ -69,26 +69,38 @@ pub fn clear(workshop: &Workshop) -> Result<()> {
     fs::create_dir_all(&raw).with_context(|| format!("cannot make {}", raw.display()))
 }
 
-/// Runs one case in one mode with the instrumented binary; the profile goes to the run's file.
+/// Runs one case in one mode with the instrumented binary; the profile goes to `raw`.
 ///
 /// # Errors
 /// A child that fails, finds another result or writes no profile.
 pub fn run(binary: &Path, case_dir: &Path, v: &Verified, run: &Trained, raw: &Path) -> Result<()> {
+    let mut command = Command::new(binary);
+    command.env("LLVM_PROFILE_FILE", raw);
+    call(command, case_dir, v, run)?;
+    match fs::metadata(raw) {
+        Ok(file) if file.len() > 0 => Ok(()),
+        _ => bail!(
+            "training of {} wrote no profile to {}: is {} instrumented?",
+            run.case,
+            raw.display(),
+            binary.display()
+        ),
+    }
+}
+
+/// Runs one case in one mode with any build of this program, and holds its result against the right one.
+///
+/// # Errors
+/// A child that fails or finds another result.
+pub fn call(mut command: Command, case_dir: &Path, v: &Verified, run: &Trained) -> Result<()> {
     let what = || format!("training of {} in the mode {}", run.case, run.mode);
-    let output = Command::new(binary)
-        .args([
-            CHILD,
-            &run.case,
-            "--mode",
-            &run.mode,
-            "--calls",
-            &run.calls.to_string(),
-        ])
+    let calls = run.calls.to_string();
+    let output = command
+        .args([CHILD, &run.case, "--mode", &run.mode, "--calls", &calls])
         .arg("--case-dir")
         .arg(case_dir)
-        .env("LLVM_PROFILE_FILE", raw)
         .output()
-        .with_context(|| format!("cannot run {}", binary.display()))?;
+        .with_context(|| format!("cannot run {}", command.get_program().display()))?;
     if !output.status.success() {
         let said = String::from_utf8_lossy(&output.stderr);
         bail!("{} failed ({}): {}", what(), output.status, said.trim());
@@ -106,15 +118,7 @@ pub fn run(binary: &Path, case_dir: &Path, v: &Verified, run: &Trained, raw: &Pa
             what()
         );
     }
-    match fs::metadata(raw) {
-        Ok(file) if file.len() > 0 => Ok(()),
-        _ => bail!(
-            "{} wrote no profile to {}: is {} instrumented?",
-            what(),
-            raw.display(),
-            binary.display()
-        ),
-    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -61,7 +61,7 @@ pub enum Misfit {
     Unusable(String),
     /// Too many functions are not as they were when they were counted.
     #[error(
-        "the profile does not fit: {missing} functions are missing in it and {mismatched} differ, {} of its \
+        "the profile does not fit: functions missing in it: {missing}, differing: {mismatched}; that is {} of its \
          {functions}, and {} are allowed (--limit); the first: {first}; train again", percent(*share), percent(*limit)
     )]
     TooMany {

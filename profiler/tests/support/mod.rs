@@ -43,7 +43,12 @@ pub fn command(arguments: &[&str]) -> Command {
 
 /// Runs it with pipes.
 pub fn evmscope(arguments: &[&str]) -> Ran {
-    let output = command(arguments).output().unwrap();
+    ran(&mut command(arguments))
+}
+
+/// Runs a command with pipes.
+pub fn ran(command: &mut Command) -> Ran {
+    let output = command.output().unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
     Ran {
         code: output.status.code().expect("no signal ends it"),

@@ -4,6 +4,7 @@
 //! reader's scheme in their place. Outside a page they make a light picture.
 
 use crate::format;
+use crate::history::{CaseHistory, Point};
 use crate::run::Measurement;
 use plotters::coord::Shift;
 use plotters::prelude::*;
@@ -17,6 +18,7 @@ const ROW: u32 = 64;
 const AXIS: u32 = 34;
 const LABELS: u32 = 110;
 const TIMELINE: u32 = 190;
+const HISTORY: u32 = 260;
 
 /// Text and axes.
 const INK: RGBColor = RGBColor(0x5b, 0x64, 0x70);
@@ -51,7 +53,7 @@ pub(super) fn samples(measurements: &[&Measurement]) -> Option<String> {
         timeline(&lower, &shown, low, high).ok()?;
         canvas.present().ok()?;
     }
-    Some(scalable(&svg))
+    Some(scalable(&svg, "Samples of each mode"))
 }
 
 /// The least and the greatest sample with a margin; none where there are no finite ones.
@@ -153,6 +155,103 @@ fn timeline(area: &Canvas<'_>, shown: &[&Measurement], low: f64, high: f64) -> R
     Ok(())
 }
 
+/// CPU time of a case in every mode, record by record. A line joins what continues an earlier record.
+pub(super) fn history(case: &CaseHistory<'_>) -> Option<String> {
+    let times = || case.points.iter().flat_map(|point| &point.times);
+    let low = times().map(|m| m.median - m.mad).reduce(f64::min)?;
+    let high = times().map(|m| m.median + m.mad).reduce(f64::max)?;
+    let unit = &times().next()?.unit;
+    let mut svg = String::new();
+    {
+        let size = (SIZE.0, HISTORY);
+        let canvas = SVGBackend::with_string(&mut svg, size).into_drawing_area();
+        lines(
+            &canvas,
+            case,
+            unit,
+            (low.min(high * 0.9) * 0.95, high * 1.05),
+        )
+        .ok()?;
+        canvas.present().ok()?;
+    }
+    Some(scalable(&svg, "CPU time of each record"))
+}
+
+fn lines(
+    area: &Canvas<'_>,
+    case: &CaseHistory<'_>,
+    unit: &str,
+    (low, high): (f64, f64),
+) -> Result<(), Failure> {
+    let last = case.points.len() as f64 - 0.5;
+    let mut chart = ChartBuilder::on(area)
+        .set_label_area_size(LabelAreaPosition::Left, LABELS)
+        .set_label_area_size(LabelAreaPosition::Bottom, AXIS)
+        .margin_right(LABELS)
+        .margin_top(12)
+        .build_cartesian_2d(-0.5..last, low..high)?;
+    chart
+        .configure_mesh()
+        .disable_x_mesh()
+        .disable_x_axis()
+        .light_line_style(TRANSPARENT)
+        .bold_line_style(GRID)
+        .axis_style(GRID)
+        .y_labels(6)
+        .y_label_formatter(&|value| format::quantity(*value, unit))
+        .label_style(text(13))
+        .draw()?;
+    let mut modes: Vec<&str> = Vec::new();
+    for (i, point) in case.points.iter().enumerate() {
+        for time in &point.times {
+            let known = modes.iter().position(|mode| *mode == time.mode);
+            let row = known.unwrap_or_else(|| {
+                modes.push(&time.mode);
+                modes.len() - 1
+            });
+            let colour = MODES[row % MODES.len()];
+            let (x, y) = (i as f64, time.median);
+            let of_mode = |point: &Point<'_>| {
+                let found = point.times.iter().find(|other| other.mode == time.mode);
+                found.map(|other| other.median)
+            };
+            let before = case.points[..i].iter().enumerate().rev();
+            let before = before
+                .filter(|(_, earlier)| point.continues(earlier))
+                .find_map(|(at, earlier)| Some((at as f64, of_mode(earlier)?)));
+            if let Some(before) = before {
+                let line = PathElement::new([before, (x, y)], colour.mix(0.5).stroke_width(1));
+                chart.draw_series([line])?;
+            }
+            let spread = [(x, y - time.mad), (x, y + time.mad)];
+            chart.draw_series([PathElement::new(spread, colour.stroke_width(1))])?;
+            chart.draw_series([Circle::new((x, y), 4, colour.filled())])?;
+        }
+    }
+    for (row, mode) in modes.iter().enumerate() {
+        let place = ((SIZE.0 - LABELS + 14) as i32, 20 + 20 * row as i32);
+        area.draw(&Circle::new(place, 4, MODES[row % MODES.len()].filled()))?;
+        let label = text(14).pos(Pos::new(HPos::Left, VPos::Center));
+        area.draw(&Text::new(
+            (*mode).to_owned(),
+            (place.0 + 10, place.1),
+            label,
+        ))?;
+    }
+    for (i, point) in case.points.iter().enumerate() {
+        let (x, y) = chart.backend_coord(&(i as f64, low));
+        let day = point
+            .created
+            .split('T')
+            .next()
+            .unwrap_or_default()
+            .to_owned();
+        let label = text(12).pos(Pos::new(HPos::Center, VPos::Top));
+        area.draw(&Text::new(day, (x, y + 8), label))?;
+    }
+    Ok(())
+}
+
 fn text<'a>(size: u32) -> TextStyle<'a> {
     ("sans-serif", size).into_text_style(&SIZE).color(&INK)
 }
@@ -179,13 +278,11 @@ fn quartiles(samples: &[f64]) -> [f64; 3] {
 }
 
 /// As wide as its place: the size in pixels becomes the shape only.
-fn scalable(svg: &str) -> String {
+fn scalable(svg: &str, label: &str) -> String {
     let (head, rest) = svg.split_once('>').unwrap_or((svg, ""));
     let kept = head.split_once(" viewBox=").map_or(head, |(_, kept)| kept);
     let kept = kept.split(" xmlns=").next().unwrap_or(kept);
-    format!(
-        "<svg class=\"chart\" role=\"img\" aria-label=\"Samples of each mode\" viewBox={kept}>{rest}"
-    )
+    format!("<svg class=\"chart\" role=\"img\" aria-label=\"{label}\" viewBox={kept}>{rest}")
 }
 
 #[cfg(test)]

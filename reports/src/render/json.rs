@@ -90,6 +90,19 @@ pub fn write(run: &Run) -> Result<String, serde_json::Error> {
     Ok(serde_json::to_string_pretty(run)? + "\n")
 }
 
+/// The JSON schema of a run (draft 2020-12), as `reports/schema/` publishes it.
+///
+/// # Errors
+/// As [`write`].
+pub fn schema() -> Result<String, serde_json::Error> {
+    let mut schema = schemars::schema_for!(Run);
+    let properties = schema.get_mut("properties");
+    if let Some(field) = properties.and_then(|all| all.pointer_mut("/schema")) {
+        field["const"] = SCHEMA.into();
+    }
+    Ok(serde_json::to_string_pretty(&schema)? + "\n")
+}
+
 fn consistent(measurement: &Measurement) -> Result<(), String> {
     let Measurement {
         counter,

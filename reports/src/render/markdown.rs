@@ -4,6 +4,7 @@ use super::bench;
 use super::memory;
 use super::pgo;
 use super::report::{CaseReport, Notes, Report};
+use super::summary;
 use super::table::{Cell, Table};
 use crate::pgo::PgoReport;
 use crate::run::Run;
@@ -32,6 +33,11 @@ pub fn bench(run: &Run) -> String {
             .chain(memory)
             .chain(notes(&Notes::new(run, &[]))),
     )
+}
+
+/// The table of a record that documents quote: times, and each pair of modes with its interval.
+pub fn summary(run: &Run) -> String {
+    table(&summary::table(run))
 }
 
 /// The proof of a profile-guided build: the verdicts first.

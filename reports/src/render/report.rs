@@ -151,7 +151,7 @@ impl Notes {
         Self {
             legend: legend(run, cases),
             unavailable: unavailable(&run.unavailable),
-            rig: rig(&run.created, &run.rig),
+            rig: rigs(run),
         }
     }
 }
@@ -248,6 +248,18 @@ pub(super) fn unavailable(all: &[Unavailable]) -> Vec<(String, String)> {
         .into_iter()
         .map(|(reason, titles)| (reason, titles.join(", ")))
         .collect()
+}
+
+/// One rig, or that of each part of a merged run, headed by its cases.
+fn rigs(run: &Run) -> Vec<(&'static str, String)> {
+    if run.parts.is_empty() {
+        return rig(&run.created, &run.rig);
+    }
+    let parts = run.parts.iter().flat_map(|part| {
+        let cases = ("cases", part.cases.join(", "));
+        std::iter::once(cases).chain(rig(&part.created, &part.rig))
+    });
+    parts.collect()
 }
 
 pub(super) fn rig(created: &str, rig: &Rig) -> Vec<(&'static str, String)> {

@@ -78,6 +78,17 @@ pub fn bench(run: &Run, style: Style) -> String {
     )
 }
 
+/// Tables below each other, and lines of words after them.
+pub(super) fn tables(
+    tables: impl Iterator<Item = Table>,
+    lines: Vec<String>,
+    style: Style,
+) -> String {
+    let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+    let notes = words(&lines, Tone::Faint, style);
+    blocks(tables.map(|it| table(&it, style)).chain([notes]))
+}
+
 /// The proof of a profile-guided build: the verdicts first.
 pub fn pgo(report: &PgoReport, style: Style) -> String {
     let document = pgo::Document::new(report);

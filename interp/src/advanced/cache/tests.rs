@@ -58,8 +58,8 @@ fn hostile(len: usize) -> impl Iterator<Item = (String, Vec<u8>)> {
 /// Translates all entry points of code, or refuses them. The program, and how many opcodes were looked at.
 fn translate(code: &[u8], budget: f64) -> (Program, usize) {
     let code = Arc::new(Code::new(code));
-    let mut program = Program::new(&code, 24, budget);
-    let mut translator = Translator::new(Fork::Osaka, 6);
+    let mut program = Program::new(&code, 24, budget, Techniques::ALL);
+    let mut translator = Translator::new(Fork::Osaka, 6, Techniques::ALL);
     STEPS.set(0);
     for pc in entry_points(&code) {
         if !translator.translate(&mut program, pc) {

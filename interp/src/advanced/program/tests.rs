@@ -30,7 +30,7 @@ fn encoded(pc: usize, cells: usize, to: &[u16]) -> Encoder {
 }
 
 fn program(code: &[u8], budget: f64) -> Program {
-    Program::new(&Arc::new(Code::new(code)), 24, budget)
+    Program::new(&Arc::new(Code::new(code)), 24, budget, Techniques::ALL)
 }
 
 /// Adds traces or refuses them as a translator does, all over the code.

@@ -43,6 +43,8 @@ fn trace(u: &mut Unstructured) -> Result<Trace> {
             effect: branches || u.ratio(1, 8)?,
             bits: 256,
             offset: 0,
+            narrow: false,
+            ahead: 0,
             gas: 0,
             pc: 0,
         });

@@ -1,12 +1,12 @@
 //! Whole transactions on the crate `revm`: validation, execution, settlement, one after the other on one
 //! state.
 
-use super::{Database, database, has, log, number, seen, spec, word};
+use super::{Database, database, has, number, seen, spec, word};
 use crate::common::SeenAccount;
 use alloy_primitives::{Address, Bytes, TxKind};
 use evmscope_interp::world::World;
 use evmscope_interp::world::transaction::{Authorization, Fees, Kind, Transaction};
-use evmscope_interp::{Environment, Fork, Log, Opcode};
+use evmscope_interp::{Environment, Fork, Opcode};
 use revm::context::either::Either;
 use revm::context::result::{
     EVMError, ExecutionResult, HaltReason, InvalidTransaction, Output, ResultAndState,
@@ -36,7 +36,7 @@ pub struct Settled {
     /// Empty where a creation succeeded.
     pub output: Bytes,
     pub created: Option<Address>,
-    pub logs: Vec<Log>,
+    pub logs: Vec<alloy_primitives::Log>,
 }
 
 /// How its message ended.
@@ -248,7 +248,7 @@ fn settled(result: ExecutionResult<HaltReason>) -> Settled {
         gas_used,
         output,
         created,
-        logs: logs.into_iter().map(log).collect(),
+        logs,
     }
 }
 

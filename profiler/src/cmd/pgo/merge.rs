@@ -32,7 +32,11 @@ pub fn run(args: &PgoMerge) -> Result<String> {
     let to = workshop.profile();
     let functions = profdata.merge(&plan.inputs, roll.as_ref(), &to)?;
     let merged = Merged {
-        made_from: plan.made_from,
+        // Held against the binary, a profile is of the sources that the binary is of.
+        made_from: match roll {
+            Some(_) => fingerprint(&binary)?,
+            None => plan.made_from,
+        },
         runs: plan.runs,
         coverage: profile::coverage(&functions),
         hottest: profile::hottest(&functions, HOTTEST),
@@ -41,7 +45,7 @@ pub fn run(args: &PgoMerge) -> Result<String> {
 
     let mut text = coverage(&merged.coverage);
     // Writing to a string does not fail.
-    if roll.is_none() {
+    if !binary.is_file() {
         let _ = writeln!(
             text,
             "note: without an instrumented binary (`evmscope pgo build`) no profile was held against the program"
@@ -78,7 +82,7 @@ impl Plan {
         });
         Ok(Plan {
             inputs: inputs.collect(),
-            made_from: fingerprint(&workshop.instrumented())?,
+            made_from: None,
             runs: training.runs,
         })
     }

@@ -2,17 +2,29 @@
 
 use super::expect_current;
 use crate::cli::PgoOptimize;
+use crate::cmd::{dir, one_case};
+use crate::engine::Which;
+use crate::output;
+use crate::pgo::bolt::Bolt;
 use crate::pgo::build::{self, Kind};
 use crate::pgo::profile::Profdata;
 use crate::pgo::sections::Sections;
 use crate::pgo::toolchain::Compiler;
+use crate::pgo::train;
 use crate::pgo::warnings::Fit;
 use crate::pgo::{Merged, Optimized, Workshop, note, noted};
-use anyhow::{Context, Result};
+use crate::verify;
+use anyhow::{Context, Result, bail};
+use evmscope_interp::Settings;
+use evmscope_reports::pgo::Trained;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::{fs, io};
 
 pub fn run(args: &PgoOptimize) -> Result<String> {
     let compiler = Compiler::find()?;
     let profdata = Profdata::find(&compiler)?;
+    let bolt = args.bolt.then(|| Bolt::find(&compiler)).transpose()?;
     let workshop = Workshop::open(args.at.dir.as_deref())?;
     let profile = args.profile.clone().unwrap_or_else(|| workshop.profile());
     let functions = profdata.read(&profile)?.len();
@@ -26,7 +38,7 @@ pub fn run(args: &PgoOptimize) -> Result<String> {
 
     let kind = Kind::Optimized {
         profile: &profile,
-        relocations: false,
+        relocations: args.bolt,
     };
     let built = build::build(&workshop, &compiler, kind)?;
     let fit = Fit::new(&built.warnings, functions);
@@ -35,6 +47,9 @@ pub fn run(args: &PgoOptimize) -> Result<String> {
     sections.expect_optimized(&built.executable)?;
     let binary = workshop.optimized();
     build::adopt(&built, &binary)?;
+    let runs = merged
+        .as_ref()
+        .map_or_else(Vec::new, |merged| merged.runs.clone());
     note(
         &binary,
         &Optimized {
@@ -45,7 +60,7 @@ pub fn run(args: &PgoOptimize) -> Result<String> {
             profile: merged,
         },
     )?;
-    Ok(format!(
+    let mut text = format!(
         "{functions} functions in the profile; {} missing, {} mismatched\n\
          hot code: {} bytes, cold: {} bytes, all: {} bytes\n\
          optimised: {}\n",
@@ -55,5 +70,50 @@ pub fn run(args: &PgoOptimize) -> Result<String> {
         sections.sizes.cold,
         sections.sizes.code,
         binary.display()
-    ))
+    );
+    forget(&workshop.bolted())?;
+    if let Some(bolt) = bolt {
+        let bolted = lay_out(&bolt, args, &workshop, &runs)?;
+        text += &format!("laid out by BOLT: {}\n", bolted.display());
+    }
+    Ok(text)
+}
+
+/// What BOLT made of an earlier build.
+fn forget(binary: &Path) -> Result<()> {
+    match fs::remove_file(binary) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("cannot remove {}", binary.display()))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Runs what the profile was trained on with a copy that counts for BOLT.
+fn lay_out(
+    bolt: &Bolt,
+    args: &PgoOptimize,
+    workshop: &Workshop,
+    runs: &[Trained],
+) -> Result<PathBuf> {
+    if runs.is_empty() {
+        bail!(
+            "it is not known what the profile was trained on, so BOLT cannot be: `evmscope pgo train` and merge"
+        );
+    }
+    let counting = bolt.instrument(workshop)?;
+    let bar = output::progress(runs.len() as u64, "training for BOLT");
+    for run in runs {
+        let (case, _) = one_case(&args.from, &run.case)?;
+        let which: Which = run.mode.parse().map_err(anyhow::Error::msg)?;
+        let verified = verify::verify(&case, &[which], Settings::default())?;
+        for v in &verified {
+            train::call(Command::new(&counting), &dir(&args.from), v, run)?;
+        }
+        bar.inc(1);
+    }
+    bar.finish_and_clear();
+    let bolted = bolt.lay_out(workshop)?;
+    Sections::of(&bolted)?.expect_bolted(&bolted)?;
+    Ok(bolted)
 }

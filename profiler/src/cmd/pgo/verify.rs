@@ -70,7 +70,7 @@ pub fn run(args: &PgoVerify, style: Style) -> Result<Answer> {
         .values()
         .any(|outcome| *outcome == Outcome::Hurts);
     Ok(if hurts {
-        Answer::failure(text)
+        Answer::apart(text)
     } else {
         Answer::success(text)
     })
@@ -88,7 +88,13 @@ fn optimized(args: &PgoVerify, workshop: &Workshop, compiler: &Compiler) -> Resu
     {
         expect_current(&binary, &facts.made_from, compiler)?;
     }
-    Ok(vec![binary])
+    let bolted = workshop.bolted();
+    let mut binaries = vec![binary];
+    if args.head.is_none() && bolted.is_file() {
+        Sections::of(&bolted)?.expect_bolted(&bolted)?;
+        binaries.push(bolted);
+    }
+    Ok(binaries)
 }
 
 /// What it is compared with: built by the same command without a profile, where none is named.

@@ -1,0 +1,55 @@
+//! `evmscope ablate`: what each technique of the advanced mode brings on a case, in simulated instructions.
+
+use super::{dir, one_case};
+use crate::ablation::{self, Ablation};
+use crate::cli::{Ablate, Format};
+use crate::output::{self, Answer};
+use anyhow::Result;
+use evmscope_interp::Technique;
+use evmscope_reports::format;
+use std::fmt::Write;
+
+pub fn run(args: &Ablate) -> Result<Answer> {
+    let (case, unreadable) = one_case(&args.from, &args.case)?;
+    let bar = output::progress(Technique::ALL.len() as u64 + 1, "simulating");
+    let ablation = ablation::ablate(&case, &dir(&args.from), args.tuning.settings(), |what| {
+        bar.set_message(what.to_owned());
+        bar.inc(1);
+    })?;
+    bar.finish_and_clear();
+    let text = match args.format {
+        Format::Text => text(&ablation),
+        Format::Json => serde_json::to_string_pretty(&ablation)? + "\n",
+    };
+    Ok(Answer::of_readable(text, unreadable))
+}
+
+fn text(ablation: &Ablation) -> String {
+    let Ablation {
+        case,
+        keccak_memo,
+        instructions,
+        without,
+        ..
+    } = ablation;
+    let mut text = format!(
+        "{case}, advanced: {} simulated instructions a warm call; keccak memo: {keccak_memo}\n\n{:<12}{:>14}{:>10}\n",
+        format::thousands(*instructions),
+        "without",
+        "instructions",
+        "change",
+    );
+    for row in without {
+        let change = row.instructions as f64 / *instructions as f64 - 1.0;
+        // Writing to a string does not fail.
+        let _ = writeln!(
+            text,
+            "{:<12}{:>14}{:>+8.1} %  {}",
+            row.technique,
+            format::thousands(row.instructions),
+            change * 100.0,
+            row.what,
+        );
+    }
+    text
+}

@@ -1,0 +1,25 @@
+//! `evmscope merge`: the runs of several shards or machines as one.
+
+use super::{listed, read_run};
+use crate::cli::Merge;
+use crate::output::Files;
+use anyhow::Result;
+use evmscope_reports::merge::merge;
+use evmscope_reports::render::terminal::Style;
+use evmscope_reports::render::{json, markdown, terminal};
+
+pub fn run(args: &Merge, style: Style) -> Result<String> {
+    let named = args
+        .runs
+        .iter()
+        .map(|path| Ok((path.display().to_string(), read_run(path)?)));
+    let run = merge(named.collect::<Result<_>>()?)?;
+    let mut paths = Vec::new();
+    if let Some(path) = &args.export_json {
+        paths.push(Files::beside(path)?.write(path, &json::write(&run)?)?);
+    }
+    if let Some(path) = &args.export_markdown {
+        paths.push(Files::beside(path)?.write(path, markdown::bench(&run))?);
+    }
+    Ok(terminal::bench(&run, style) + &listed(&paths))
+}

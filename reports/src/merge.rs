@@ -1,0 +1,226 @@
+//! Runs of several shards or machines joined into one. Each case keeps the rig it was measured on, and none
+//! is taken from two runs: which of the two figures should count, nobody could tell.
+
+use crate::run::{Part, Rig, Run};
+
+/// Why runs cannot be joined.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum MergeError {
+    /// Nothing to join.
+    #[error("no run to join")]
+    Nothing,
+    /// Two runs have the same case.
+    #[error("case {case} is in {first} and in {second}: leave it out of one, or run other shards")]
+    Twice {
+        /// The case.
+        case: String,
+        /// The run that came first.
+        first: String,
+        /// The run that brings it again.
+        second: String,
+    },
+    /// The interpreter was set differently.
+    #[error(
+        "{first} and {second} were made with other settings (memo, budget, cold): their figures do not belong into one table"
+    )]
+    Settings {
+        /// The run that came first.
+        first: String,
+        /// The one that differs.
+        second: String,
+    },
+}
+
+/// Joins runs, each with the name it is known by.
+///
+/// # Errors
+/// No run, a case in two of them, or other settings of the interpreter.
+pub fn merge(runs: Vec<(String, Run)>) -> Result<Run, MergeError> {
+    let mut taken: Vec<(String, String)> = Vec::new();
+    for (name, run) in &runs {
+        for case in run.cases() {
+            if let Some((_, first)) = taken.iter().find(|(known, _)| known == case) {
+                return Err(MergeError::Twice {
+                    case: case.to_owned(),
+                    first: first.clone(),
+                    second: name.clone(),
+                });
+            }
+            taken.push((case.to_owned(), name.clone()));
+        }
+    }
+    let mut rest = runs.into_iter();
+    let (first, mut all) = rest.next().ok_or(MergeError::Nothing)?;
+    all.parts = parts(&all);
+    for (name, run) in rest {
+        if run.settings != all.settings {
+            return Err(MergeError::Settings {
+                first,
+                second: name,
+            });
+        }
+        all.parts.extend(parts(&run));
+        add(&mut all, run);
+    }
+    all.rig = together(&all.parts);
+    Ok(all)
+}
+
+/// Appends every list of a run.
+fn add(all: &mut Run, run: Run) {
+    // Taken apart, so that a new list cannot be forgotten here.
+    let Run {
+        schema: _,
+        created,
+        rig: _,
+        parts: _,
+        settings: _,
+        results,
+        measurements,
+        ratios,
+        unavailable,
+        profiles,
+        opcode_costs,
+        memory,
+        decoding,
+    } = run;
+    if created < all.created {
+        all.created = created;
+    }
+    all.results.extend(results);
+    all.measurements.extend(measurements);
+    all.ratios.extend(ratios);
+    all.profiles.extend(profiles);
+    all.opcode_costs.extend(opcode_costs);
+    all.memory.extend(memory);
+    all.decoding.extend(decoding);
+    for missing in unavailable {
+        if !all.unavailable.contains(&missing) {
+            all.unavailable.push(missing);
+        }
+    }
+}
+
+fn parts(run: &Run) -> Vec<Part> {
+    if !run.parts.is_empty() {
+        return run.parts.clone();
+    }
+    vec![Part {
+        created: run.created.clone(),
+        rig: run.rig.clone(),
+        cases: run.cases().into_iter().map(str::to_owned).collect(),
+    }]
+}
+
+/// One rig for all: what they have in common, and everything else side by side, so that it equals no rig of
+/// a single machine unless all are that one.
+fn together(parts: &[Part]) -> Rig {
+    let rigs = || parts.iter().map(|part| &part.rig);
+    let joined = |figure: fn(&Rig) -> &str| {
+        let mut seen: Vec<&str> = Vec::new();
+        for text in rigs().map(figure) {
+            if !seen.contains(&text) {
+                seen.push(text);
+            }
+        }
+        seen.join("; ")
+    };
+    let optional = |figure: fn(&Rig) -> Option<&str>| {
+        let mut seen: Vec<&str> = Vec::new();
+        for text in rigs().map(|rig| figure(rig).unwrap_or("not stated")) {
+            if !seen.contains(&text) {
+                seen.push(text);
+            }
+        }
+        (seen != ["not stated"]).then(|| seen.join("; "))
+    };
+    Rig {
+        cpu: joined(|rig| &rig.cpu),
+        cpus: rigs().map(|rig| rig.cpus).min().unwrap_or_default(),
+        cores: optional(|rig| rig.cores.as_deref()),
+        arch: joined(|rig| &rig.arch),
+        kernel: joined(|rig| &rig.kernel),
+        governor: optional(|rig| rig.governor.as_deref()),
+        virtualized: rigs().any(|rig| rig.virtualized),
+        memory: rigs().map(|rig| rig.memory).min().unwrap_or_default(),
+        rustc: joined(|rig| &rig.rustc),
+        build: joined(|rig| &rig.build),
+        version: joined(|rig| &rig.version),
+        commit: optional(|rig| rig.commit.as_deref()),
+        binary: joined(|rig| &rig.binary),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::counter::Counter;
+    use crate::run::{Measurement, Settings};
+
+    fn run(cpu: &str, created: &str, cases: &[&str]) -> Run {
+        let measured = cases.iter().map(|case| {
+            Measurement::new(*case, "advanced", Counter::CpuTime, vec![1.0, 2.0]).unwrap()
+        });
+        Run {
+            created: created.to_owned(),
+            rig: Rig {
+                cpu: cpu.to_owned(),
+                cpus: 4,
+                ..Rig::default()
+            },
+            measurements: measured.collect(),
+            ..Run::default()
+        }
+    }
+
+    fn named(runs: Vec<Run>) -> Vec<(String, Run)> {
+        let names = ["one.json", "two.json", "three.json"].map(str::to_owned);
+        names.into_iter().zip(runs).collect()
+    }
+
+    #[test]
+    fn every_case_keeps_its_rig() {
+        let shards = named(vec![
+            run("A", "2026-11-22T10:00:00Z", &["snailtracer", "empty"]),
+            run("B", "2026-11-22T09:00:00Z", &["storage"]),
+        ]);
+        let merged = merge(shards).unwrap();
+        assert_eq!(merged.cases(), ["snailtracer", "empty", "storage"]);
+        assert_eq!(merged.created, "2026-11-22T09:00:00Z");
+        assert_eq!(merged.rig.cpu, "A; B");
+        assert_eq!(merged.rig_of("empty").cpu, "A");
+        assert_eq!(merged.rig_of("storage").cpu, "B");
+        // A merged run is a run: it can be merged on.
+        let more = named(vec![merged, run("A", "2026-11-22T11:00:00Z", &["memory"])]);
+        let merged = merge(more).unwrap();
+        assert_eq!(merged.parts.len(), 3);
+        assert_eq!(merged.rig.cpu, "A; B");
+        assert_eq!(merged.rig_of("storage").cpu, "B");
+    }
+
+    #[test]
+    fn shards_of_one_machine_keep_its_rig_as_it_is() {
+        let one = run("A", "", &["empty"]);
+        let rig = one.rig.clone();
+        let merged = merge(named(vec![one, run("A", "", &["storage"])])).unwrap();
+        assert_eq!(merged.rig, rig);
+    }
+
+    #[test]
+    fn what_does_not_belong_together_is_refused() {
+        let twice = named(vec![run("A", "", &["empty"]), run("A", "", &["empty"])]);
+        assert_eq!(
+            merge(twice).unwrap_err().to_string(),
+            "case empty is in one.json and in two.json: leave it out of one, or run other shards"
+        );
+        let mut cold = run("A", "", &["storage"]);
+        cold.settings = Some(Settings {
+            keccak_memo: "off".to_owned(),
+            budget: 4.0,
+            cold: true,
+        });
+        let mixed = named(vec![run("A", "", &["empty"]), cold]);
+        assert!(matches!(merge(mixed), Err(MergeError::Settings { .. })));
+        assert_eq!(merge(Vec::new()), Err(MergeError::Nothing));
+    }
+}
