@@ -154,6 +154,8 @@ pub enum Verb {
     Annotate(Annotate),
     /// Rank the opcodes, pairs, triples and blocks that a case executes.
     Opcodes(Opcodes),
+    /// How large the code of a build is, by section and by handler; two builds side by side.
+    Size(Size),
     /// Leave out each technique of the advanced mode in turn, and count the instructions of a call.
     Ablate(Ablate),
     /// Fill the tables of Markdown files in from the records they name.
@@ -582,6 +584,13 @@ pub struct Opcodes {
     /// How to print.
     #[arg(long, default_value = "text")]
     pub format: Format,
+}
+
+#[derive(Args)]
+pub struct Size {
+    /// Builds of evmscope, not stripped [default: this one].
+    #[arg(value_name = "BINARY")]
+    pub binaries: Vec<PathBuf>,
 }
 
 #[derive(Args)]

@@ -69,13 +69,20 @@ mod tests {
                 )
             })
             .collect();
-        insta::assert_snapshot!(listed.join("\n"), @r"");
+        insta::assert_snapshot!(listed.join("\n"), @r"
+    1000 3 add rax, rcx None
+    1003 2 je short 0x1007 Some(1007)
+    1005 3 mov eax, [rdi+8] None
+    1008 5 call 0xffd Some(ffd)
+    100d 2 jmp qword ptr [rax] None
+    100f 1 ret None
+    ");
     }
 
     #[test]
     fn bytes_that_are_no_code_do_not_end_it() {
         let listed = instructions(&[0x06, 0x90], 0);
-        assert_eq!(listed.len(), 2);
         assert_eq!(listed[0].text, "(bad)");
+        assert_eq!(listed.iter().map(|it| it.length).sum::<usize>(), 2);
     }
 }

@@ -8,6 +8,7 @@ mod census;
 mod cli;
 mod clock;
 mod cmd;
+mod code_size;
 mod confinement;
 mod contracts;
 mod counters;
@@ -75,6 +76,7 @@ fn dispatch(cli: &Cli) -> Result<Answer> {
         Verb::Flamegraph(args) => return cmd::flamegraph::run(args),
         Verb::Annotate(args) => return cmd::annotate::run(args),
         Verb::Opcodes(args) => return cmd::opcodes::run(args),
+        Verb::Size(args) => return cmd::size::run(args),
         Verb::Ablate(args) => return cmd::ablate::run(args),
         Verb::Splice(args) => return cmd::splice::run(args),
         Verb::Export(args) => return cmd::export::run(args),

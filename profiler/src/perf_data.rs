@@ -183,7 +183,7 @@ impl Collected {
         let mut stacks = BTreeMap::<String, u64>::new();
         let (mut taken, mut nameless) = (0, 0);
         for (pid, samples) in &self.samples {
-            let symbols = Symbols::of_mappings(self.mappings_of(*pid));
+            let symbols = Symbols::of_mappings(self.mappings_of(*pid).cloned());
             for sample in samples {
                 taken += 1;
                 nameless += u64::from(!symbols.names(sample.ip));
@@ -222,16 +222,19 @@ impl Collected {
         }
     }
 
-    /// Of a process and those it was forked from.
-    fn mappings_of(&self, pid: i32) -> Vec<Mapping> {
+    /// Of a process and those it was forked from, whose come first.
+    fn mappings_of(&self, pid: i32) -> impl Iterator<Item = &Mapping> {
         let mut line = vec![pid];
         while let Some(parent) = line.last().and_then(|pid| self.parents.get(pid))
             && !line.contains(parent)
         {
             line.push(*parent);
         }
-        let of = line.iter().rev().filter_map(|pid| self.mappings.get(pid));
-        of.flatten().cloned().collect()
+        let of = line
+            .into_iter()
+            .rev()
+            .filter_map(|pid| self.mappings.get(&pid));
+        of.flatten()
     }
 
     /// A clause for each thing that is wrong, with the files that a sample fell in.
@@ -266,9 +269,8 @@ impl Collected {
     fn sampled(&self) -> BTreeSet<&str> {
         let mut paths = BTreeSet::new();
         for (pid, samples) in &self.samples {
-            let mappings = self.mappings.get(pid).map_or(&[][..], Vec::as_slice);
-            let files = mappings
-                .iter()
+            let files = self
+                .mappings_of(*pid)
                 .filter(|it| it.path.starts_with('/') && !it.path.starts_with("//"));
             let hit =
                 files.filter(|it| samples.iter().any(|sample| it.memory.contains(&sample.ip)));
@@ -340,4 +342,66 @@ fn recorded_build_ids(file: &PerfFile) -> BTreeMap<String, Vec<u8>> {
     known
         .map(|it| (String::from_utf8_lossy(&it.path).into_owned(), it.build_id))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `perf record -e cpu-clock:u` of a copy of evmscope that no machine has.
+    fn fixture() -> PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/perf.data")
+    }
+
+    #[test]
+    fn a_recording_without_its_binary_still_has_its_samples_and_says_what_is_missing() {
+        let Recording { profile, missing } = read(&fixture()).unwrap();
+        assert_eq!(profile.sampler, "perf record cpu-clock:u");
+        assert_eq!(
+            (profile.mode.as_str(), profile.unit.as_str()),
+            ("evmscope-example", "ns")
+        );
+        assert!(profile.samples > 5, "{profile:?}");
+        let weights: u64 = profile.stacks.iter().map(|(_, weight)| weight).sum();
+        // 499 samples a second of CPU time.
+        assert_eq!(weights / profile.samples, 1_000_000_000 / 499);
+        let stacks: Vec<_> = profile
+            .stacks
+            .iter()
+            .map(|(stack, _)| stack.as_str())
+            .collect();
+        assert!(stacks.contains(&"[evmscope-example]"), "{stacks:?}");
+        assert!(
+            missing[0].starts_with("not here to be read: evmscope-example"),
+            "{missing:?}"
+        );
+        assert!(
+            missing
+                .iter()
+                .any(|it| it.starts_with("no callers were recorded")),
+            "{missing:?}"
+        );
+    }
+
+    #[test]
+    fn a_file_that_is_cut_off_or_something_else_is_refused() {
+        let whole = fs::read(fixture()).unwrap();
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let refused = |bytes: &[u8]| {
+            fs::write(file.path(), bytes).unwrap();
+            read(file.path()).unwrap_err().to_string()
+        };
+        assert!(refused(&whole[..3_000]).contains("no whole file of `perf record`"));
+        assert!(refused(b"PERFILE2").contains("no whole file of `perf record`"));
+        assert!(refused(b"# README").contains("give its perf.data"));
+        assert!(refused(b"").contains("give its perf.data"));
+    }
+
+    #[test]
+    fn build_ids_are_compared_as_far_as_the_kernel_keeps_them() {
+        assert!(same_build(&[1, 2, 0, 0], &[1, 2]));
+        assert!(same_build(&[1, 2], &[1, 2, 3]));
+        assert!(!same_build(&[1, 2, 3], &[1, 2]));
+        assert!(!same_build(&[1, 3], &[1, 2]));
+    }
 }

@@ -260,31 +260,14 @@ impl Module {
     }
 
     fn functions(&self, wanted: impl Fn(&str) -> bool) -> Vec<Function> {
-        let found = || {
-            let (path, _) = self.file.as_ref()?;
-            let bytes = fs::read(path).ok()?;
-            let file = object::File::parse(&*bytes).ok()?;
-            let bias = self.loaded()?.bias;
-            let mut functions: Vec<_> = file
-                .symbols()
-                .filter(|symbol| symbol.kind() == SymbolKind::Text && symbol.size() > 0)
-                .filter_map(|symbol| {
-                    let name = readable(&demangled(symbol.name().ok()?));
-                    let section = file.section_by_index(symbol.section_index()?).ok()?;
-                    let code = || section.data_range(symbol.address(), symbol.size()).ok()?;
-                    wanted(&name).then_some(())?;
-                    Some(Function {
-                        name,
-                        address: symbol.address().wrapping_add(bias),
-                        code: code()?.to_vec(),
-                    })
-                })
-                .collect();
-            functions.sort_by_key(|function| function.address);
-            functions.dedup_by_key(|function| function.address);
-            Some(functions)
+        let (Some((path, _)), Some(loaded)) = (&self.file, self.loaded()) else {
+            return Vec::new();
         };
-        found().unwrap_or_default()
+        let mut functions = functions_of(path, wanted).unwrap_or_default();
+        for function in &mut functions {
+            function.address = function.address.wrapping_add(loaded.bias);
+        }
+        functions
     }
 
     fn loaded(&self) -> Option<&Loaded> {
@@ -339,6 +322,37 @@ impl Loaded {
         frames.reverse();
         frames
     }
+}
+
+/// The functions of a binary whose name for people passes, by the address that the file gives them. Of those
+/// that the linker folded into one, one is told.
+///
+/// # Errors
+/// A file that cannot be read, or holds no program.
+pub fn functions_of(path: &Path, wanted: impl Fn(&str) -> bool) -> io::Result<Vec<Function>> {
+    let bytes = fs::read(path)?;
+    let file = object::File::parse(&*bytes).map_err(io::Error::other)?;
+    let code = |symbol: &object::Symbol<'_, '_>| {
+        let section = file.section_by_index(symbol.section_index()?).ok()?;
+        let code = section.data_range(symbol.address(), symbol.size());
+        Some(code.ok()??.to_vec())
+    };
+    let mut functions: Vec<_> = file
+        .symbols()
+        .filter(|symbol| symbol.kind() == SymbolKind::Text && symbol.size() > 0)
+        .filter_map(|symbol| {
+            let name = readable(&demangled(symbol.name().ok()?));
+            wanted(&name).then_some(())?;
+            Some(Function {
+                name,
+                address: symbol.address(),
+                code: code(&symbol)?,
+            })
+        })
+        .collect();
+    functions.sort_by_key(|function| function.address);
+    functions.dedup_by_key(|function| function.address);
+    Ok(functions)
 }
 
 /// The address that the byte at `offset`, the start of a code mapping, has in the file's own terms.

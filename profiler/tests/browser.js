@@ -27,6 +27,7 @@ addEventListener("load", async () => {
   told.page_colour = getComputedStyle(document.body).backgroundColor;
   told.frames = document.querySelectorAll("iframe").length;
   told.fits = document.documentElement.scrollWidth <= innerWidth;
+  told.tables_fit = [...document.querySelectorAll(".scroll")].every((table) => table.scrollWidth <= table.clientWidth);
 
   const flame = document.querySelector("iframe").contentWindow;
   const groups = [...flame.document.getElementById("frames").children];

@@ -129,6 +129,7 @@ fn a_reader_can_sort_zoom_and_search_without_an_error() {
         "sections_keep_their_titles",
         "links_lead_somewhere",
         "fits",
+        "tables_fit",
         "arrows_move",
         "one_tab_stop",
         "bad_pattern",

@@ -37,8 +37,11 @@ fn help_fits_80_columns_and_says_what_is_what() {
         "run",
         "bench",
         "profile",
+        "annotate",
         "flamegraph",
         "opcodes",
+        "export",
+        "size",
         "statetest",
         "shadow",
         "merge",
@@ -1043,6 +1046,180 @@ fn two_runs_are_compared_and_a_slower_one_exits_3() {
     );
 }
 
+// flamegraph, annotate, export, recordings
+
+#[test]
+fn flamegraph_draws_a_contract_by_name_and_by_label() {
+    let folder = Folder::new();
+    let [svg, folded] = ["evm.svg", "evm.folded"].map(|name| folder.arg(name));
+    let told = evmscope(&["flamegraph", "ten-thousand-hashes", "--out", &svg]).ok();
+    assert!(
+        told.contains("100 %  TenThousandHashes.Benchmark()"),
+        "{told}"
+    );
+    assert!(read(Path::new(&svg)).contains("<svg"));
+    let arguments = [
+        "--weight", "opcodes", "--format", "folded", "--out", &folded,
+    ];
+    let told = evmscope(&[&["flamegraph", "hash10k"], &arguments[..]].concat());
+    assert!(
+        told.ok()
+            .contains("no source map (see --source-map): 0x2000…0002")
+    );
+    assert!(read(Path::new(&folded)).contains(";block 0x"));
+}
+
+#[test]
+fn time_in_a_contract_ends_in_native_functions() {
+    let arguments = [
+        "--weight",
+        "time",
+        "--sample-ms",
+        "200",
+        "--format",
+        "folded",
+    ];
+    let text = evmscope(&[&["flamegraph", "ten-thousand-hashes"], &arguments[..]].concat()).ok();
+    assert!(text.contains("MSTORE;advanced MSTORE"), "{text}");
+}
+
+#[test]
+fn what_cannot_be_drawn_says_so_in_a_line() {
+    let no_run = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
+    for (arguments, message) in [
+        (
+            &["flamegraph", "empty", "--source-map", "nowhere.json"][..],
+            "cannot read nowhere.json",
+        ),
+        (
+            &["flamegraph", "no-such-case"],
+            "unknown case `no-such-case`",
+        ),
+        (
+            &["annotate", "no-such-case", "ADD"],
+            "unknown case `no-such-case`",
+        ),
+        (
+            &["export", "nowhere.json", "--to", "folded"],
+            "cannot read nowhere.json",
+        ),
+        (
+            &["export", no_run, "--to", "folded"],
+            "is no run of evmscope",
+        ),
+    ] {
+        let ran = evmscope(arguments);
+        assert_eq!((ran.code, ran.stdout.as_str()), (1, ""), "{arguments:?}");
+        assert!(ran.stderr.contains(message), "{}", ran.stderr);
+        assert_eq!(ran.stderr.lines().count(), 1, "{}", ran.stderr);
+    }
+}
+
+#[test]
+fn a_recording_of_another_program_is_drawn_and_judged() {
+    let folder = Folder::new();
+    let out = folder.arg("out");
+    let fixture = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/perf.data");
+    let text = evmscope(&["profile", "--perf-data", fixture, "--out", &out]).ok();
+    assert!(text.contains("[evmscope-example]"), "{text}");
+    assert!(text.contains("\nmissing: not here to be read: "), "{text}");
+    assert!(read(&folder.path("out/flame.svg")).contains("<svg"));
+    let ran = evmscope(&["profile", "--perf-data", "nowhere.data", "--out", &out]);
+    assert_eq!(ran.code, 1);
+    assert!(
+        ran.stderr.contains("cannot read nowhere.data"),
+        "{}",
+        ran.stderr
+    );
+}
+
+#[test]
+fn a_wrong_opcode_gets_those_that_look_like_it() {
+    let ran = evmscope(&["annotate", "snailtracer", "MLAOD"]);
+    assert_eq!(ran.code, 2);
+    assert!(
+        ran.stderr.contains("no such opcode: did you mean MLOAD"),
+        "{}",
+        ran.stderr
+    );
+    let ran = evmscope(&["annotate", "snailtracer", "frobnicate"]);
+    assert!(
+        ran.stderr.contains("`evmscope opcodes CASE` lists"),
+        "{}",
+        ran.stderr
+    );
+}
+
+#[cfg(target_arch = "x86_64")]
+#[test]
+fn annotate_shows_machine_code_with_its_samples() {
+    let arguments = ["MSTORE", "--mode", "traditional", "--sample-ms", "300"];
+    let ran = evmscope(&[&["annotate", "ten-thousand-hashes"], &arguments[..]].concat());
+    // Where the kernel refuses perf_event_open, only functions are known.
+    if ran.code != 0 {
+        assert!(
+            ran.stderr.contains("tells functions, not instructions"),
+            "{}",
+            ran.stderr
+        );
+        return;
+    }
+    let text = ran.ok();
+    assert!(
+        text.starts_with("traditional MSTORE in ten-thousand-hashes: "),
+        "{text}"
+    );
+    assert!(text.contains("\ntraditional MSTORE"), "{text}");
+    assert!(
+        text.lines()
+            .any(|line| line.contains("  mov ") && line.contains(".rs:")),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_run_goes_out_in_every_format() {
+    let folder = Folder::new();
+    let out = folder.arg("out");
+    let quick = [
+        "--no-simulate",
+        "--pairs",
+        "2",
+        "--sample-ms",
+        "200",
+        "--out",
+        &out,
+    ];
+    evmscope(&[&["profile", "ten-thousand-hashes"], &quick[..]].concat()).ok();
+    let run = folder.arg("out/report.json");
+    let export = |to: &str| evmscope(&["export", &run, "--to", to]);
+    assert!(
+        export("folded")
+            .ok()
+            .starts_with("ten-thousand-hashes traditional;")
+    );
+    for to in ["firefox", "speedscope", "bencher", "github"] {
+        let _: serde_json::Value = serde_json::from_str(&export(to).ok()).unwrap();
+    }
+    let refused = export("pprof");
+    assert!(
+        refused.stderr.contains("name a file with --out"),
+        "{}",
+        refused.stderr
+    );
+    let file = folder.arg("profile.pb");
+    evmscope(&["export", &run, "--to", "pprof", "--out", &file]).ok();
+    assert!(fs::metadata(file).unwrap().len() > 500);
+    let bench = folder.arg("bench.json");
+    evmscope(&["bench", "empty", "--pairs", "1", "--export-json", &bench]).ok();
+    let refused = evmscope(&["export", &bench, "--to", "pprof", "--out", &folder.arg("x")]);
+    assert!(
+        refused.stderr.contains("holds no sampled stacks"),
+        "{}",
+        refused.stderr
+    );
+}
+
 #[test]
 fn check_fails_where_cases_are_absent_and_says_which() {
     let folder = Folder::new();
@@ -1070,5 +1247,39 @@ fn check_fails_where_cases_are_absent_and_says_which() {
         ran.stderr.contains("name another with --targets"),
         "{}",
         ran.stderr
+    );
+}
+
+#[test]
+fn size_shows_a_build_or_two_side_by_side() {
+    let own = env!("CARGO_BIN_EXE_evmscope");
+    let text = evmscope(&["size"]).ok();
+    assert!(text.contains("\n.text "), "{text}");
+    assert!(text.contains("\nadvanced: "), "{text}");
+    assert!(
+        text.lines().any(|line| line.starts_with("traditional ")),
+        "{text}"
+    );
+    let both = evmscope(&["size", own, own]).ok();
+    assert!(
+        both.lines()
+            .skip(1)
+            .any(|line| line.starts_with(".text ") && line.ends_with("0 %")),
+        "{both}"
+    );
+    let refused = evmscope(&["size", concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml")]);
+    assert_eq!(refused.code, 1);
+    assert!(
+        refused.stderr.contains("is no ELF file"),
+        "{}",
+        refused.stderr
+    );
+    let refused = evmscope(&["size", "/bin/sh"]);
+    assert!(
+        refused
+            .stderr
+            .contains("holds no handler of this interpreter"),
+        "{}",
+        refused.stderr
     );
 }

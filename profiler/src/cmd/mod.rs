@@ -22,6 +22,7 @@ pub mod samples;
 pub mod schema;
 pub mod shadow;
 pub mod simulated;
+pub mod size;
 pub mod splice;
 pub mod statetest;
 

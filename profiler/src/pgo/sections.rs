@@ -34,6 +34,8 @@ pub struct Sections {
     instrumented: bool,
     /// Bytes of code.
     pub sizes: Sizes,
+    /// Name and bytes of every section that is loaded, in the order of the file.
+    pub loaded: Vec<(String, u64)>,
 }
 
 impl Sections {
@@ -55,12 +57,16 @@ impl Sections {
                 file: bytes.len() as u64,
                 ..Sizes::default()
             },
+            loaded: Vec::new(),
         };
         for (name, section) in named {
             sections.instrumented |= name.starts_with("__llvm_prf_");
             let sizes = &mut sections.sizes;
             if name == ".note.bolt_info" {
                 sizes.bolt = true;
+            }
+            if section.is_alloc() {
+                sections.loaded.push((name.to_owned(), section.sh_size));
             }
             if !section.is_executable() {
                 continue;
@@ -73,6 +79,11 @@ impl Sections {
             }
         }
         Ok(sections)
+    }
+
+    /// Whether the binary counts what it executes, for a profile.
+    pub fn is_instrumented(&self) -> bool {
+        self.instrumented
     }
 
     /// Refuses a binary that counts.

@@ -269,7 +269,6 @@ mod proto {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::run::{Rig, SCHEMA};
     use std::time::Duration;
 
     fn run() -> Run {
@@ -287,14 +286,6 @@ mod tests {
                 .collect(),
         };
         Run {
-            schema: SCHEMA.to_owned(),
-            created: "2026-11-22T12:00:00Z".to_owned(),
-            rig: Rig::default(),
-            settings: None,
-            results: vec![],
-            measurements: vec![],
-            ratios: vec![],
-            unavailable: vec![],
             profiles: vec![
                 profile(
                     "traditional",
@@ -305,10 +296,7 @@ mod tests {
                 ),
                 profile("advanced", &[("advanced ADD;ops::add", 10_000)]),
             ],
-            opcode_costs: vec![],
-            memory: vec![],
-            decoding: vec![],
-            parts: vec![],
+            ..Run::default()
         }
     }
 
@@ -318,7 +306,11 @@ mod tests {
 
     #[test]
     fn folded_lines_begin_with_case_and_mode() {
-        insta::assert_snapshot!(folded(&run()), @r"");
+        insta::assert_snapshot!(folded(&run()), @r"
+    case traditional;traditional ADD;ops::add 7000
+    case traditional;traditional ADD 3000
+    case advanced;advanced ADD;ops::add 10000
+    ");
     }
 
     #[test]
