@@ -147,13 +147,9 @@ fn remove(folder: &Path) -> Result<()> {
 #[serde(tag = "reason")]
 enum Message {
     #[serde(rename = "compiler-artifact")]
-    Artifact {
-        executable: Option<PathBuf>,
-    },
+    Artifact { executable: Option<PathBuf> },
     #[serde(rename = "compiler-message")]
-    Diagnostic {
-        message: Diagnostic,
-    },
+    Diagnostic { message: Diagnostic },
     #[serde(other)]
     Other,
 }
