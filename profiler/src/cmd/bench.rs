@@ -36,7 +36,7 @@ pub fn run(args: &Bench, style: Style) -> Result<Answer> {
 
     let mut paths = Vec::new();
     if let Some((files, path)) = json_to {
-        paths.push(files.write(path, &json::write(&run)?)?);
+        paths.push(files.write(path, json::write(&run)?)?);
     }
     if let Some((files, path)) = markdown_to {
         paths.push(files.write(path, markdown::bench(&run))?);

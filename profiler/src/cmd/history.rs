@@ -31,7 +31,7 @@ pub fn run(args: &History, style: Style) -> Result<String> {
     }
     let mut paths = Vec::new();
     if let Some(path) = &args.export_html {
-        paths.push(Files::beside(path)?.write(path, &page(&history)?)?);
+        paths.push(Files::beside(path)?.write(path, page(&history)?)?);
     }
     Ok(table(&history, style) + &listed(&paths))
 }

@@ -16,7 +16,7 @@ pub fn run(args: &Merge, style: Style) -> Result<String> {
     let run = merge(named.collect::<Result<_>>()?)?;
     let mut paths = Vec::new();
     if let Some(path) = &args.export_json {
-        paths.push(Files::beside(path)?.write(path, &json::write(&run)?)?);
+        paths.push(Files::beside(path)?.write(path, json::write(&run)?)?);
     }
     if let Some(path) = &args.export_markdown {
         paths.push(Files::beside(path)?.write(path, markdown::bench(&run))?);
