@@ -81,6 +81,17 @@ impl Code {
     /// Computed once; the last bits of the last limb are zero.
     #[inline]
     pub fn jumpdests(&self) -> &[u64] {
+        match self.jumpdests.get() {
+            Some(found) => found,
+            None => self.find_jumpdests(),
+        }
+    }
+
+    /// Apart, since what is made once is made by a closure over the native stack: inlined into a handler, which a build
+    /// with a profile does, it would turn the jump to the next handler into a call.
+    #[cold]
+    #[inline(never)]
+    fn find_jumpdests(&self) -> &[u64] {
         self.jumpdests.get_or_init(|| jumpdests(self.bytes()))
     }
 

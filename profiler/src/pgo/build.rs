@@ -40,22 +40,17 @@ impl Kind<'_> {
         }
     }
 
-    /// The flags of the compiler that make the difference. The two that a profile needs must be told both of
-    /// counting and of using it.
+    /// The flags of the compiler that make the difference.
     fn flags(&self, workshop: &Workshop) -> Vec<String> {
         match self {
             Kind::Release => Vec::new(),
-            Kind::Instrumented => vec![
-                format!("-Cprofile-generate={}", workshop.raw().display()),
-                NO_VALUES.to_owned(),
-            ],
+            Kind::Instrumented => vec![format!("-Cprofile-generate={}", workshop.raw().display())],
             Kind::Optimized {
                 profile,
                 relocations,
             } => {
                 let mut flags = vec![
                     format!("-Cprofile-use={}", profile.display()),
-                    NO_VALUES.to_owned(),
                     "-Cllvm-args=-pgo-warn-missing-function".to_owned(),
                     // Without it hot and cold functions are laid out apart, and nothing shows it.
                     "-Clink-arg=-Wl,-z,keep-text-section-prefix".to_owned(),
@@ -68,11 +63,6 @@ impl Kind<'_> {
         }
     }
 }
-
-/// No counting of the targets of indirect calls, and no use of such counts: each handler ends by one, and the compiler
-/// would compare its target with the commonest before it jumps, which costs more than the jump (`docs/TUNING.md`).
-/// In the instrumented binary a call of the run-time library would stand before every jump.
-const NO_VALUES: &str = "-Cllvm-args=-disable-vp";
 
 /// A binary, and what the compiler said of its profile.
 #[derive(Debug)]

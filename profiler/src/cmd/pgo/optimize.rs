@@ -45,11 +45,14 @@ pub fn run(args: &PgoOptimize) -> Result<String> {
     fit.expect_below(args.limit / 100.0)?;
     let sections = Sections::of(&built.executable)?;
     sections.expect_optimized(&built.executable)?;
-    let binary = workshop.optimized();
-    build::adopt(&built, &binary)?;
     let runs = merged
         .as_ref()
         .map_or_else(Vec::new, |merged| merged.runs.clone());
+    // On the small stack of the child, which a handler that keeps native stack overflows.
+    call_all(&built.executable, args, &runs)
+        .context("the optimised build does not run as it should")?;
+    let binary = workshop.optimized();
+    build::adopt(&built, &binary)?;
     note(
         &binary,
         &Optimized {
@@ -102,18 +105,24 @@ fn lay_out(
         );
     }
     let counting = bolt.instrument(workshop)?;
-    let bar = output::progress(runs.len() as u64, "training for BOLT");
+    call_all(&counting, args, runs)?;
+    let bolted = bolt.lay_out(workshop)?;
+    Sections::of(&bolted)?.expect_bolted(&bolted)?;
+    call_all(&bolted, args, runs).context("what BOLT made does not run as it should")?;
+    Ok(bolted)
+}
+
+/// Calls what the profile was trained on in another build, and holds its results against the right ones.
+fn call_all(build: &Path, args: &PgoOptimize, runs: &[Trained]) -> Result<()> {
+    let bar = output::progress(runs.len() as u64, "cases");
     for run in runs {
         let (case, _) = one_case(&args.from, &run.case)?;
         let which: Which = run.mode.parse().map_err(anyhow::Error::msg)?;
-        let verified = verify::verify(&case, &[which], Settings::default())?;
-        for v in &verified {
-            train::call(Command::new(&counting), &dir(&args.from), v, run)?;
+        for v in &verify::verify(&case, &[which], Settings::default())? {
+            train::call(Command::new(build), &dir(&args.from), v, run)?;
         }
         bar.inc(1);
     }
     bar.finish_and_clear();
-    let bolted = bolt.lay_out(workshop)?;
-    Sections::of(&bolted)?.expect_bolted(&bolted)?;
-    Ok(bolted)
+    Ok(())
 }

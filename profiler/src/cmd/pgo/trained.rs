@@ -1,19 +1,32 @@
 //! The hidden verb behind training: calls of a case that the parent verified, and what came of the last.
 
+use crate::case::Scene;
 use crate::cli::Trained;
 use crate::cmd::one_case;
 use crate::engine::Which;
 use crate::pgo::train::Outcome;
-use anyhow::{Context, Result};
-use evmscope_interp::Settings;
+use anyhow::{Context, Result, bail};
+use evmscope_interp::{Fork, Settings};
+use std::thread;
 
 /// Most worlds made ready at once.
 const BATCH: u64 = 64;
 
+/// Native stack for all calls: a handler that calls the next one, where it should jump, is found out soon.
+const STACK: usize = 256 << 10;
+
 pub fn run(args: &Trained) -> Result<String> {
     let (case, _) = one_case(&args.from, &args.case)?;
-    let mut engine =
-        Which::Ours(args.mode).start(&case.scene()?, case.fork, Settings::default())?;
+    let scene = case.scene()?;
+    thread::scope(|scope| {
+        let small = thread::Builder::new().stack_size(STACK);
+        let calls = small.spawn_scoped(scope, || calls(args, &scene, case.fork))?;
+        calls.join().unwrap_or_else(|_| bail!("a call panicked"))
+    })
+}
+
+fn calls(args: &Trained, scene: &Scene, fork: Fork) -> Result<String> {
+    let mut engine = Which::Ours(args.mode).start(scene, fork, Settings::default())?;
     let mut left = args.calls;
     while left > 0 {
         let batch = left.min(BATCH);
