@@ -11,7 +11,7 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 use support::{
-    Folder, HASH_OF_ONE, ONE, command, evmscope, has_valgrind, official_cases, on_terminal,
+    Folder, HASH_OF_ONE, ONE, command, evmscope, has_valgrind, official_cases, on_terminal, ran,
 };
 
 /// A change of a `case.toml`.
@@ -606,6 +606,45 @@ fn opcodes_ranks_what_a_case_executes() {
 }
 
 // bench
+
+#[test]
+fn documents_are_as_in_their_records() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let documents = ["splice", "--check", "README.md", "docs/PERFORMANCE.md"];
+    let said = ran(command(&documents).current_dir(&root)).ok();
+    for line in said.lines() {
+        assert!(line.ends_with("tables, as in the records"), "{line}");
+        assert!(!line.contains(": 0 tables"), "{line}");
+    }
+
+    // A figure that somebody has typed is found.
+    let folder = tempfile::tempdir().unwrap();
+    let stale = folder.path().join("stale.md");
+    let text = read(&root.join("README.md"));
+    fs::write(&stale, text.replace("| empty |", "| empty | 9.99x |")).unwrap();
+    let stale = stale.to_str().unwrap();
+    let refused = ran(command(&["splice", "--check", stale]).current_dir(&root));
+    assert_eq!(refused.code, 1, "{refused:?}");
+    assert!(
+        refused.stdout.contains("not as in the records"),
+        "{refused:?}"
+    );
+    ran(command(&["splice", stale]).current_dir(&root)).ok();
+    ran(command(&["splice", "--check", stale]).current_dir(&root)).ok();
+}
+
+#[test]
+fn ablate_counts_a_call_without_each_technique() {
+    if !has_valgrind() {
+        return eprintln!("skipped: valgrind is not installed");
+    }
+    let said = evmscope(&["ablate", "empty", "--without", "traces", "--format", "json"]).ok();
+    let ablation: serde_json::Value = serde_json::from_str(&said).unwrap();
+    let without = ablation["without"].as_array().unwrap();
+    assert!(ablation["instructions"].as_u64().unwrap() > 0);
+    assert_eq!(without.len() + 1, evmscope_interp::Technique::ALL.len());
+    assert!(without.iter().all(|row| row["technique"] != "traces"));
+}
 
 #[test]
 fn bench_exports_what_it_measured() {
