@@ -37,6 +37,6 @@ impl Sink {
     /// # Errors
     /// A full disk and its like.
     pub fn write(self) -> Result<PathBuf> {
-        self.files.write(&self.path, &self.recorded.render())
+        self.files.write(&self.path, self.recorded.render())
     }
 }

@@ -39,7 +39,7 @@ pub fn run(args: &Bench, style: Style) -> Result<Answer> {
         paths.push(files.write(path, &json::write(&run)?)?);
     }
     if let Some((files, path)) = markdown_to {
-        paths.push(files.write(path, &markdown::bench(&run))?);
+        paths.push(files.write(path, markdown::bench(&run))?);
     }
     let text = terminal::bench(&run, style) + &listed(&paths);
     Ok(Answer::of_readable(text, unreadable))

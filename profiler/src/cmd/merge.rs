@@ -19,7 +19,7 @@ pub fn run(args: &Merge, style: Style) -> Result<String> {
         paths.push(Files::beside(path)?.write(path, &json::write(&run)?)?);
     }
     if let Some(path) = &args.export_markdown {
-        paths.push(Files::beside(path)?.write(path, &markdown::bench(&run))?);
+        paths.push(Files::beside(path)?.write(path, markdown::bench(&run))?);
     }
     Ok(terminal::bench(&run, style) + &listed(&paths))
 }
