@@ -212,7 +212,7 @@ fn legend(run: &Run, cases: &[CaseReport]) -> Vec<String> {
              around each; modes that differ in it by 10 % of the samples or more are not compared.",
         ),
         has(
-            run.opcode_costs.iter().any(|cost| cost.sim_instructions.is_some()),
+            !cases.is_empty() && run.opcode_costs.iter().any(|cost| cost.sim_instructions.is_some()),
             "simulated instr.: of one execution, on callgrind's model of a CPU; the first mode → the second.",
         ),
         has(
