@@ -382,11 +382,11 @@ mod tests {
 
     #[test]
     fn instructions_break_a_tie_and_nothing_else() {
-        let noisy = |instructions| of("a", [0.8, 0.97, 0.99, 0.995, 1.05, 1.1], instructions);
+        let noisy = |instructions| of("a", [0.85, 0.97, 0.99, 1.0, 1.05, 1.14], instructions);
         assert_eq!(verdict(vec![noisy(None)]), Outcome::Undecided);
         assert_eq!(verdict(vec![noisy(Some(0.95))]), Outcome::Helps);
         assert_eq!(verdict(vec![noisy(Some(1.0))]), Outcome::NoEffect);
-        // The median is below 1: more instructions do not make it slower.
+        // The middle is below 1: more instructions do not make it slower.
         assert_eq!(verdict(vec![noisy(Some(1.1))]), Outcome::Undecided);
         assert_eq!(
             verdict(vec![comparison("a", 0.9, Some(1.2))]),

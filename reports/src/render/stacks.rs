@@ -99,7 +99,8 @@ pub fn firefox(run: &Run, created: SystemTime) -> Result<String, serde_json::Err
     let start = Timestamp::from_nanos_since_reference(0);
     let process = file.add_process("evmscope", 1, start);
     for (profile, id) in run.profiles.iter().zip(1..) {
-        let thread = file.add_thread(process, id, start, id == 1);
+        // None is the main one: that would bear the name of the process.
+        let thread = file.add_thread(process, id, start, false);
         file.set_thread_name(thread, &title(profile));
         let whole: u64 = profile.stacks.iter().map(|(_, weight)| weight).sum();
         let mut before = 0;
@@ -333,9 +334,9 @@ mod tests {
             serde_json::from_str(&firefox(&run(), created()).unwrap()).unwrap();
         let threads = file["threads"].as_array().unwrap();
         let names: Vec<_> = threads.iter().map(|thread| &thread["name"]).collect();
-        assert_eq!(names, ["case traditional", "case advanced"]);
-        assert_eq!(threads[0]["samples"]["weight"], json!([7, 3]));
-        assert_eq!(threads[0]["stackTable"]["length"], 2);
+        assert_eq!(names, ["case advanced", "case traditional"]);
+        assert_eq!(threads[1]["samples"]["weight"], json!([7, 3]));
+        assert_eq!(threads[1]["stackTable"]["length"], 2);
     }
 
     #[test]
