@@ -157,7 +157,7 @@ fn no_handler_keeps_native_stack() {
             "PUSH3 {TIMES} top: JUMPDEST {body}{again}PUSH1 1 SWAP1 SUB DUP1 PUSH1 @top JUMPI"
         ))
     };
-    // Forms that no single opcode has: wide products and quotients, powers of two, memory that grows at once.
+    // Forms that no single opcode has: wide products and quotients, powers of two, memory that grows.
     let forms = [
         "CALLER NOT DUP1 MUL PUSH0 MSTORE",
         "CALLER NOT CALLDATASIZE NOT SDIV PUSH0 MSTORE",

@@ -56,15 +56,6 @@ golden! {
         DUP1 PUSH1 64 ADD PUSH1 32 SWAP1 SUB PUSH1 9 SWAP1 MSTORE
         PUSH1 4 ADD MLOAD PUSH0 MSTORE STOP";
 
-    /// Where memory is free the first store grows it for those that follow, up to where gas is seen.
-    new_memory_grows_at_once: "
-        PUSH1 64 MLOAD
-        CALLER DUP2 MSTORE
-        CALLVALUE DUP2 PUSH1 32 ADD MSTORE
-        ADDRESS DUP2 PUSH1 64 ADD MSTORE
-        GAS DUP2 PUSH1 96 ADD MSTORE
-        PUSH1 7 DUP2 PUSH1 128 ADD MSTORE STOP";
-
     /// Dividing by a power of two shifts; with sign, it is an instruction of its own.
     powers_divide_by_shifts: "
         CALLVALUE PUSH1 8 SWAP1 DIV PUSH0 MSTORE

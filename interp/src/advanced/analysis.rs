@@ -47,8 +47,6 @@ pub(super) struct Walker {
     visited: Vec<u16>,
     /// What memory is known to hold.
     known: Vec<Known>,
-    /// Where memory is free, and the first access there since gas or the size of memory could be seen.
-    growing: Option<(Value, usize)>,
     /// Addresses that memory was accessed at: any beyond 64 bits would have failed.
     accessed: Vec<Value>,
 }
@@ -114,7 +112,6 @@ impl Walker {
         self.stack.floor = 0;
         self.visited.clear();
         self.known.clear();
-        self.growing = None;
         self.accessed.clear();
         self.path.clear();
         let mut way = Some(pc);
@@ -224,7 +221,6 @@ impl Walker {
             bits: 256,
             offset: 0,
             narrow: false,
-            ahead: 0,
             gas: self.trace.gas,
             pc: pc as u16,
         };
@@ -238,9 +234,6 @@ impl Walker {
                     node.bits = simplify::result_bits(op);
                     if writes_memory(op) {
                         self.known.clear();
-                    }
-                    if info.class == Class::Machine || op == Opcode::MSIZE {
-                        self.growing = None;
                     }
                     self.add(node)
                 }
@@ -272,7 +265,7 @@ impl Walker {
             {
                 return Some(known.value);
             }
-            let value = self.add_access(base, node)?;
+            let value = self.add_access(node)?;
             self.known.push(Known {
                 base,
                 offset,
@@ -288,14 +281,10 @@ impl Walker {
             offset,
             value,
         });
-        self.add_access(base, node)
+        self.add_access(node)
     }
 
-    /// Adds an access. Where a contract lays out new memory word by word, the first access shall grow it for
-    /// all: those that follow at the free memory pointer, with nothing between them that sees gas or
-    /// the size of memory, or leaves.
-    fn add_access(&mut self, base: Option<Value>, mut node: Node) -> Option<Value> {
-        let at = self.trace.nodes.len();
+    fn add_access(&mut self, mut node: Node) -> Option<Value> {
         let address = node.operands[0];
         let lately = self.accessed.iter().rev().take(LATELY);
         node.narrow = self.trace.has(Technique::Narrow)
@@ -303,28 +292,7 @@ impl Walker {
         if !node.narrow {
             self.accessed.push(address);
         }
-        match (base, self.growing) {
-            (Some(base), Some((other, first))) if base == other => {
-                let first = &mut self.trace.nodes[first];
-                if node.operands[0] == base && node.offset > first.offset.max(first.ahead) {
-                    first.ahead = node.offset;
-                }
-            }
-            (Some(base), _) if self.is_free_pointer(base) && node.operands[0] == base => {
-                self.growing = Some((base, at));
-            }
-            _ => {}
-        }
         self.add(node)
-    }
-
-    /// Whether a value is what a fixed place in memory held, which in practice is where memory is free.
-    fn is_free_pointer(&self, value: Value) -> bool {
-        self.trace.has(Technique::Growth)
-            && self.trace.node(value).is_some_and(|node| {
-                node.operation == Operation::Opcode(Opcode::MLOAD)
-                    && self.trace.constant(node.operands[0]).is_some()
-            })
     }
 
     fn jump(&mut self, program: &Program, info: &Info, pc: usize) -> Option<usize> {
@@ -381,7 +349,6 @@ impl Walker {
         else {
             return None;
         };
-        self.growing = None;
         let layout = self.layout();
         let index = self.trace.exits.len() as u16;
         self.trace.nodes.push(Node {
@@ -404,7 +371,6 @@ impl Walker {
             bits: 256,
             offset: 0,
             narrow: false,
-            ahead: 0,
             gas: self.trace.gas,
             pc: pc as u16,
         });

@@ -176,10 +176,6 @@ impl Encoder {
             }
         };
         let pending = (trace.gas - node.gas) as u16;
-        if node.ahead > 0 && access != Access::Short {
-            self.accesses.push((self.cells.len() as u16, pending));
-            self.cells.push(Cell::new(ins::GROW, [base, node.ahead, 0]));
-        }
         self.accesses.push((self.cells.len() as u16, pending));
         let number = ins::memory(op, access, short);
         self.cells.push(Cell::new(number, [base, offset, third]));

@@ -475,38 +475,6 @@ unsafe fn sdiv_power_wide(ip: *const Cell, sp: *mut Word, gas: i64, m: &mut Mach
     }
 }
 
-/// Grows memory for the accesses that follow, all of which are sure to run: what they pay together is the
-/// same, and if they cannot pay it, it does not matter which of them fails.
-unsafe fn grow_ahead(ip: *const Cell, sp: *mut Word, gas: i64, m: &mut Machine) -> Next<Cell> {
-    // SAFETY: the contract of `Handler`; the fields are those of an access to a sum.
-    unsafe {
-        let at = AtSum::offset(ip, sp);
-        if m.frame.memory.window_at(at).is_some() {
-            return next(ip.add(1), sp, gas, m);
-        }
-        let left = m.frame.memory.grow_in_place(gas, at);
-        if left >= 0 {
-            return next(ip.add(1), sp, left, m);
-        }
-        let gas = grow_ahead_apart(ip, sp, gas, m);
-        if gas == FAILED {
-            return stop();
-        }
-        next(ip.add(1), sp, gas, m)
-    }
-}
-
-#[inline(never)]
-unsafe fn grow_ahead_apart(ip: *const Cell, sp: *mut Word, gas: i64, m: &mut Machine) -> i64 {
-    // SAFETY: the contract of `Handler`.
-    unsafe {
-        match grow(ip, gas, AtSum::whole(ip, sp), m) {
-            Ok(gas) => gas,
-            Err(reason) => failed(m, reason),
-        }
-    }
-}
-
 unsafe fn undefined(_: *const Cell, _: *mut Word, _: i64, m: &mut Machine) -> Next<Cell> {
     halt(m, Halt::UndefinedOpcode)
 }
@@ -855,7 +823,6 @@ macro_rules! define {
             table[ins::JUMP_DYNAMIC as usize] = jump_dynamic;
             table[ins::MASK as usize] = mask;
             table[ins::SDIV_POWER as usize] = sdiv_power;
-            table[ins::GROW as usize] = grow_ahead;
             branch_forms!(table NonZero);
             branch_forms!(table Lt);
             branch_forms!(table Slt);

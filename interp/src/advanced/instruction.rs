@@ -136,8 +136,6 @@ pub(super) const JUMP_DYNAMIC: u16 = OTHERS + 9;
 pub(super) const MASK: u16 = OTHERS + 10;
 /// Divides by a power of two, with sign: slot, power, target.
 pub(super) const SDIV_POWER: u16 = OTHERS + 11;
-/// Makes memory usable for several accesses at once: slot, greatest offset.
-pub(super) const GROW: u16 = OTHERS + 12;
 const BRANCHES: u16 = OTHERS + 16;
 /// Number of instructions.
 pub(super) const COUNT: usize = (BRANCHES + 4 * 2 * FORMS) as usize;

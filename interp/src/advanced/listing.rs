@@ -139,7 +139,6 @@ fn instruction(cells: &[Cell], at: usize) -> (usize, String) {
         }
         ins::MASK => (1, format!("MASK {}, {b} bits -> {}", slot(a), slot(c))),
         ins::SDIV_POWER => (1, format!("SDIV {}, 2^{b} -> {}", slot(a), slot(c))),
-        ins::GROW => (1, format!("GROW {} + {b}", slot(a))),
         ins::JUMP | ins::JUMP_FITTING => leave("JUMP", format!("cell {:+}", a as i16)),
         ins::LEAVE => leave("JUMP", format!("{a:#06x}")),
         ins::RESUME => leave("TRADITIONAL", format!("{a:#06x}")),

@@ -42,7 +42,6 @@ techniques! {
     Branches "branches" "Reads a comparison and the jump on it as one branch.";
     Addresses "addresses" "Reads a sum with a constant as the address of a memory access.";
     Forwarding "forwarding" "Does not load from memory what the trace knows to be there.";
-    Growth "growth" "Grows new memory once for the stores that follow.";
     Narrow "narrow" "Reads 64 bits of an address that was accessed before.";
     Powers "powers" "Divides by powers of two with shifts.";
     Moves "moves" "Lays the stack out by two moves in an instruction.";

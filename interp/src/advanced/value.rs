@@ -49,8 +49,6 @@ pub(super) struct Node {
     pub offset: u16,
     /// A memory access: the address without its offset is below 2^64.
     pub narrow: bool,
-    /// A memory access: the greatest such offset of the accesses from here on that are as sure to run, or 0.
-    pub ahead: u16,
     /// Static gas of the trace up to and with this opcode.
     pub gas: u32,
     /// Offset in the code.

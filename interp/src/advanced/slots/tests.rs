@@ -44,7 +44,6 @@ fn trace(u: &mut Unstructured) -> Result<Trace> {
             bits: 256,
             offset: 0,
             narrow: false,
-            ahead: 0,
             gas: 0,
             pc: 0,
         });
