@@ -389,10 +389,11 @@ pub fn demangled(symbol: impl AsRef<str>) -> String {
     if let Ok(demangled) = rustc_demangle::try_demangle(symbol) {
         return format!("{demangled:#}");
     }
-    // Of other EVMs, and of libraries in C++.
-    let cpp = cpp_demangle::Symbol::new(symbol);
-    let cpp = cpp.ok().and_then(|symbol| symbol.demangle().ok());
-    cpp.unwrap_or_else(|| symbol.to_owned())
+    // Of other EVMs, and of libraries in C++. Without the prefix it would read a function `g` as a type.
+    let cpp = symbol
+        .starts_with("_Z")
+        .then(|| cpp_demangle::Symbol::new(symbol).ok()?.demangle().ok());
+    cpp.flatten().unwrap_or_else(|| symbol.to_owned())
 }
 
 /// A full name as people read it: the crate and the outer modules cut off the path (three segments

@@ -888,8 +888,8 @@ fn profile_writes_reports_and_simulates_the_same_every_time() {
             );
         }
     }
-    assert!(report("flame-traditional.svg").contains("traditional::execute"));
-    assert!(report("flame-advanced.svg").contains("memory_op::MSTORE"));
+    assert!(report("flame-traditional.svg").contains("traditional MSTORE"));
+    assert!(report("flame-advanced.svg").contains("advanced MSTORE"));
     assert!(report("report.md").starts_with("**ten-thousand-hashes: "));
     self_contained(&report("report.html"), &svgs);
 
