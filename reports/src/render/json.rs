@@ -93,7 +93,7 @@ pub fn write(what: &impl Serialize) -> Result<String, serde_json::Error> {
 /// The JSON schema of a run (draft 2020-12), as `reports/schema/` publishes it.
 ///
 /// # Errors
-/// As [`write`].
+/// As [`write()`].
 pub fn schema() -> Result<String, serde_json::Error> {
     let mut schema = schemars::schema_for!(Run);
     let properties = schema.get_mut("properties");
