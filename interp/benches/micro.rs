@@ -101,7 +101,7 @@ impl Opcode {
 /// An interpreter that has run the code before, its world, and the message.
 fn warm(code: &[u8], mode: Mode) -> (Interpreter, World, Message) {
     let mut world = World::new(Environment::default());
-    let contract = Address::with_last_byte(1);
+    let contract = Address::repeat_byte(0xc0);
     world.insert(contract, Account::contract(code));
     let mut input = vec![0; 64];
     input[24..32].copy_from_slice(&0x0123_4567_89ab_cdef_u64.to_be_bytes());
@@ -109,11 +109,8 @@ fn warm(code: &[u8], mode: Mode) -> (Interpreter, World, Message) {
     let message = Message::call(Address::ZERO, contract, input.into(), 1 << 40);
     let mut interpreter = Interpreter::new(mode, Fork::Osaka);
     let outcome = interpreter.execute(message.clone(), &mut world);
-    assert_eq!(
-        outcome.status,
-        Status::Success,
-        "a body that fails is no measurement"
-    );
+    let whole = outcome.status == Status::Success && outcome.output.len() == 32;
+    assert!(whole, "what fails is no measurement: {outcome:?}");
     (interpreter, world, message)
 }
 
