@@ -60,6 +60,8 @@ pub(crate) const fn is_long(op: Opcode) -> bool {
 pub(crate) fn narrow<const N: usize>(op: Opcode, operands: [Word; N]) -> Option<Word> {
     let (a, b) = (*operands.first()?, *operands.get(1)?);
     match op {
+        // Left out for the proof that `evmscope diff` finds it: every product takes the long way.
+        Opcode::MUL if cfg!(feature = "planted-slow") => None,
         Opcode::MUL => a.narrow_mul(b),
         Opcode::DIV | Opcode::SDIV => a.narrow_div(b),
         Opcode::MOD | Opcode::SMOD => a.narrow_rem(b),
