@@ -112,21 +112,15 @@ fn speedup(run: &Run, case: &str, asked: Speedup) -> Finding {
     for (name, value) in [("target", asked.target), ("stretch", asked.stretch)] {
         wanted += &value.map_or_else(String::new, |value| format!(", {name} {}", times(value)));
     }
-    let absent = |why: &str| Finding {
-        what: format!("{case}: speed"),
-        found: why.to_owned(),
-        asked: wanted.clone(),
-        margin: String::new(),
-        holds: false,
-    };
+    let what = format!("{case}: speed");
     if !run.cases().contains(&case) {
-        return absent("absent");
+        return absent(what, "absent", wanted);
     }
     let Some(Ratio {
         median, low, high, ..
     }) = run.ratio(case, BASE, HEAD, CpuTime)
     else {
-        return absent("not timed in both modes");
+        return absent(what, "not timed in both modes", wanted);
     };
     let (speed, least, most) = (median.recip(), high.recip(), low.recip());
     let reached = [("stretch", asked.stretch), ("target", asked.target)];
@@ -139,7 +133,7 @@ fn speedup(run: &Run, case: &str, asked: Speedup) -> Finding {
         None => String::new(),
     };
     Finding {
-        what: format!("{case}: speed"),
+        what,
         found: format!(
             "{} [{}, {}]{reached}",
             times(speed),
@@ -149,6 +143,17 @@ fn speedup(run: &Run, case: &str, asked: Speedup) -> Finding {
         asked: wanted,
         margin: format::change(speed / asked.least),
         holds: most >= asked.least,
+    }
+}
+
+/// What cannot be held against anything, which fails.
+fn absent(what: String, why: &str, asked: String) -> Finding {
+    Finding {
+        what,
+        found: why.to_owned(),
+        asked,
+        margin: String::new(),
+        holds: false,
     }
 }
 
@@ -166,20 +171,19 @@ fn memory(run: &Run, case: &str, limit: f64) -> Finding {
             margin: format::change(programs.greatest_ratio / limit),
             holds: programs.greatest_ratio <= limit,
         },
-        None => Finding {
-            what,
-            found: "absent".to_owned(),
-            asked,
-            margin: String::new(),
-            holds: false,
-        },
+        None => absent(what, "absent", asked),
     }
 }
 
 fn decoding(run: &Run, limit_ms: f64) -> Finding {
     let what = "longest code: decoding".to_owned();
     let asked = format!("at most {limit_ms} ms");
-    match run.decoding.iter().max_by_key(|it| it.code_bytes) {
+    // Of several of that length, the slowest.
+    let longest = run.decoding.iter().max_by(|a, b| {
+        let by_length = a.code_bytes.cmp(&b.code_bytes);
+        by_length.then(a.time.total_cmp(&b.time))
+    });
+    match longest {
         Some(longest) => Finding {
             what,
             found: format!(
@@ -192,13 +196,7 @@ fn decoding(run: &Run, limit_ms: f64) -> Finding {
             margin: format::change(longest.time / (limit_ms * 1e6)),
             holds: longest.time <= limit_ms * 1e6,
         },
-        None => Finding {
-            what,
-            found: "absent".to_owned(),
-            asked,
-            margin: String::new(),
-            holds: false,
-        },
+        None => absent(what, "absent", asked),
     }
 }
 

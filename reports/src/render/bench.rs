@@ -1,7 +1,7 @@
 //! The bench table: a row a case, a column a mode, each against the first mode; and a narrow one, where
 //! modes stand below each other.
 
-use super::table::{Bar, Cell, NOTHING, Reading, Section, Table, Tone};
+use super::table::{Bar, Cell, NOTHING, Reading, Table, Tone};
 use crate::counter::Counter::CpuTime;
 use crate::format;
 use crate::run::{Measurement, Run};
@@ -12,16 +12,8 @@ pub(super) fn table(run: &Run) -> Table {
     let header = std::iter::once("case")
         .chain(modes.iter().copied())
         .map(str::to_owned);
-    let rows = run
-        .cases()
-        .into_iter()
-        .map(|case| row(run, case, &modes))
-        .collect();
-    Table {
-        header: header.collect(),
-        section_header: None,
-        sections: vec![Section { title: None, rows }],
-    }
+    let rows = run.cases().into_iter().map(|case| row(run, case, &modes));
+    Table::plain(header, rows)
 }
 
 /// The same without gas per second, which follows from the time: a row a mode below each case.
@@ -43,18 +35,14 @@ pub(super) fn narrow_table(run: &Run) -> Table {
         });
         std::iter::once(title).chain(rows)
     });
-    Table {
-        header: vec![
+    Table::plain(
+        vec![
             "case".to_owned(),
             CpuTime.title().to_owned(),
             format!("against {base}"),
         ],
-        section_header: None,
-        sections: vec![Section {
-            title: None,
-            rows: rows.collect(),
-        }],
-    }
+        rows,
+    )
 }
 
 fn row(run: &Run, case: &str, modes: &[&str]) -> Vec<Cell> {

@@ -1,7 +1,7 @@
 //! The model of a diff of two runs: the words and tables, in the order in which they are read.
 
 use super::report::rig;
-use super::table::{Bar, Cell, NOTHING, Section, Table, Tone};
+use super::table::{Bar, Cell, NOTHING, Table, Tone};
 use crate::change::{Change, Changes, CounterChange, JUDGED, OpcodeChange, Taken};
 use crate::counter::Counter;
 use crate::diff::Delta;
@@ -211,7 +211,7 @@ fn overview(changes: &Changes) -> Table {
         );
         row
     });
-    table(&header, rows.collect())
+    Table::plain(header, rows)
 }
 
 fn verdict(change: &Change) -> (String, Tone) {
@@ -253,7 +253,7 @@ fn opcodes(changes: &Changes) -> Table {
         "of the call",
         "counted",
     ];
-    table(&header, rows.collect())
+    Table::plain(header, rows)
 }
 
 fn counters(changes: &Changes) -> Table {
@@ -286,7 +286,7 @@ fn counters(changes: &Changes) -> Table {
         "95 % interval",
         "source",
     ];
-    table(&header, rows.collect())
+    Table::plain(header, rows)
 }
 
 fn figures(change: &CounterChange) -> [Cell; 2] {
@@ -327,10 +327,7 @@ fn noise_table(changes: &Changes) -> Table {
         ];
         Some(row.to_vec())
     });
-    table(
-        &["case", "mode", JUDGED.title(), "95 % interval"],
-        rows.collect(),
-    )
+    Table::plain(["case", "mode", JUDGED.title(), "95 % interval"], rows)
 }
 
 fn unavailable(changes: &Changes) -> Table {
@@ -343,7 +340,7 @@ fn unavailable(changes: &Changes) -> Table {
     };
     let mut rows = of("base", &changes.base);
     rows.extend(of("head", &changes.head));
-    table(&["side", "counters", "reason"], rows)
+    Table::plain(["side", "counters", "reason"], rows)
 }
 
 /// A row a fact: one cell where both sides agree.
@@ -378,7 +375,7 @@ fn rigs(changes: &Changes) -> Table {
         };
         vec![Cell::new(*label), Cell::new(base), Cell::new(head)]
     });
-    table(&["", "base", "head"], rows.collect())
+    Table::plain(["", "base", "head"], rows)
 }
 
 fn legend(changes: &Changes) -> Vec<String> {
@@ -427,12 +424,4 @@ fn interval(ratio: &PairedRatio) -> String {
 
 fn nothing() -> Cell {
     Cell::faint(NOTHING)
-}
-
-fn table(header: &[&str], rows: Vec<Vec<Cell>>) -> Table {
-    Table {
-        header: header.iter().map(|&title| title.to_owned()).collect(),
-        section_header: None,
-        sections: vec![Section { title: None, rows }],
-    }
 }

@@ -2,7 +2,7 @@
 
 use super::chart;
 use super::html::HtmlError;
-use super::table::{Cell, NOTHING, Reading, Section, Table, Tone};
+use super::table::{Cell, NOTHING, Reading, Table, Tone};
 use super::terminal::{self, Style};
 use crate::format;
 use crate::history::{CaseHistory, History, Machine, Point};
@@ -89,14 +89,7 @@ fn case(case: &CaseHistory<'_>) -> Table {
     let header = [case.name, "machine"]
         .into_iter()
         .chain(modes.iter().copied());
-    Table {
-        header: header.map(str::to_owned).collect(),
-        section_header: None,
-        sections: vec![Section {
-            title: None,
-            rows: case.points.iter().map(|point| row(point, &modes)).collect(),
-        }],
-    }
+    Table::plain(header, case.points.iter().map(|point| row(point, &modes)))
 }
 
 fn row(point: &Point<'_>, modes: &[&str]) -> Vec<Cell> {

@@ -71,7 +71,7 @@ pub(super) fn decoding(run: &Run, case: &str) -> Option<Table> {
         "decoded",
         "CPU time",
     ];
-    (!rows.is_empty()).then(|| table(&header, rows))
+    (!rows.is_empty()).then(|| Table::plain(header, rows))
 }
 
 /// The few figures that tell of all cases: a row a case.
@@ -112,15 +112,7 @@ pub(super) fn overview(run: &Run) -> Option<Table> {
         .chain(["decoded / code", "decoding"].map(str::to_owned))
         .collect();
     let header: Vec<_> = header.iter().map(String::as_str).collect();
-    Some(table(&header, rows.collect()))
-}
-
-fn table(header: &[&str], rows: Vec<Vec<Cell>>) -> Table {
-    Table {
-        header: header.iter().map(|&title| title.to_owned()).collect(),
-        section_header: None,
-        sections: vec![Section { title: None, rows }],
-    }
+    Some(Table::plain(header, rows))
 }
 
 fn section(title: &'static str, rows: Vec<Vec<Cell>>) -> Section {

@@ -1,6 +1,6 @@
 //! The tables of opcodes: what each costs in two modes, dearest first, and last what belongs to none.
 
-use super::table::{Bar, Cell, NOTHING, Section, Table, Tone};
+use super::table::{Bar, Cell, NOTHING, Table, Tone};
 use crate::counter::Counter::CpuTime;
 use crate::format;
 use crate::run::{OpcodeCost, Run};
@@ -53,7 +53,7 @@ pub(super) fn every(run: &Run, case: &str, base: &str, head: &str) -> Option<Tab
         &format!("{base}, {SIMULATED}"),
         &format!("{head}, {SIMULATED}"),
     ];
-    let mut table = table(&header, rows.iter().map(cells));
+    let mut table = Table::plain(header, rows.iter().map(cells));
     if !is_simulated(&rows) {
         table.keep_columns(7);
     }
@@ -85,22 +85,11 @@ pub(super) fn dearest(run: &Run, case: &str, base: &str, head: &str) -> Option<T
         ]
     };
     let header = ["opcode", "executed", base, head, "change", SIMULATED];
-    let mut table = table(&header, rows.iter().map(cells));
+    let mut table = Table::plain(header, rows.iter().map(cells));
     if !is_simulated(&rows) {
         table.keep_columns(5);
     }
     Some(table)
-}
-
-fn table(header: &[&str], rows: impl Iterator<Item = Vec<Cell>>) -> Table {
-    Table {
-        header: header.iter().map(|&title| title.to_owned()).collect(),
-        section_header: None,
-        sections: vec![Section {
-            title: None,
-            rows: rows.collect(),
-        }],
-    }
 }
 
 /// An opcode in both modes.

@@ -254,11 +254,7 @@ fn changed(name: &str, proof: &Proof) -> Option<Part> {
     (!rows.is_empty()).then(|| Part {
         title: format!("{name}: what changed where it became slower"),
         intro: Some("Simulated instructions in the function alone; what was inlined counts for whom it was inlined in.".to_owned()),
-        table: Table {
-            header: header.map(str::to_owned).into(),
-            section_header: None,
-            sections: vec![Section { title: None, rows }],
-        },
+        table: Table::plain(header, rows),
     })
 }
 
@@ -294,16 +290,7 @@ fn sizes(report: &PgoReport, proofs: &[(&str, &Proof)]) -> Part {
     Part {
         title: "Code".to_owned(),
         intro: None,
-        table: Table {
-            header: ["build", "code", "hot", "cold", "file"]
-                .map(str::to_owned)
-                .into(),
-            section_header: None,
-            sections: vec![Section {
-                title: None,
-                rows: rows.collect(),
-            }],
-        },
+        table: Table::plain(["build", "code", "hot", "cold", "file"], rows),
     }
 }
 
@@ -343,16 +330,7 @@ fn trained(report: &PgoReport) -> Part {
             profile.mismatched,
             format::percent(profile.limit),
         )),
-        table: Table {
-            header: ["trained on", "mode", "calls", "weight"]
-                .map(str::to_owned)
-                .into(),
-            section_header: None,
-            sections: vec![Section {
-                title: None,
-                rows: rows.collect(),
-            }],
-        },
+        table: Table::plain(["trained on", "mode", "calls", "weight"], rows),
     }
 }
 
@@ -367,14 +345,7 @@ fn hottest(report: &PgoReport) -> Part {
     Part {
         title: "Hottest functions of the profile".to_owned(),
         intro: Some("By the executions of their hottest block.".to_owned()),
-        table: Table {
-            header: ["function", "executions"].map(str::to_owned).into(),
-            section_header: None,
-            sections: vec![Section {
-                title: None,
-                rows: rows.collect(),
-            }],
-        },
+        table: Table::plain(["function", "executions"], rows),
     }
 }
 

@@ -1,6 +1,6 @@
 //! A record in the one table that documents quote: each mode's time, and each pair of modes as a ratio.
 
-use super::table::{Cell, NOTHING, Reading, Section, Table};
+use super::table::{Cell, NOTHING, Reading, Table};
 use crate::counter::Counter::CpuTime;
 use crate::format;
 use crate::run::Run;
@@ -34,14 +34,7 @@ pub(super) fn table(run: &Run) -> Table {
             .chain(ratios)
             .collect()
     };
-    Table {
-        header: header.collect(),
-        section_header: None,
-        sections: vec![Section {
-            title: None,
-            rows: run.cases().into_iter().map(row).collect(),
-        }],
-    }
+    Table::plain(header, run.cases().into_iter().map(row))
 }
 
 /// Two modes in the order in which their ratio is above 1 on most cases.

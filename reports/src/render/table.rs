@@ -164,6 +164,21 @@ pub(super) struct Table {
 }
 
 impl Table {
+    /// Rows under no heading.
+    pub(super) fn plain<T: Into<String>>(
+        header: impl IntoIterator<Item = T>,
+        rows: impl IntoIterator<Item = Vec<Cell>>,
+    ) -> Table {
+        Table {
+            header: header.into_iter().map(Into::into).collect(),
+            section_header: None,
+            sections: vec![Section {
+                title: None,
+                rows: rows.into_iter().collect(),
+            }],
+        }
+    }
+
     /// Drops the rows from `n` on, counted over all sections; returns how many that were.
     pub(super) fn keep_rows(&mut self, n: usize) -> usize {
         let mut left = n;

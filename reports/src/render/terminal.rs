@@ -149,14 +149,7 @@ pub fn findings(findings: &[Finding], style: Style) -> String {
         ]
     };
     let header = ["checked", "found", "asked for", "margin", ""];
-    let body = Table {
-        header: header.map(str::to_owned).to_vec(),
-        section_header: None,
-        sections: vec![Section {
-            title: None,
-            rows: findings.iter().map(row).collect(),
-        }],
-    };
+    let body = Table::plain(header, findings.iter().map(row));
     let failing = findings.iter().filter(|finding| !finding.holds).count();
     let (sum, tone) = match failing {
         0 => (format!("All {} hold.", findings.len()), Tone::Good),
