@@ -55,6 +55,12 @@ impl Code {
         &self.padded
     }
 
+    /// The offset of the byte that lies at an address of this process.
+    pub fn offset_of(&self, address: usize) -> Option<usize> {
+        let offset = address.checked_sub(self.padded.as_ptr().addr())?;
+        (offset < self.len()).then_some(offset)
+    }
+
     /// Number of bytes.
     #[inline]
     pub fn len(&self) -> usize {

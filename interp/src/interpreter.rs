@@ -2,7 +2,7 @@
 //! frames (checkpoints, transfers, precompiles, the making of contracts); what happens inside one is
 //! the modes' business.
 
-use crate::advanced::{self, Programs, Techniques};
+use crate::advanced::{self, Place, Programs, Techniques};
 use crate::code::Code;
 use crate::fork::Fork;
 use crate::frame::{Exit, Frame, Input, Machine};
@@ -218,6 +218,19 @@ impl Interpreter {
     /// What the advanced mode has made of code so far: the slot IR of each entry point beside its opcodes.
     pub fn listing(&mut self, code: &Arc<Code>) -> String {
         self.programs.listing(code)
+    }
+
+    /// For profilers: forgets what is translated, and keeps from now on which opcode each instruction is made of,
+    /// in 4 bytes an instruction beside [`Settings::budget`].
+    pub fn keep_places(&mut self) {
+        self.programs.keep_places();
+    }
+
+    /// For profilers: the opcode that the advanced mode's instruction at an address was made of. A sampled
+    /// instruction pointer of the EVM is found in the registers of the CPU; that of the traditional
+    /// mode points into the code itself ([`Code::offset_of`]).
+    pub fn place(&self, address: usize) -> Option<Place> {
+        self.programs.place(address)
     }
 
     /// What the advanced mode keeps of code at the moment.

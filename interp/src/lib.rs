@@ -56,7 +56,7 @@ pub mod world;
 #[doc = include_str!("../../docs/MIGRATION.md")]
 mod migration {}
 
-pub use advanced::{Programs, Technique, Techniques, UnknownTechnique};
+pub use advanced::{Place, Programs, Technique, Techniques, UnknownTechnique};
 pub use code::{Code, EMPTY_HASH};
 pub use fork::{Fork, UnknownFork};
 pub use host::{AccountInfo, Checkpoint, Environment, Host, Load, Log, PrecompileResult, Store};

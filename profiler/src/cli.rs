@@ -484,7 +484,7 @@ pub enum Weight {
     Gas,
     /// Opcodes executed, exact.
     Opcodes,
-    /// CPU time: that of each opcode, sampled, spread evenly over its executions.
+    /// CPU time, where samples were.
     Time,
 }
 

@@ -3,7 +3,7 @@
 //! Owns which frames a stack keeps. Addresses get their names in `symbols`, pictures are drawn in
 //! `flamegraph`.
 
-use crate::sampling::{Precision, Sample, Samples};
+use crate::sampling::{Precision, Sample, Sampler, Samples};
 use crate::symbols::{Frame, Origin, Symbols};
 use evmscope_reports::run::Profile;
 use std::collections::BTreeMap;
@@ -36,10 +36,7 @@ pub fn profile(
     symbols: &Symbols,
     fold: Fold,
 ) -> Profile {
-    let fold = match samples.sampler.precision() {
-        Precision::Instruction => fold,
-        Precision::Function => Fold::Physical,
-    };
+    let fold = fold.as_known_by(samples.sampler);
     let mut stacks = BTreeMap::<String, u64>::new();
     for sample in &samples.stacks {
         *stacks.entry(named(sample, symbols, fold)).or_default() += sample.weight;
@@ -80,6 +77,14 @@ fn addresses(sample: &Sample) -> impl Iterator<Item = u64> {
 }
 
 impl Fold {
+    /// What a sampler's addresses can tell of it.
+    pub fn as_known_by(self, sampler: Sampler) -> Fold {
+        match sampler.precision() {
+            Precision::Instruction => self,
+            Precision::Function => Fold::Physical,
+        }
+    }
+
     /// What is shown of the frames at one address. The first of them, the physical function, always
     /// is.
     fn keep(self, mut frames: Vec<Frame>) -> Vec<Frame> {
@@ -128,7 +133,6 @@ fn is_region(frame: &Frame) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sampling::Sampler;
 
     use Origin::{Own, Standard};
 
@@ -241,7 +245,7 @@ mod tests {
             ip,
             callers,
             weight,
-            time: None,
+            ..Sample::default()
         }
     }
 
@@ -294,6 +298,7 @@ mod tests {
             hz: 1_000,
             budget: std::time::Duration::from_millis(200),
             chain: false,
+            registers: false,
         };
         let mut work = || {
             std::hint::black_box(physical(1));

@@ -25,6 +25,7 @@ mod opcodes;
 mod output;
 mod perf_data;
 mod pgo;
+mod positions;
 mod rig;
 mod run;
 mod sampling;

@@ -6,6 +6,7 @@ use crate::counters::{Counted, Kernel, Plan, Reading};
 use crate::engine::Engine;
 use crate::folding::{self, Fold};
 use crate::opcodes;
+use crate::positions::{self, Located};
 use crate::sampling::{self, Request, Samples};
 use crate::simulate;
 use crate::span::span;
@@ -238,28 +239,34 @@ pub struct Sampling {
     pub budget: Duration,
 }
 
+/// What sampling an engine brought: by native functions, and by where in the contracts it was.
+pub struct Profiled {
+    pub profile: Profile,
+    pub located: Vec<Located>,
+}
+
 /// Samples an engine and folds what came.
-pub fn profile(v: &mut Verified, sampling: Sampling, symbols: &Symbols) -> Result<Profile> {
+pub fn profile(v: &mut Verified, sampling: Sampling, symbols: &Symbols) -> Result<Profiled> {
     let samples = sample_calls(v, sampling)?;
-    Ok(folding::profile(
-        &v.case.name,
-        v.which.name(),
-        &samples,
-        symbols,
-        Fold::default(),
-    ))
+    let (case, mode, fold) = (&v.case.name, v.which.name(), Fold::default());
+    Ok(Profiled {
+        profile: folding::profile(case, mode, &samples, symbols, fold),
+        located: positions::located(&samples, symbols, &*v.engine),
+    })
 }
 
 /// Samples an engine.
 pub fn sample_calls(v: &mut Verified, sampling: Sampling) -> Result<Samples> {
     let _span = span("sampling");
     let clock = ThreadClock::open()?;
+    v.engine.keep_places();
     let calls = (sampling.budget.as_nanos() as u64 / length(&clock, v, Calls::Warm)).clamp(1, BATCH)
         as usize;
     let request = Request {
         hz: sampling.hz,
         budget: sampling.budget,
         chain: false,
+        registers: true,
     };
     let mut ready = 0;
     let samples = sampling::sample(&request, &mut || {

@@ -176,6 +176,7 @@ impl Collected {
             callers,
             weight: sample.period.unwrap_or(1),
             time: sample.timestamp,
+            ..Sample::default()
         });
     }
 

@@ -405,6 +405,7 @@ impl Walker {
             gas: self.trace.gas,
             layout,
             at: self.trace.nodes.len() as u16,
+            pc: self.path.last().copied().unwrap_or(self.trace.pc),
         });
     }
 

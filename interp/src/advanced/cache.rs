@@ -47,6 +47,7 @@ pub(crate) struct Cache {
     heat: u8,
     budget: f64,
     techniques: Techniques,
+    keeps_places: bool,
 }
 
 impl Cache {
@@ -69,7 +70,21 @@ impl Cache {
             heat,
             budget,
             techniques,
+            keeps_places: false,
         }
+    }
+
+    /// Forgets what is translated, and keeps from now on which opcode each instruction is made of.
+    pub fn keep_places(&mut self) {
+        self.forget();
+        self.keeps_places = true;
+    }
+
+    /// The place that an address in a stream stands for.
+    pub fn place(&self, address: usize) -> Option<Place> {
+        self.programs
+            .iter()
+            .find_map(|program| program.place(address))
     }
 
     /// Between messages: forgets programs where they have become too many.
@@ -161,8 +176,11 @@ impl Cache {
         statistics.misses += 1;
         self.bytes += most;
         let id = Id(self.programs.len() as u32);
-        self.programs
-            .push(Program::new(code, self.heat, self.budget, self.techniques));
+        let mut program = Program::new(code, self.heat, self.budget, self.techniques);
+        if self.keeps_places {
+            program.keep_places();
+        }
+        self.programs.push(program);
         self.places.insert(address, id);
         self.last = Some(id);
         self.last
@@ -189,6 +207,21 @@ impl Cache {
         let program = &mut self.programs[id.0 as usize];
         (program, &mut self.translator, &mut self.loads)
     }
+}
+
+/// Where in a code an instruction of its decoded form comes from.
+#[derive(Clone, Debug)]
+pub struct Place {
+    /// The code.
+    pub code: Arc<Code>,
+    /// Offset of the opcode.
+    pub pc: usize,
+    /// What the instruction does, which may be another opcode's work (adding a negative constant is
+    /// subtracting); none behind the end of the code.
+    pub opcode: Option<Opcode>,
+    /// Offset of the opcode of the instruction in front of it: a handler that is about to end may point to
+    /// the next one already.
+    pub before: Option<usize>,
 }
 
 /// What the advanced mode keeps of the code that an interpreter has run.

@@ -23,6 +23,8 @@ pub(super) struct Encoder {
     pub leaves: Vec<u16>,
     /// The first cell of each node and the offset of its opcode, for listings.
     pub marks: Vec<(u16, u16)>,
+    /// The first cell of each exit and the offset of the opcode that leaves.
+    pub exits: Vec<(u16, u16)>,
     slots: Slots,
     /// Branches to exits whose code is not there yet.
     branches: Vec<(usize, u16)>,
@@ -43,6 +45,7 @@ impl Encoder {
         self.accesses.clear();
         self.leaves.clear();
         self.marks.clear();
+        self.exits.clear();
         self.branches.clear();
         self.slots.prepare(trace);
         let bytes = |items: i32| (items * ITEM) as u16;
@@ -279,6 +282,7 @@ impl Encoder {
 
     /// Lays out the stack as it is at `time`, and leaves.
     fn exit(&mut self, trace: &Trace, exit: &Exit, time: usize) {
+        self.exits.push((self.cells.len() as u16, exit.pc));
         let target = self.slots.lay_out(trace, exit, time);
         let mut single = None;
         for i in 0..self.slots.moves.len() {

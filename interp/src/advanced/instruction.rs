@@ -145,6 +145,14 @@ pub(super) const fn opcode_count() -> u16 {
     BRANCHES
 }
 
+/// The opcode that an instruction does; none where it is no opcode.
+pub(super) const fn opcode_of(number: u16) -> Option<Opcode> {
+    match number {
+        0..OTHERS => Some(opcode_parts(number).0),
+        _ => None,
+    }
+}
+
 /// The opcode and the form or access of an opcode's instruction.
 pub(super) const fn opcode_parts(number: u16) -> (Opcode, u16) {
     (Opcode((number / FORMS) as u8), number % FORMS)

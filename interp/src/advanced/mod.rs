@@ -24,8 +24,8 @@ mod slots;
 mod technique;
 mod value;
 
-pub use cache::Programs;
 pub(crate) use cache::{Cache, Id};
+pub use cache::{Place, Programs};
 pub(crate) use dispatch::Registers;
 pub use technique::{Technique, Techniques, UnknownTechnique};
 

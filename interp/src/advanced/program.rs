@@ -1,10 +1,12 @@
 //! The decoded form of one code: the stream of cells, the entries into it, and what is kept to decide what
 //! is worth translating. It belongs to one interpreter, which patches it while it runs.
 
+use super::cache::Place;
 use super::encode::Encoder;
 use super::instruction::{self, Cell, Header};
 use super::technique::{Technique, Techniques};
 use crate::code::Code;
+use crate::opcode::Opcode;
 use std::sync::Arc;
 
 /// Longer code is not translated: offsets are kept in 16 bits, and a PUSH32 that the code cuts short ends 32
@@ -38,7 +40,12 @@ pub(crate) struct Program {
     /// Most bytes of the decoded form.
     budget: usize,
     techniques: Techniques,
+    places: Option<Places>,
 }
+
+/// Which opcode the instructions from an index of the stream on were made of: index and offset in the code,
+/// in order. For profilers only, so it is kept where one asks, and beside the budget.
+type Places = Vec<(u16, u16)>;
 
 impl Program {
     /// A program without entries; `budget` is in bytes of decoded form a byte of code.
@@ -55,7 +62,32 @@ impl Program {
             heat,
             budget: (code.len() as f64 * budget) as usize,
             techniques,
+            places: None,
         }
+    }
+
+    /// From now on keeps which opcode each instruction was made of.
+    pub fn keep_places(&mut self) {
+        self.places.get_or_insert_default();
+    }
+
+    /// The opcode that the instruction at an address was made of, where that was kept.
+    pub fn place(&self, address: usize) -> Option<Place> {
+        let places = self.places.as_ref()?;
+        let offset = address.checked_sub(self.stream.as_ptr().addr())?;
+        let at = offset / size_of::<Cell>();
+        if at >= self.stream.len() || !offset.is_multiple_of(size_of::<Cell>()) {
+            return None;
+        }
+        let behind = places.partition_point(|place| usize::from(place.0) <= at);
+        let pc = |n: usize| Some(usize::from(places.get(behind.checked_sub(n)?)?.1));
+        let opcode = instruction::opcode_of(self.stream[at].0[0]);
+        Some(Place {
+            code: Arc::clone(&self.code),
+            pc: pc(1)?,
+            opcode: opcode.or_else(|| self.code.bytes().get(pc(1)?).copied().map(Opcode)),
+            before: pc(2),
+        })
     }
 
     /// Bytes it takes.
@@ -181,6 +213,8 @@ impl Program {
             cells,
             accesses,
             leaves,
+            marks,
+            exits,
             ..
         } = encoder;
         if self.stream.is_empty() {
@@ -199,6 +233,12 @@ impl Program {
         self.pending.reserve_exact(accesses.len());
         self.pending
             .extend(accesses.iter().map(|(at, gas)| (header + at, *gas)));
+        if let Some(places) = &mut self.places {
+            // The last mark is the end of the nodes, where the exits begin.
+            let nodes = &marks[..marks.len() - 1];
+            places.push((header, pc as u16));
+            places.extend(nodes.iter().chain(exits).map(|(at, pc)| (header + at, *pc)));
+        }
         match self.rank(pc) {
             Some(rank) => self.jumpdests[rank] = header,
             None => {

@@ -84,6 +84,8 @@ pub(super) struct Exit {
     pub layout: (u32, u32),
     /// Number of nodes before it.
     pub at: u16,
+    /// Offset in the code of the opcode that leaves.
+    pub pc: u16,
 }
 
 /// A way through the code from an entry point on.

@@ -124,7 +124,7 @@ fn serve_case(
 /// Stacks and simulated counters, and what each opcode costs by both.
 fn examine(v: &mut Verified, dir: &Path, call: f64, budget: Duration) -> Result<Examined> {
     let symbols = Symbols::of_this_process().context("cannot read the symbols of this program")?;
-    let profile = measure::profile(v, Sampling { hz: HZ, budget }, &symbols)?;
+    let profile = measure::profile(v, Sampling { hz: HZ, budget }, &symbols)?.profile;
     let mut run = new_run(None, v.settings, Calls::Warm);
     let (case, mode) = (&v.case.name, v.which.name());
     run.measurements = vec![Measurement::new(case, mode, Counter::CpuTime, vec![call])?];

@@ -5,7 +5,7 @@ use crate::cli::{Drawing, Flamegraph, Weight};
 use crate::contracts::{self, Kind, Walk, Weighed};
 use crate::engine::Which;
 use crate::flamegraph::{self, Width};
-use crate::measure::{self, Sampling};
+use crate::measure::{self, Profiled, Sampling};
 use crate::output::{Answer, Files};
 use crate::symbols::Symbols;
 use crate::verify::{self, Verified};
@@ -35,9 +35,8 @@ pub fn run(args: &Flamegraph) -> Result<Answer> {
         Weight::Gas => (Width::Gas, contracts::by_gas(&walk)),
         Weight::Opcodes => (Width::Opcodes, contracts::by_opcodes(&walk)),
         Weight::Time => {
-            let profile = sample(args, &mut verified)?;
-            let weighed = contracts::by_time(&walk, &profile.stacks);
-            (Width::Time(profile), weighed)
+            let Profiled { profile, located } = sample(args, &mut verified)?;
+            (Width::Time(profile), contracts::by_time(&walk, &located))
         }
     };
 
@@ -63,7 +62,7 @@ fn default_path(args: &Flamegraph) -> PathBuf {
     folder.join(format!("flame-evm-{weight}.svg"))
 }
 
-fn sample(args: &Flamegraph, verified: &mut [Verified]) -> Result<evmscope_reports::run::Profile> {
+fn sample(args: &Flamegraph, verified: &mut [Verified]) -> Result<Profiled> {
     let symbols = Symbols::of_this_process().context("cannot read the symbols of this program")?;
     let sampling = Sampling {
         hz: args.hz,
@@ -89,6 +88,13 @@ fn summary(width: &Width, weighed: &Weighed, walk: &Walk) -> String {
         let share = format::percent(weight as f64 / total.max(1) as f64);
         // Writing to a string does not fail.
         let _ = writeln!(text, "{share:>9}  {name}");
+    }
+    if let Some(told) = weighed.told {
+        let told = format::percent(told);
+        let _ = writeln!(
+            text,
+            "{told} of the time where samples were, the rest by the executions of opcodes"
+        );
     }
     if !walk.unknown.is_empty() {
         let names = walk.unknown.join(", ");

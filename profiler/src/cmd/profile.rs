@@ -10,6 +10,7 @@ use crate::footprint;
 use crate::measure::{self, Calls, Sampling};
 use crate::opcodes;
 use crate::output::{self, Answer, Files};
+use crate::positions::Located;
 use crate::run::new_run;
 use crate::symbols::Symbols;
 use crate::verify;
@@ -42,9 +43,11 @@ pub fn run(args: &cli::Profile, style: Style) -> Result<Answer> {
     let pinned = pin_to_one_kind(&Linux::default())?;
     let known = contracts(&case, &args.maps)?;
     let walk = contracts::walk(&case, &known)?;
-    let run = measure_all(args, &mut verified, pinned.as_ref())?;
+    let (run, located) = measure_all(args, &mut verified, pinned.as_ref())?;
     let mut flames = draw(&run)?;
-    flames.pictures.extend(draw_contracts(&run, &walk)?);
+    flames
+        .pictures
+        .extend(draw_contracts(&run, &walk, &located)?);
     let paths = write(&files, &run, &flames, args)?;
     Ok(Answer::of_readable(
         summary(&run, args, style, &paths),
@@ -56,7 +59,7 @@ fn measure_all(
     args: &cli::Profile,
     verified: &mut [verify::Verified],
     pinned: Option<&Pinned>,
-) -> Result<Run> {
+) -> Result<(Run, Vec<Vec<Located>>)> {
     let mut run = new_run(pinned, args.tuning.settings(), Calls::Warm);
     run.results
         .extend(verified.iter().map(|v| v.result.clone()));
@@ -84,8 +87,11 @@ fn measure_all(
         hz: args.hz,
         budget: Duration::from_millis(args.sample_ms),
     };
+    let mut located = Vec::new();
     for v in verified.iter_mut() {
-        run.profiles.push(measure::profile(v, sampling, &symbols)?);
+        let profiled = measure::profile(v, sampling, &symbols)?;
+        run.profiles.push(profiled.profile);
+        located.push(profiled.located);
         bar.inc(1);
     }
     bar.finish_and_clear();
@@ -114,7 +120,7 @@ fn measure_all(
         })
         .collect();
     run.ratios = stats::ratios(&run.measurements, args.base.name(), THRESHOLD);
-    Ok(run)
+    Ok((run, located))
 }
 
 /// A picture for each mode, and what changed, seen from both.
@@ -150,7 +156,11 @@ fn draw(run: &Run) -> Result<Flames> {
 }
 
 /// Pictures of the contracts: by gas, and by the time of each mode whose opcodes its samples tell.
-fn draw_contracts(run: &Run, walk: &Walk) -> Result<Vec<(String, String, String)>> {
+fn draw_contracts(
+    run: &Run,
+    walk: &Walk,
+    located: &[Vec<Located>],
+) -> Result<Vec<(String, String, String)>> {
     let [Profile { case, .. }, ..] = &run.profiles[..] else {
         bail!("no mode was sampled")
     };
@@ -160,7 +170,7 @@ fn draw_contracts(run: &Run, walk: &Walk) -> Result<Vec<(String, String, String)
     }
     let gas = contracts::by_gas(walk);
     let mut pictures = Vec::new();
-    for profile in &run.profiles {
+    for (profile, located) in run.profiles.iter().zip(located) {
         if !run
             .opcode_costs
             .iter()
@@ -168,7 +178,7 @@ fn draw_contracts(run: &Run, walk: &Walk) -> Result<Vec<(String, String, String)
         {
             continue;
         }
-        let weighed = contracts::by_time(walk, &profile.stacks);
+        let weighed = contracts::by_time(walk, located);
         pictures.push((
             format!("flame-evm-{}.svg", profile.mode),
             format!("Where the time goes in the contract: {}", profile.mode),

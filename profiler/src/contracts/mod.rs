@@ -127,7 +127,7 @@ impl Contract {
 }
 
 /// Offsets of the opcodes of some code, in order.
-fn offsets(code: &[u8]) -> impl Iterator<Item = usize> {
+pub fn offsets(code: &[u8]) -> impl Iterator<Item = usize> {
     let next = |&pc: &usize| code.get(pc).map(|&byte| pc + 1 + Opcode(byte).immediate());
     std::iter::successors(Some(0), next).take_while(|&pc| pc < code.len())
 }

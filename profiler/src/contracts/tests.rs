@@ -2,10 +2,16 @@
 
 use super::*;
 use crate::case::{self, Case};
+use crate::engine::Which;
+use crate::measure::{self, Sampling};
 use crate::opcodes;
-use alloy_primitives::Bytes;
-use evmscope_interp::{Fork, asm};
+use crate::positions::{Located, Position};
+use crate::symbols::Symbols;
+use crate::verify;
+use alloy_primitives::{B256, Bytes};
+use evmscope_interp::{Fork, Mode, Settings, asm};
 use std::path::PathBuf;
+use std::time::Duration;
 
 fn cases() -> Vec<Case> {
     case::load_all(&case::default_dir()).unwrap().cases
@@ -214,27 +220,107 @@ fn what_is_no_source_map_says_what_would_be_one() {
     }
 }
 
+/// Samples of a function, at a position or none.
+fn sampled(functions: &str, position: Option<Position>, weight: u64) -> Located {
+    Located {
+        functions: functions.to_owned(),
+        position,
+        weight,
+    }
+}
+
+/// The weight of the stacks that hold a text.
+fn of(weighed: &Weighed, text: &str) -> u64 {
+    let stacks = weighed.stacks.iter();
+    let stacks = stacks.filter(|(stack, _)| stack.contains(text));
+    stacks.map(|(_, weight)| weight).sum()
+}
+
 #[test]
-fn the_time_of_an_opcode_is_spread_over_its_executions_and_none_is_lost() {
+fn without_positions_the_time_of_an_opcode_is_spread_over_its_executions_and_none_is_lost() {
     let walk = walked(&assembled(LOOP));
-    let native = [
-        ("advanced SUB;ops::arithmetic::sub".to_owned(), 10),
-        ("advanced JUMP".to_owned(), 1_000),
-        ("World::load".to_owned(), 7),
+    let samples = [
+        sampled("advanced SUB;ops::arithmetic::sub", None, 10),
+        sampled("advanced JUMP", None, 1_000),
+        sampled("World::load", None, 7),
+        // Code that the walk did not come through.
+        sampled("advanced JUMP", Some((B256::ZERO, 0)), 100),
     ];
-    let weighed = by_time(&walk, &native);
-    assert_eq!(
-        weighed.stacks.iter().map(|(_, weight)| weight).sum::<u64>(),
-        1_017
-    );
-    let of = |text: &str| -> u64 {
-        let stacks = weighed
-            .stacks
-            .iter()
-            .filter(|(stack, _)| stack.contains(text));
-        stacks.map(|(_, weight)| weight).sum()
+    let weighed = by_time(&walk, &samples);
+    assert_eq!(of(&weighed, ""), 1_117);
+    assert_eq!(of(&weighed, "SUB;advanced SUB;ops::arithmetic::sub"), 10);
+    assert_eq!(of(&weighed, "no opcode of its own;World::load"), 7);
+    assert_eq!(of(&weighed, "JUMP;advanced JUMP"), 1_100);
+    assert_eq!(weighed.told, Some(0.0));
+}
+
+#[test]
+fn a_sample_that_tells_its_position_stands_there() {
+    let case = assembled(LOOP);
+    let walk = walked(&case);
+    let scene = case.scene().unwrap();
+    let mut accounts = scene.world.accounts();
+    let code = &accounts
+        .find(|(_, account)| !account.code.is_empty())
+        .unwrap()
+        .1
+        .code;
+    let jumps: Vec<_> = offsets(code.bytes())
+        .filter(|&pc| code.bytes()[pc] == Opcode::JUMP.0)
+        .collect();
+    // The jump into `twice`, and that of the leaf, which is reached from two functions.
+    let (into, leaf) = (jumps[0], jumps[3]);
+    let samples = [
+        sampled("advanced MOVE", Some((code.hash(), into)), 90),
+        sampled("advanced JUMP", Some((code.hash(), leaf)), 20),
+        sampled("World::load", None, 10),
+    ];
+    let weighed = by_time(&walk, &samples);
+    assert_eq!(of(&weighed, "JUMP;advanced MOVE"), 90);
+    assert_eq!(of(&weighed, "function 0x0015;block 0x0005;"), 0);
+    assert_eq!(of(&weighed, "JUMP;advanced JUMP"), 20);
+    assert!(of(&weighed, "function 0x0022") > 0, "{:?}", weighed.stacks);
+    assert_eq!(weighed.told, Some(110.0 / 120.0));
+}
+
+/// EXP by its exponent: 32 bytes of it take the longer time, and both are executed alike.
+const DEAR_AND_CHEAP: &str = "
+    PUSH2 2000
+    loop: JUMPDEST
+      PUSH32 0xffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff CALLER EXP POP
+      JUMPDEST
+      PUSH1 2 CALLER EXP POP
+      JUMPDEST
+      PUSH1 1 SWAP1 SUB DUP1 PUSH1 @loop JUMPI
+      STOP";
+
+#[test]
+fn samples_tell_the_dear_place_of_an_opcode_from_the_cheap_one() {
+    let code = Bytes::from(asm::assemble(DEAR_AND_CHEAP).unwrap());
+    let case = Case::ad_hoc(code, Bytes::new(), 100_000_000, Fork::Osaka);
+    let walk = walked(&case);
+    let symbols = Symbols::of_this_process().unwrap();
+    let sampling = Sampling {
+        hz: 2_000,
+        budget: Duration::from_millis(500),
     };
-    assert_eq!(of("SUB;advanced SUB;ops::arithmetic::sub"), 10);
-    assert_eq!(of("no opcode of its own;World::load"), 7);
-    assert_eq!(of("JUMP;advanced JUMP"), 1_000);
+    let engines = Mode::ALL.map(Which::Ours);
+    for mut v in verify::verify(&case, &engines, Settings::default()).unwrap() {
+        let profiled = measure::profile(&mut v, sampling, &symbols).unwrap();
+        if profiled.profile.sampler.contains("SIGPROF") {
+            return eprintln!("skipped: SIGPROF tells no registers");
+        }
+        let weighed = by_time(&walk, &profiled.located);
+        let told = weighed.told.unwrap();
+        assert!(told > 0.8, "{}: {told} of the time", v.which);
+        let [dear, cheap] =
+            ["block 0x0003;EXP;", "block 0x0029;EXP;"].map(|place| of(&weighed, place));
+        // 256 squarings against 2.
+        assert!(
+            dear > 10 * cheap && dear > 0,
+            "{}: {dear} against {cheap}: {:?}",
+            v.which,
+            weighed.stacks
+        );
+    }
 }

@@ -8,7 +8,7 @@
 
 use super::{Contract, Contracts, Jump, Place, offsets};
 use crate::case::Case;
-use alloy_primitives::{Address, Bytes};
+use alloy_primitives::{Address, B256, Bytes};
 use anyhow::Result;
 use evmscope_interp::{Code, Interpreter, Leave, Mode, Opcode, Outcome, Step, Tracer, Word};
 use std::collections::{BTreeMap, HashMap};
@@ -28,14 +28,14 @@ pub struct Position {
 }
 
 /// One frame of a stack.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Frame {
     pub name: String,
     pub kind: Kind,
 }
 
 /// What a frame is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind {
     /// A call of a contract, or a creation.
     Call,
@@ -68,6 +68,8 @@ impl AddAssign for Tally {
 pub struct Walk {
     /// Sorted, each stack and opcode once.
     pub positions: Vec<Position>,
+    /// By code and offset: at which of the positions the opcode there was executed, and how often.
+    pub places: BTreeMap<(B256, usize), Vec<(usize, u64)>>,
     /// Gas that the message used: the sum of all positions.
     pub gas_used: u64,
     /// Contracts that ran without a source map, by the names that stand in the stacks.
@@ -399,17 +401,17 @@ impl<'a> Walker<'a> {
     }
 
     fn finish(self, outcome: &Outcome) -> Walk {
-        let mut positions = BTreeMap::<(Vec<Frame>, Opcode), Tally>::new();
+        let mut positions = BTreeMap::<Stack, Tally>::new();
+        let mut executed = Vec::with_capacity(self.tallies.len());
         for (&(node, pc), &tally) in &self.tallies {
-            let code = &self.codes[self.nodes[node].code];
-            let opcode = code
-                .code
-                .bytes()
-                .get(pc)
-                .map_or(Opcode::STOP, |&byte| Opcode(byte));
-            let frames = self.frames_of(node, pc);
-            *positions.entry((frames, opcode)).or_default() += tally;
+            let code = &self.codes[self.nodes[node].code].code;
+            let byte = code.bytes().get(pc);
+            let opcode = byte.map_or(Opcode::STOP, |&byte| Opcode(byte));
+            let stack = (self.frames_of(node, pc), opcode);
+            *positions.entry(stack.clone()).or_default() += tally;
+            executed.push(((code.hash(), pc), stack, tally.executed));
         }
+        let places = by_place(executed, &positions);
         let unknown = self.codes.iter().filter(|it| it.name().is_none());
         let mut unknown: Vec<_> = unknown.map(Running::title).collect();
         unknown.sort();
@@ -423,6 +425,7 @@ impl<'a> Walker<'a> {
             });
         Walk {
             positions: positions.collect(),
+            places,
             gas_used: outcome.gas_used,
             unknown,
         }
@@ -529,6 +532,29 @@ impl Tracer for Walker<'_> {
             caller.callees += used;
         }
     }
+}
+
+/// A stack of frames, and the opcode executed there.
+type Stack = (Vec<Frame>, Opcode);
+
+/// Executions of each opcode of each code by the stacks they happened at, as indexes of all stacks.
+fn by_place(
+    executed: Vec<((B256, usize), Stack, u64)>,
+    stacks: &BTreeMap<Stack, Tally>,
+) -> BTreeMap<(B256, usize), Vec<(usize, u64)>> {
+    let index: HashMap<_, _> = stacks.keys().zip(0..).collect();
+    let mut places = BTreeMap::<_, BTreeMap<usize, u64>>::new();
+    for (place, stack, times) in executed {
+        *places
+            .entry(place)
+            .or_default()
+            .entry(index[&stack])
+            .or_default() += times;
+    }
+    let places = places.into_iter();
+    places
+        .map(|(place, stacks)| (place, stacks.into_iter().collect()))
+        .collect()
 }
 
 /// Opcodes after which another frame may run, and this one goes on behind it.

@@ -3,6 +3,7 @@
 
 use super::walk::{Kind, Position, Tally, Walk};
 use crate::opcodes::opcode_of;
+use crate::positions::Located;
 use evmscope_interp::Opcode;
 use std::collections::BTreeMap;
 
@@ -10,11 +11,13 @@ use std::collections::BTreeMap;
 const SHARED: &str = "no opcode of its own";
 
 /// Stacks with their weights, and what kind of frame each name is.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Weighed {
     /// Root first, `;` between frames; sorted.
     pub stacks: Vec<(String, u64)>,
     pub kinds: BTreeMap<String, Kind>,
+    /// Of time: the share of the weight that samples tell the position of.
+    pub told: Option<f64>,
 }
 
 /// Gas of every stack; the sum is the gas that the message used.
@@ -33,6 +36,7 @@ fn weighed(walk: &Walk, weight: fn(&Tally) -> u64) -> Weighed {
     Weighed {
         stacks: stacks.filter(|(_, weight)| *weight > 0).collect(),
         kinds: kinds(walk),
+        told: None,
     }
 }
 
@@ -51,42 +55,62 @@ fn kinds(walk: &Walk) -> BTreeMap<String, Kind> {
         .collect()
 }
 
-/// Time at every stack, from samples of a native profile in its unit.
+/// Time at every stack, from located samples, in their unit. The sum is that of the samples.
 ///
-/// A sample tells the native function and with it the opcode, but not where in the contract it was: the
-/// time of each opcode is spread evenly over its executions, which are counted. So the shares of opcodes
-/// are measured, and that two places of one opcode differ is not seen. What belongs to no opcode stands
-/// apart. The sum is that of the samples.
-pub fn by_time(walk: &Walk, native: &[(String, u64)]) -> Weighed {
-    let mut executions = BTreeMap::<Opcode, Vec<(String, u64)>>::new();
-    for position in &walk.positions {
-        let place = (stack(position), position.tally.executed);
-        executions.entry(position.opcode).or_default().push(place);
+/// A sample that tells its position stands there; where a contract is there in several ways, its weight
+/// is spread over them by their executions, which are counted. One that tells its opcode only is spread over
+/// the executions of that, and what tells neither stands apart.
+pub fn by_time(walk: &Walk, samples: &[Located]) -> Weighed {
+    let stacks: Vec<_> = walk.positions.iter().map(stack).collect();
+    let mut executions = BTreeMap::<Opcode, Vec<(usize, u64)>>::new();
+    for (at, position) in walk.positions.iter().enumerate() {
+        let executed = (at, position.tally.executed);
+        executions
+            .entry(position.opcode)
+            .or_default()
+            .push(executed);
     }
     let mut kinds = kinds(walk);
-    let mut stacks = BTreeMap::<String, u64>::new();
-    for (functions, weight) in native {
+    let mut weights = BTreeMap::<String, u64>::new();
+    let (mut told, mut total) = (0, 0);
+    for Located {
+        functions,
+        position,
+        weight,
+    } in samples
+    {
         let named = functions.split(';').chain([SHARED]);
         kinds.extend(named.map(|name| (name.to_owned(), Kind::Native)));
-        let places = opcode_of(functions).and_then(|opcode| executions.get(&opcode));
-        let Some(places) = places else {
-            *stacks.entry(format!("{SHARED};{functions}")).or_default() += weight;
+        let exact = position.and_then(|position| walk.places.get(&position));
+        let of_opcode = || executions.get(&opcode_of(functions)?);
+        total += weight;
+        told += exact.map_or(0, |_| *weight);
+        let Some(places) = exact.or_else(of_opcode) else {
+            *weights.entry(format!("{SHARED};{functions}")).or_default() += weight;
             continue;
         };
-        let total: u64 = places.iter().map(|(_, executed)| executed).sum();
-        let (mut until, mut given) = (0, 0);
-        for (place, executed) in places {
-            until += u128::from(*executed);
-            // Rounded so that nothing of the weight is lost.
-            let share = (u128::from(*weight) * until / u128::from(total)) as u64 - given;
-            given += share;
-            if share > 0 {
-                *stacks.entry(format!("{place};{functions}")).or_default() += share;
-            }
+        for (at, share) in shares(places, *weight) {
+            *weights
+                .entry(format!("{};{functions}", stacks[at]))
+                .or_default() += share;
         }
     }
     Weighed {
-        stacks: stacks.into_iter().collect(),
+        stacks: weights.into_iter().collect(),
         kinds,
+        told: Some(told as f64 / u64::max(total, 1) as f64),
     }
+}
+
+/// Spreads a weight over places by their executions, rounded so that nothing of it is lost.
+fn shares(places: &[(usize, u64)], weight: u64) -> impl Iterator<Item = (usize, u64)> {
+    let total: u64 = places.iter().map(|(_, executed)| executed).sum();
+    let (mut until, mut given) = (0, 0);
+    let share = move |&(at, executed): &(usize, u64)| {
+        until += u128::from(executed);
+        let share = (u128::from(weight) * until / u128::from(total)) as u64 - given;
+        given += share;
+        (at, share)
+    };
+    places.iter().map(share).filter(|(_, share)| *share > 0)
 }

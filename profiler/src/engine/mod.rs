@@ -8,7 +8,7 @@ mod revm;
 use crate::case::Scene;
 use alloy_primitives::{B256, Bytes};
 use anyhow::Result;
-use evmscope_interp::{Fork, Mode, Programs, Settings, Statistics, keccak256};
+use evmscope_interp::{Fork, Mode, Place, Programs, Settings, Statistics, keccak256};
 use std::fmt;
 use std::str::FromStr;
 
@@ -29,6 +29,16 @@ pub trait Engine {
     /// # Panics
     /// Where no call is ready, which is a bug of the caller.
     fn call(&mut self);
+
+    /// Gets ready to tell places, where it can. What it has learned of code it may have to learn anew.
+    fn keep_places(&mut self) {}
+
+    /// The place in a contract's code that an address stands for, if it points into code or into what is
+    /// made of code.
+    fn place(&self, address: usize) -> Option<Place> {
+        let _ = address;
+        None
+    }
 
     /// What came of the last call.
     fn outcome(&self) -> Option<CallOutcome>;

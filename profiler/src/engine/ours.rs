@@ -3,7 +3,10 @@
 use super::{CallOutcome, Engine};
 use crate::case::Scene;
 use evmscope_interp::world::World;
-use evmscope_interp::{Fork, Interpreter, Message, Mode, Outcome, Programs, Settings, Statistics};
+use evmscope_interp::{
+    Fork, Interpreter, Message, Mode, Opcode, Outcome, Place, Programs, Settings, Statistics,
+};
+use std::sync::Arc;
 
 pub struct Ours {
     /// The first does all warm calls; of cold ones each has its own.
@@ -56,6 +59,26 @@ impl Engine for Ours {
         let whose = if self.cold { self.ready.len() } else { 0 };
         let outcome = self.interpreters[whose].execute(self.message.clone(), &mut world);
         self.done.push((world, outcome));
+    }
+
+    fn keep_places(&mut self) {
+        self.interpreters[0].keep_places();
+    }
+
+    /// Code that a call deploys is known once it is decoded, since its bytes go with the call's world.
+    fn place(&self, address: usize) -> Option<Place> {
+        let decoded = self.interpreters[0].place(address);
+        decoded.or_else(|| {
+            self.before.accounts().find_map(|(_, account)| {
+                let pc = account.code.offset_of(address)?;
+                Some(Place {
+                    code: Arc::clone(&account.code),
+                    pc,
+                    opcode: account.code.bytes().get(pc).copied().map(Opcode),
+                    before: None,
+                })
+            })
+        })
     }
 
     fn translation(&self) -> Option<(Statistics, Programs)> {

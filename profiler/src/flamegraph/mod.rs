@@ -90,16 +90,17 @@ impl Width {
         }
     }
 
-    fn described(&self) -> String {
+    fn described(&self, told: Option<f64>) -> String {
         match self {
             Width::Gas => {
                 "gas, counted; what a callee uses is the callee's; recursion is folded".to_owned()
             }
             Width::Opcodes => "opcodes executed, counted; recursion is folded".to_owned(),
             Width::Time(profile) => format!(
-                "{} of {}: that of each opcode, spread evenly over its executions; {}",
+                "{} of {}: {} of it where samples were, the rest by the executions of opcodes; {}",
                 quantity(profile),
                 profile.mode,
+                format::percent(told.unwrap_or(0.0)),
                 provenance(profile)
             ),
         }
@@ -128,7 +129,7 @@ pub fn contracts(case: &str, width: &Width, weighed: &Weighed) -> Result<String,
     }
     let mut options = options(width.unit());
     options.title = format!("{case}: contracts, functions, lines, opcodes");
-    options.subtitle = Some(format!("width: {}", width.described()));
+    options.subtitle = Some(format!("width: {}", width.described(weighed.told)));
     options.palette_map = Some(&mut palette);
     draw(&mut options, folded(&weighed.stacks))
 }
@@ -491,6 +492,7 @@ mod tests {
         let weighed = Weighed {
             stacks: vec![("Token.f();a < b && c;ADD".to_owned(), 3)],
             kinds: kinds.map(|(name, kind)| (name.to_owned(), kind)).into(),
+            told: None,
         };
         let svg = contracts("case", &Width::Gas, &weighed).unwrap();
         let mut reader = quick_xml::Reader::from_str(&svg);

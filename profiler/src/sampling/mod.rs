@@ -23,6 +23,9 @@ pub struct Request {
     /// Whether to record callers, through the chain of frame pointers. Without
     /// `-Cforce-frame-pointers=yes` in the build they are garbage; the leaf is right in any case.
     pub chain: bool,
+    /// Whether to record what the registers and the top of the stack held, where the sampler can. An
+    /// interpreter's own position is found there.
+    pub registers: bool,
 }
 
 /// What took the samples.
@@ -74,7 +77,7 @@ impl Sampler {
 }
 
 /// One sampled stack.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Sample {
     /// The instruction pointer in user space.
     pub ip: u64,
@@ -84,6 +87,10 @@ pub struct Sample {
     pub weight: u64,
     /// When it was taken, ns of CLOCK_MONOTONIC, where the sampler tells.
     pub time: Option<u64>,
+    /// What the registers held, that of a function's first argument first; empty where it is not known.
+    pub registers: Vec<u64>,
+    /// What lay on the top of the stack, from its pointer on.
+    pub stack: Vec<u64>,
 }
 
 /// The samples of one run, with what is needed to judge them.
@@ -266,6 +273,7 @@ mod tests {
             hz: 1_000,
             budget: Duration::from_millis(300),
             chain: false,
+            registers: false,
         }
     }
 
@@ -312,6 +320,37 @@ mod tests {
         }
     }
 
+    #[test]
+    fn registers_hold_the_pointers_that_the_sampled_code_works_on() {
+        let bytes = vec![1_u8; 1 << 16];
+        let range = bytes.as_ptr_range();
+        let mut walk = || {
+            for _ in 0..50 {
+                let (mut at, mut sum) = (std::hint::black_box(range.start), 0_u64);
+                while at != range.end {
+                    sum = std::hint::black_box(sum) + at.addr() as u64;
+                    at = std::hint::black_box(at.wrapping_add(1));
+                }
+            }
+        };
+        let request = Request {
+            registers: true,
+            ..request()
+        };
+        let samples = sample(&request, &mut walk).unwrap();
+        if samples.sampler == Sampler::Sigprof {
+            return eprintln!("skipped: SIGPROF tells no registers");
+        }
+        let inside =
+            |word: &u64| (range.start.addr() as u64..=range.end.addr() as u64).contains(word);
+        let found = samples.stacks.iter().filter(|sample| {
+            assert!(!sample.registers.is_empty() && !sample.stack.is_empty());
+            sample.registers.iter().chain(&sample.stack).any(inside)
+        });
+        let share = found.count() as f64 / samples.stacks.len() as f64;
+        assert!(share > 0.9, "{share} of the samples");
+    }
+
     /// As fast as the kernel samples, up to what fills a ring of 512 KiB within a second.
     fn fast() -> u32 {
         perf::highest_rate().min(50_000)
@@ -323,6 +362,7 @@ mod tests {
             hz: fast(),
             budget: Duration::ZERO,
             chain: true,
+            registers: false,
         };
         let clock = ThreadClock::open().unwrap();
         // A ring holds about 6,500 records with a short chain.
@@ -356,6 +396,7 @@ mod tests {
                 hz: fast(),
                 budget: Duration::from_secs(patience * RING) / fast(),
                 chain: false,
+                registers: false,
             };
             match sample_with(Sampler::PerfCpuClock, &request, &clock, &mut work) {
                 Ok(samples) if samples.taken > RING => {
@@ -401,6 +442,7 @@ mod tests {
             hz: 1,
             budget: Duration::ZERO,
             chain: false,
+            registers: false,
         };
         match sample(&request, &mut || ()) {
             Err(error) => assert!(error.to_string().contains("longer budget"), "{error}"),

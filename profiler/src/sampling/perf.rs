@@ -1,6 +1,6 @@
 //! Sampling by the kernel: an event of the own thread in user mode, and its ring.
 
-use super::record::{CHAIN, LEAF, Record, records};
+use super::record::{Fields, Record, records};
 use super::ring::Ring;
 use super::{Session, Taken};
 use perf_event::events::{Event, Hardware, Software};
@@ -31,8 +31,17 @@ impl From<Trigger> for Event {
 /// samples do not fit the ring loses some, and they are counted.
 pub(super) fn take(trigger: Trigger, session: &mut Session) -> io::Result<Taken> {
     let hz = session.request.hz.min(highest_rate());
+    let fields = Fields {
+        chain: session.request.chain,
+        registers: if session.request.registers {
+            REGISTERS
+        } else {
+            0
+        },
+    };
     let mut harvest = Harvest {
-        ring: Ring::open(event(trigger, hz, session.request.chain))?,
+        ring: Ring::open(event(trigger, hz, fields))?,
+        fields,
         taken: Taken::default(),
         overflowed: false,
     };
@@ -51,11 +60,28 @@ pub(super) fn take(trigger: Trigger, session: &mut Session) -> io::Result<Taken>
 
 /// Whether the ring opens.
 pub(super) fn try_open(trigger: Trigger) -> io::Result<()> {
-    Ring::open(event(trigger, 1, false)).map(drop)
+    Ring::open(event(trigger, 1, Fields::default())).map(drop)
 }
+
+/// The general registers, a bit each (`asm/perf_regs.h`), and the place among them of that which holds a
+/// function's first argument.
+#[cfg(target_arch = "x86_64")]
+const REGISTERS: u64 = 0xff01ff;
+#[cfg(target_arch = "x86_64")]
+const FIRST_ARGUMENT: usize = 5;
+#[cfg(target_arch = "aarch64")]
+const REGISTERS: u64 = (1 << 31) - 1;
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+const REGISTERS: u64 = 0;
+#[cfg(not(target_arch = "x86_64"))]
+const FIRST_ARGUMENT: usize = 0;
+
+/// Bytes of the stack: the frames of what a handler calls. More would fill the ring during long calls.
+const STACK: u32 = 256;
 
 struct Harvest {
     ring: Ring,
+    fields: Fields,
     taken: Taken,
     /// Whether the kernel may have dropped records that it has not told of yet: it does so only when
     /// it writes the next one.
@@ -67,7 +93,7 @@ impl Harvest {
         let bytes = self.ring.stop()?;
         if !bytes.is_empty() {
             self.overflowed = self.ring.was_filled_by(&bytes);
-            records(&bytes).for_each(|record| self.taken.add(record));
+            records(&bytes, self.fields).for_each(|record| self.taken.add(record));
         }
         Ok(())
     }
@@ -85,7 +111,8 @@ impl Harvest {
         }
         let bytes = self.ring.stop()?;
         // The sample itself is of this loop.
-        let losses = records(&bytes).filter(|record| matches!(record, Record::Lost(_)));
+        let losses =
+            records(&bytes, self.fields).filter(|record| matches!(record, Record::Lost(_)));
         losses.for_each(|lost| self.taken.add(lost));
         Ok(())
     }
@@ -99,14 +126,19 @@ pub fn highest_rate() -> u32 {
     rate.unwrap_or(u32::MAX).max(1)
 }
 
-fn event<'a>(trigger: Trigger, hz: u32, chain: bool) -> Builder<'a> {
+fn event<'a>(trigger: Trigger, hz: u32, fields: Fields) -> Builder<'a> {
     let mut event = Builder::new().kind(trigger);
     event
         .sample_frequency(hz.into())
         .exclude_callchain_kernel(true)
         // The clock of `Instant`, so that samples can be placed among other events of the run.
         .clockid(Clock::MONOTONIC);
-    event.attrs_mut().sample_type = if chain { CHAIN } else { LEAF };
+    let attributes = event.attrs_mut();
+    attributes.sample_type = fields.sample_type();
+    if fields.registers != 0 {
+        attributes.sample_regs_user = fields.registers;
+        attributes.sample_stack_user = STACK;
+    }
     event
 }
 
@@ -114,7 +146,10 @@ impl Taken {
     fn add(&mut self, record: Record) {
         match record {
             Record::Lost(n) => self.lost += n,
-            Record::Sample(sample) => {
+            Record::Sample(mut sample) => {
+                if let Some(before) = sample.registers.get_mut(..=FIRST_ARGUMENT) {
+                    before.rotate_right(1);
+                }
                 self.taken += 1;
                 self.stacks.push(sample);
             }

@@ -5,14 +5,32 @@
 use super::Sample;
 use perf_event_open_sys::bindings::{
     PERF_CONTEXT_MAX, PERF_RECORD_LOST, PERF_RECORD_LOST_SAMPLES, PERF_RECORD_SAMPLE,
-    PERF_SAMPLE_CALLCHAIN, PERF_SAMPLE_IP, PERF_SAMPLE_PERIOD, PERF_SAMPLE_TIME,
+    PERF_SAMPLE_CALLCHAIN, PERF_SAMPLE_IP, PERF_SAMPLE_PERIOD, PERF_SAMPLE_REGS_USER,
+    PERF_SAMPLE_STACK_USER, PERF_SAMPLE_TIME,
 };
 
-/// Fields of a sample, without and with a call chain. The kernel writes them in the order of the
-/// bits: ip, time, period, chain.
-pub const LEAF: u64 = PERF_SAMPLE_IP as u64 | PERF_SAMPLE_TIME as u64 | PERF_SAMPLE_PERIOD as u64;
-/// [`LEAF`] and the callers.
-pub const CHAIN: u64 = LEAF | PERF_SAMPLE_CALLCHAIN as u64;
+/// What the kernel is to write of a sample besides ip, time and period.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Fields {
+    /// The chain of callers.
+    pub chain: bool,
+    /// Registers of the CPU, a bit each, as `asm/perf_regs.h` numbers them, and with them the top of the stack.
+    pub registers: u64,
+}
+
+impl Fields {
+    /// The field of the event's attributes. The kernel writes what is asked for in the order of the bits.
+    pub fn sample_type(self) -> u64 {
+        let mut fields = PERF_SAMPLE_IP | PERF_SAMPLE_TIME | PERF_SAMPLE_PERIOD;
+        if self.chain {
+            fields |= PERF_SAMPLE_CALLCHAIN;
+        }
+        if self.registers != 0 {
+            fields |= PERF_SAMPLE_REGS_USER | PERF_SAMPLE_STACK_USER;
+        }
+        fields.into()
+    }
+}
 
 /// What is of interest in a ring.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,14 +56,14 @@ pub fn unwrapped(ring: &[u8], tail: u64, head: u64) -> Vec<u8> {
 }
 
 /// Parses whole records; others than samples and losses are passed over, and so is a torn end.
-pub fn records(bytes: &[u8]) -> impl Iterator<Item = Record> {
+pub fn records(bytes: &[u8], fields: Fields) -> impl Iterator<Item = Record> {
     let mut rest = bytes;
     std::iter::from_fn(move || {
         let (kind, body, next) = split(rest)?;
         rest = next;
         Some((kind, body))
     })
-    .filter_map(|(kind, body)| parse(kind, body))
+    .filter_map(move |(kind, body)| parse(kind, body, fields))
 }
 
 /// Splits off a record: header (u32 type, u16 misc, u16 size with the header), then the body.
@@ -57,12 +75,12 @@ fn split(bytes: &[u8]) -> Option<(u32, &[u8], &[u8])> {
     Some((kind, body, &bytes[size..]))
 }
 
-fn parse(kind: u32, body: &[u8]) -> Option<Record> {
+fn parse(kind: u32, body: &[u8], fields: Fields) -> Option<Record> {
     let mut words = body
         .chunks_exact(8)
         .filter_map(|word| Some(u64::from_ne_bytes(*word.first_chunk()?)));
     match kind {
-        PERF_RECORD_SAMPLE => sample(&mut words).map(Record::Sample),
+        PERF_RECORD_SAMPLE => sample(&mut words, fields).map(Record::Sample),
         // u64 id, u64 lost.
         PERF_RECORD_LOST => words.nth(1).map(Record::Lost),
         // u64 lost.
@@ -71,22 +89,50 @@ fn parse(kind: u32, body: &[u8]) -> Option<Record> {
     }
 }
 
-fn sample(words: &mut impl Iterator<Item = u64>) -> Option<Sample> {
+fn sample(words: &mut impl Iterator<Item = u64>, fields: Fields) -> Option<Sample> {
     let (ip, time, weight) = (words.next()?, words.next()?, words.next()?);
-    let depth = words.next().unwrap_or(0);
+    let depth = if fields.chain { words.next()? } else { 0 };
     let callers = words
+        .by_ref()
         .take(depth as usize)
         // Markers such as PERF_CONTEXT_USER say where the addresses after them belong.
         .filter(|&address| address < PERF_CONTEXT_MAX)
         // The chain begins with the sampled instruction itself.
         .skip(1)
         .collect();
+    let (registers, stack) = match fields.registers {
+        0 => Default::default(),
+        _ => (registers(words, fields)?, stack(words)?),
+    };
     Some(Sample {
         ip,
         callers,
         weight,
         time: Some(time),
+        registers,
+        stack,
     })
+}
+
+/// u64 abi, and the registers unless that is none.
+fn registers(words: &mut impl Iterator<Item = u64>, fields: Fields) -> Option<Vec<u64>> {
+    Some(match words.next()? {
+        0 => Vec::new(),
+        _ => words.take(fields.registers.count_ones() as usize).collect(),
+    })
+}
+
+/// u64 size, the bytes, and unless that is 0 a u64 that tells how many of them are the stack's.
+fn stack(words: &mut impl Iterator<Item = u64>) -> Option<Vec<u64>> {
+    let size = words.next()? as usize / 8;
+    let mut stack: Vec<_> = words.take(size).collect();
+    let used = if size > 0 {
+        words.next()? as usize / 8
+    } else {
+        0
+    };
+    stack.truncate(used);
+    Some(stack)
 }
 
 #[cfg(test)]
@@ -111,12 +157,18 @@ mod tests {
             callers: vec![],
             weight: 1_000,
             time: Some(5),
+            ..Sample::default()
         })
     }
 
     fn parsed(bytes: &[u8]) -> Vec<Record> {
-        records(bytes).collect()
+        records(bytes, Fields::default()).collect()
     }
+
+    const CHAIN: Fields = Fields {
+        chain: true,
+        registers: 0,
+    };
 
     #[test]
     fn reads_samples_losses_and_nothing_else() {
@@ -138,7 +190,7 @@ mod tests {
     fn a_chain_is_callers_only() {
         let user = PERF_CONTEXT_USER;
         let bytes = record(PERF_RECORD_SAMPLE, &[0x10, 5, 7, 4, user, 0x10, 0x20, 0x30]);
-        let [Record::Sample(sample)] = &parsed(&bytes)[..] else {
+        let [Record::Sample(sample)] = &records(&bytes, CHAIN).collect::<Vec<_>>()[..] else {
             panic!("one sample");
         };
         assert_eq!((sample.ip, sample.weight), (0x10, 7));
@@ -149,14 +201,48 @@ mod tests {
     fn a_chain_that_claims_more_than_it_holds_ends_with_its_record() {
         let bytes = [
             record(PERF_RECORD_SAMPLE, &[0x10, 5, 7, u64::MAX, 0x10, 0x20]),
-            record(PERF_RECORD_SAMPLE, &[0x20, 5, 1_000]),
+            record(PERF_RECORD_SAMPLE, &[0x20, 5, 1_000, 0]),
         ]
         .concat();
-        let [Record::Sample(first), second] = &parsed(&bytes)[..] else {
+        let [Record::Sample(first), second] = &records(&bytes, CHAIN).collect::<Vec<_>>()[..]
+        else {
             panic!("two samples");
         };
         assert_eq!(first.callers, [0x20]);
         assert_eq!(*second, leaf(0x20));
+    }
+
+    #[test]
+    fn registers_and_stack_are_told_as_far_as_they_are_known() {
+        let fields = Fields {
+            chain: true,
+            registers: 0b101,
+        };
+        assert_eq!(
+            fields.sample_type(),
+            u64::from(PERF_SAMPLE_CALLCHAIN | PERF_SAMPLE_REGS_USER | PERF_SAMPLE_STACK_USER)
+                | Fields::default().sample_type()
+        );
+        for (words, registers, stack) in [
+            // A chain of two, two registers, 24 bytes of stack of which 16 are its.
+            (
+                &[0x10, 5, 7, 2, 0x10, 0x20, 2, 71, 72, 24, 81, 82, 83, 16][..],
+                &[71, 72][..],
+                &[81, 82][..],
+            ),
+            (&[0x10, 5, 7, 0, 2, 71, 72, 0], &[71, 72], &[]),
+            // No registers, as in a thread of the kernel, and no stack.
+            (&[0x10, 5, 7, 0, 0, 0], &[], &[]),
+        ] {
+            let bytes = record(PERF_RECORD_SAMPLE, words);
+            let parsed: Vec<_> = records(&bytes, fields).collect();
+            let [Record::Sample(sample)] = &parsed[..] else {
+                panic!("{words:?}: {parsed:?}")
+            };
+            assert_eq!((&*sample.registers, &*sample.stack), (registers, stack));
+        }
+        let torn = record(PERF_RECORD_SAMPLE, &[0x10, 5, 7, 0, 2, 71, 72]);
+        assert_eq!(records(&torn, fields).count(), 0);
     }
 
     #[test]

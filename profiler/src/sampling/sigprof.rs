@@ -45,6 +45,7 @@ pub(super) fn take(session: &mut Session) -> Result<Taken, Failure> {
                     callers: callers.to_vec(),
                     weight: count,
                     time: None,
+                    ..Sample::default()
                 });
             }
             None => taken.lost += count,

@@ -90,6 +90,7 @@ fn leave(u: &mut Unstructured, trace: &mut Trace, touched: i32) -> Result<()> {
         gas: 0,
         layout: (start, trace.layouts.len() as u32),
         at: trace.nodes.len() as u16,
+        pc: 0,
     });
     Ok(())
 }
@@ -211,6 +212,7 @@ proptest! {
                 gas: 0,
                 layout: (0, 8),
                 at: 0,
+                pc: 0,
             }],
             ..Trace::default()
         };

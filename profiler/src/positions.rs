@@ -1,0 +1,131 @@
+//! Where in the contracts samples were: the interpreter's own instruction pointer, found among what the registers
+//! and the top of the stack held.
+//!
+//! Handlers get that pointer as their first argument. What they call keeps it in another register or on
+//! the stack. A word that points into code, or into what is made of code, is taken for it; where the sampled
+//! function is known to be an opcode's, only one at that opcode. What functions and places are called is
+//! not this file's business.
+
+use crate::contracts::offsets;
+use crate::engine::Engine;
+use crate::folding::{self, Fold};
+use crate::opcodes::opcode_of;
+use crate::sampling::{Sample, Samples};
+use crate::symbols::Symbols;
+use alloy_primitives::B256;
+use evmscope_interp::{Opcode, Place};
+use std::collections::BTreeMap;
+
+/// An opcode of a contract: the hash of its code, and the offset there.
+pub type Position = (B256, usize);
+
+/// Equal samples.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Located {
+    /// Native functions, root first, `;` between them.
+    pub functions: String,
+    /// Where they ran; none where no word told.
+    pub position: Option<Position>,
+    /// In the sampler's unit.
+    pub weight: u64,
+}
+
+/// Finds the positions of samples that an engine gave. It has not run since.
+pub fn located(samples: &Samples, symbols: &Symbols, engine: &dyn Engine) -> Vec<Located> {
+    let fold = Fold::default().as_known_by(samples.sampler);
+    let mut weights = BTreeMap::<_, u64>::new();
+    for sample in &samples.stacks {
+        let functions = folding::named(sample, symbols, fold);
+        let position = position(sample, opcode_of(&functions), |word| {
+            engine.place(word as usize)
+        });
+        *weights.entry((functions, position)).or_default() += sample.weight;
+    }
+    let located = weights.into_iter();
+    located
+        .map(|((functions, position), weight)| Located {
+            functions,
+            position,
+            weight,
+        })
+        .collect()
+}
+
+/// The first place that a word of a sample stands for and that fits the opcode, where one is known.
+fn position(
+    sample: &Sample,
+    opcode: Option<Opcode>,
+    place: impl Fn(u64) -> Option<Place>,
+) -> Option<Position> {
+    let words = sample.registers.iter().chain(&sample.stack);
+    words.filter_map(|&word| place(word)).find_map(|place| {
+        let Some(opcode) = opcode else {
+            return Some((place.code.hash(), place.pc));
+        };
+        if place.opcode == Some(opcode) {
+            return Some((place.code.hash(), place.pc));
+        }
+        // A handler that is about to end has moved the pointer on already.
+        let bytes = place.code.bytes();
+        let in_code = || offsets(bytes).take_while(|&pc| pc < place.pc).last();
+        let before = place.before.or_else(in_code)?;
+        (bytes[before] == opcode.0).then(|| (place.code.hash(), before))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use evmscope_interp::Code;
+    use std::sync::Arc;
+
+    /// PUSH1 7, DUP1, ADD, STOP, at addresses from 1000 on; decoded, ADD alone at 2000.
+    fn place(word: u64) -> Option<Place> {
+        let code = Arc::new(Code::new(&[0x60, 7, 0x80, 0x01, 0x00]));
+        let (pc, before) = match word {
+            1000..1005 => ((word - 1000) as usize, None),
+            2000 => (3, Some(0)),
+            _ => return None,
+        };
+        Some(Place {
+            opcode: code.bytes().get(pc).copied().map(Opcode),
+            code,
+            pc,
+            before,
+        })
+    }
+
+    fn found(opcode: Option<&str>, registers: &[u64], stack: &[u64]) -> Option<usize> {
+        let sample = Sample {
+            registers: registers.to_vec(),
+            stack: stack.to_vec(),
+            ..Sample::default()
+        };
+        let opcode = opcode.map(|name| Opcode::from_name(name).unwrap());
+        position(&sample, opcode, place).map(|(_, pc)| pc)
+    }
+
+    #[test]
+    fn the_pointer_is_found_where_it_fits_the_function() {
+        // In the first register, in another one, on the stack.
+        assert_eq!(found(Some("ADD"), &[1003, 5], &[9]), Some(3));
+        assert_eq!(found(Some("ADD"), &[5, 7, 1003], &[9]), Some(3));
+        assert_eq!(found(Some("ADD"), &[5], &[9, 1003]), Some(3));
+        // Moved on already: over an immediate, and in a stream.
+        assert_eq!(found(Some("DUP1"), &[1003], &[]), Some(2));
+        assert_eq!(found(Some("PUSH1"), &[1002], &[]), Some(0));
+        assert_eq!(found(Some("PUSH1"), &[2000], &[]), Some(0));
+        // One that fits behind one that does not.
+        assert_eq!(found(Some("STOP"), &[1000, 1004], &[]), Some(4));
+        // Functions that belong to no opcode: where the first pointer points.
+        assert_eq!(found(None, &[5, 2000], &[1000]), Some(3));
+    }
+
+    #[test]
+    fn what_points_nowhere_or_to_another_opcode_tells_no_position() {
+        assert_eq!(found(Some("ADD"), &[1, 2, 3], &[4]), None);
+        assert_eq!(found(Some("MUL"), &[1003], &[2000]), None);
+        assert_eq!(found(Some("PUSH1"), &[1000 - 1], &[]), None);
+        assert_eq!(found(None, &[], &[]), None);
+    }
+}
