@@ -5,12 +5,13 @@
 //! for each, knows front-end and back-end stalls (of which it has none), and no other event.
 
 use evmscope_reports::Run;
+use evmscope_reports::change::Changes;
 use evmscope_reports::counter::Counter::{
     self, Cycles, Instructions, StalledBackend, StalledFrontend,
 };
 use evmscope_reports::counter::Source;
 use evmscope_reports::render::json;
-use evmscope_reports::run::Measurement;
+use evmscope_reports::run::{Measurement, Verdict};
 
 const MODES: [&str; 2] = ["traditional", "advanced"];
 const OFFERED: [Counter; 4] = [Cycles, Instructions, StalledFrontend, StalledBackend];
@@ -199,6 +200,28 @@ fn multiplexed_counts_are_scaled_and_carry_their_coverage() {
         let coverage = measured(&run, mode, Instructions).coverage.unwrap();
         assert!((0.05..0.95).contains(&coverage), "{mode}: {coverage}");
     }
+}
+
+#[test]
+#[ignore = "needs the emulated machine: `make test-pmu`"]
+fn builds_are_compared_by_hardware_counters_launch_by_launch() {
+    let transcript = Transcript::read();
+    transcript.step("diff.log");
+    let changes: Changes = serde_json::from_str(transcript.section("diff")).unwrap();
+    let modes: Vec<_> = changes.changes.iter().map(|it| it.mode.as_str()).collect();
+    assert_eq!(modes, MODES);
+    for change in &changes.changes {
+        for counter in [Cycles, Instructions] {
+            // One build on both sides, counted exactly.
+            let ratio = change.ratio(counter).unwrap();
+            assert!((0.99..1.01).contains(&ratio.median), "{counter}: {ratio:?}");
+            assert_eq!(ratio.verdict, Verdict::Unchanged, "{counter}: {ratio:?}");
+            let of = |run: &Run| measured(run, &change.mode, counter).launches.clone();
+            assert_eq!(of(&changes.base), [2; 5]);
+            assert_eq!(of(&changes.head), [2; 5]);
+        }
+    }
+    assert!(reason(&changes.head, Counter::BranchMisses).contains("no such event"));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! The side that asks: one build, started as a process, from its hello to its end.
 
 use super::VERB;
-use super::protocol::{Examined, Hello, Opened, Reply, Request, VERSION};
+use super::protocol::{Counted, Examined, Hello, Opened, Reply, Request, VERSION};
 use evmscope_reports::run::Rig;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -142,6 +142,17 @@ impl Build {
         match self.ask(&Request::Sample { mode, calls })? {
             Reply::Sampled(time) => Ok(time),
             _ => Err(self.lost("answered something else")),
+        }
+    }
+
+    /// What the PMU counts in a mode of the open case. Nothing where the build is from before that.
+    pub fn count(&mut self, mode: &str) -> Result<Counted, BuildError> {
+        let mode = mode.to_owned();
+        match self.ask(&Request::Count { mode }) {
+            Ok(Reply::Counted(counted)) => Ok(counted),
+            Ok(_) => Err(self.lost("answered something else")),
+            Err(BuildError::Refused { .. }) => Ok(Counted::default()),
+            Err(error) => Err(error),
         }
     }
 

@@ -2,14 +2,14 @@
 //! order.
 
 use super::build::{Build, BuildError};
-use super::protocol::Request;
+use super::protocol::{Counted, Request};
 use crate::measure::{SAMPLE, SHUFFLE};
 use crate::run;
 use anyhow::{Context, Result, bail};
 use evmscope_interp::Settings;
 use evmscope_reports::Run;
 use evmscope_reports::counter::Counter;
-use evmscope_reports::run::{CaseResult, Measurement};
+use evmscope_reports::run::{CaseResult, Measurement, Unavailable};
 use rand::SeedableRng;
 use rand::rngs::SmallRng;
 use rand::seq::SliceRandom;
@@ -54,6 +54,8 @@ struct Side {
     run: Run,
     /// By case and mode, in the order of the plan, and by launch.
     samples: Vec<Vec<Vec<f64>>>,
+    /// What was counted, by case and mode, and by launch.
+    counted: Vec<Vec<Counted>>,
 }
 
 /// Times builds beside each other; a run each, in their order, whose measurements have equal launches. A
@@ -92,6 +94,11 @@ pub fn interleave(builds: &[PathBuf], plan: &Plan, tick: &mut dyn FnMut()) -> Re
                             .push(time);
                     }
                 }
+                order.shuffle(&mut rng);
+                for &side in &order {
+                    let counted = launched[side].count(mode)?;
+                    sides[side].counted[place].push(counted);
+                }
                 tick();
             }
         }
@@ -113,10 +120,7 @@ pub fn examine(path: &Path, run: &mut Run, plan: &Plan, tick: &mut dyn FnMut()) 
             run.measurements.extend(examined.measurements);
             run.opcode_costs.extend(examined.opcodes);
             for missing in examined.unavailable {
-                // The reason is mostly the same for all cases.
-                if !run.unavailable.contains(&missing) {
-                    run.unavailable.push(missing);
-                }
+                add_missing(run, missing);
             }
             tick();
         }
@@ -189,6 +193,7 @@ impl Side {
             path,
             run: run::new_run(None, plan.settings, crate::measure::Calls::Warm),
             samples: vec![Vec::new(); plan.cases.len() * plan.modes.len()],
+            counted: vec![Vec::new(); plan.cases.len() * plan.modes.len()],
         }
     }
 
@@ -203,10 +208,117 @@ impl Side {
             .cases
             .iter()
             .flat_map(|case| plan.modes.iter().map(move |mode| (case, mode)));
-        for ((case, mode), launches) in places.zip(&self.samples) {
-            let measured = Measurement::of_launches(case, mode, Counter::CpuTime, launches)?;
+        for (((case, mode), samples), counted) in places.zip(&self.samples).zip(&self.counted) {
+            let measured = Measurement::of_launches(case, mode, Counter::CpuTime, samples)?;
             self.run.measurements.push(measured);
+            let (measured, missing) = counters(case, mode, counted)?;
+            self.run.measurements.extend(measured);
+            for missing in missing {
+                add_missing(&mut self.run, missing);
+            }
         }
         Ok(self.run)
+    }
+}
+
+/// What was counted in several launches: each counter that every one of them has, and the others with
+/// the reason.
+fn counters(
+    case: &str,
+    mode: &str,
+    launches: &[Counted],
+) -> Result<(Vec<Measurement>, Vec<Unavailable>)> {
+    let (mut measured, mut missing) = (Vec::new(), Vec::new());
+    for &counter in Counter::ALL {
+        let of = |launch: &'_ Counted| {
+            let mut found = launch.measurements.iter();
+            found.find(|it| it.counter == counter).cloned()
+        };
+        let found: Vec<_> = launches.iter().filter_map(of).collect();
+        let reasons = launches.iter().flat_map(|launch| &launch.unavailable);
+        let reason = reasons.clone().find(|it| it.counter == counter);
+        if let Some(reason) = reason
+            && found.len() < launches.len()
+        {
+            let lost = launches.len() - found.len();
+            missing.push(Unavailable {
+                counter,
+                reason: match found.is_empty() {
+                    true => reason.reason.clone(),
+                    false => format!(
+                        "in {lost} of {} launches: {}",
+                        launches.len(),
+                        reason.reason
+                    ),
+                },
+            });
+        } else if !found.is_empty() && found.len() == launches.len() {
+            let samples: Vec<_> = found.iter().map(|it| it.samples.clone()).collect();
+            let mut joined = Measurement::of_launches(case, mode, counter, &samples)?;
+            let coverages = found.iter().filter_map(|it| it.coverage);
+            joined.coverage = coverages.reduce(f64::min);
+            measured.push(joined);
+        }
+    }
+    Ok((measured, missing))
+}
+
+/// The reason is mostly the same for all cases.
+fn add_missing(run: &mut Run, missing: Unavailable) {
+    if !run.unavailable.contains(&missing) {
+        run.unavailable.push(missing);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn launch(cycles: Option<(f64, Option<f64>)>) -> Counted {
+        let measured = |(value, coverage)| {
+            let samples = vec![value, value + 1.0];
+            let mut one = Measurement::new("case", "advanced", Counter::Cycles, samples).unwrap();
+            one.coverage = coverage;
+            one
+        };
+        let missing = |counter| Unavailable {
+            counter,
+            reason: "starved".to_owned(),
+        };
+        let mut unavailable = vec![missing(Counter::Branches)];
+        unavailable.extend(cycles.is_none().then(|| missing(Counter::Cycles)));
+        Counted {
+            measurements: cycles.map(measured).into_iter().collect(),
+            unavailable,
+        }
+    }
+
+    #[test]
+    fn counters_of_all_launches_are_joined_and_others_say_why_not() {
+        let all = [launch(Some((10.0, None))), launch(Some((20.0, Some(0.5))))];
+        let (measured, missing) = counters("case", "advanced", &all).unwrap();
+        let [cycles] = &measured[..] else {
+            panic!("{measured:?}")
+        };
+        assert_eq!(cycles.samples, [10.0, 11.0, 20.0, 21.0]);
+        assert_eq!(
+            (&*cycles.launches, cycles.coverage),
+            (&[2, 2][..], Some(0.5))
+        );
+        assert_eq!(missing, [all[0].unavailable[0].clone()]);
+
+        let (measured, missing) = counters(
+            "case",
+            "advanced",
+            &[launch(Some((10.0, None))), launch(None)],
+        )
+        .unwrap();
+        assert!(measured.is_empty());
+        let reasons: Vec<_> = missing.iter().map(|it| it.reason.as_str()).collect();
+        assert_eq!(reasons, ["in 1 of 2 launches: starved", "starved"]);
+
+        // A build from before counting.
+        let nothing = counters("case", "advanced", &[Counted::default()]).unwrap();
+        assert_eq!(nothing, (vec![], vec![]));
     }
 }

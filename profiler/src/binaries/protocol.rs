@@ -37,6 +37,8 @@ pub enum Request {
         /// How many calls to time; the same for all builds.
         calls: u64,
     },
+    /// Counts hardware events of the open case. Builds from before it refuse.
+    Count { mode: String },
     /// Samples the stacks of the open case, and simulates one call of it.
     Examine {
         mode: String,
@@ -59,6 +61,8 @@ pub enum Reply {
     Opened(Vec<Opened>),
     /// CPU time of a call, ns.
     Sampled(f64),
+    /// Nothing, and why, where there is no hardware counter.
+    Counted(Counted),
     Examined(Box<Examined>),
     /// It cannot be done, for the reason given.
     Refused(String),
@@ -70,6 +74,13 @@ pub struct Opened {
     pub result: CaseResult,
     /// CPU time of a warm call, ns.
     pub call: f64,
+}
+
+/// What was counted in one launch.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Counted {
+    pub measurements: Vec<Measurement>,
+    pub unavailable: Vec<Unavailable>,
 }
 
 /// What is asked of a build once, and not in turn with others.

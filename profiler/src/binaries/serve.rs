@@ -1,10 +1,10 @@
 //! The side that is measured: reads requests, answers each. Nothing runs but what was asked for, so that
 //! a build that waits leaves the machine to the one that is timed.
 
-use super::protocol::{Examined, Hello, Opened, Reply, Request, Tuning, VERSION};
+use super::protocol::{Counted, Examined, Hello, Opened, Reply, Request, Tuning, VERSION};
 use crate::case::{self, Case};
 use crate::clock::ThreadClock;
-use crate::counters::{Linux, Pinned, pin_to_one_kind};
+use crate::counters::{Linux, Pinned, Plan, Probe, pin_to_one_kind};
 use crate::engine::Which;
 use crate::measure::{self, Calls, Sampling};
 use crate::opcodes;
@@ -14,7 +14,7 @@ use crate::symbols::Symbols;
 use crate::verify::{self, Verified};
 use anyhow::{Context, Result, anyhow};
 use evmscope_interp::Settings;
-use evmscope_reports::counter::Counter;
+use evmscope_reports::counter::{Counter, Source};
 use evmscope_reports::run::{Measurement, Rig};
 use serde::Serialize;
 use std::io::{BufRead, Write};
@@ -31,7 +31,10 @@ const HZ: u32 = 1_999;
 /// is an answer to it.
 pub fn serve(requests: impl BufRead, answers: impl Write) -> Result<()> {
     let pinned = pin_to_one_kind(&Linux::default())?;
-    let clock = ThreadClock::open()?;
+    let tools = Tools {
+        clock: ThreadClock::open()?,
+        kernel: Linux::new(pinned.as_ref()),
+    };
     let mut peer = Peer { requests, answers };
     peer.say(&Hello {
         protocol: VERSION,
@@ -57,16 +60,22 @@ pub fn serve(requests: impl BufRead, answers: impl Write) -> Result<()> {
                         modes: &modes,
                         tuning: &tuning,
                     };
-                    serve_case(&clock, asked, &mut peer)?
+                    serve_case(&tools, asked, &mut peer)?
                 }
                 Err(error) => peer.refuse(&error)?,
             },
-            Request::Sample { .. } | Request::Examine { .. } => {
+            Request::Sample { .. } | Request::Count { .. } | Request::Examine { .. } => {
                 peer.refuse(&anyhow!("no case is open"))?
             }
         };
     }
     Ok(())
+}
+
+/// What a case is measured with.
+struct Tools {
+    clock: ThreadClock,
+    kernel: Linux,
 }
 
 /// What was asked to be opened.
@@ -80,7 +89,7 @@ struct Asked<'a> {
 
 /// Serves one case, up to the request that is about another.
 fn serve_case(
-    clock: &ThreadClock,
+    tools: &Tools,
     asked: Asked<'_>,
     peer: &mut Peer<impl BufRead, impl Write>,
 ) -> Result<Option<Request>> {
@@ -92,13 +101,16 @@ fn serve_case(
         .iter_mut()
         .map(|v| Opened {
             result: v.result.clone(),
-            call: measure::calibrate(clock, v),
+            call: measure::calibrate(&tools.clock, v),
         })
         .collect();
     let calls: Vec<_> = opened.iter().map(|opened| opened.call).collect();
     peer.say(&Reply::Opened(opened))?;
     while let Some(request) = peer.next()? {
-        let (Request::Sample { mode, .. } | Request::Examine { mode, .. }) = &request else {
+        let (Request::Sample { mode, .. }
+        | Request::Count { mode }
+        | Request::Examine { mode, .. }) = &request
+        else {
             return Ok(Some(request));
         };
         let place = verified.iter().position(|v| v.which.name() == mode);
@@ -112,13 +124,43 @@ fn serve_case(
                 }
             }
             (Some(i), Request::Sample { calls, .. }) => {
-                Reply::Sampled(measure::sample_of(clock, &mut verified[i], *calls))
+                Reply::Sampled(measure::sample_of(&tools.clock, &mut verified[i], *calls))
             }
+            (Some(i), Request::Count { .. }) => match count(tools, &mut verified[i]) {
+                Ok(counted) => Reply::Counted(counted),
+                Err(error) => Reply::Refused(format!("{error:#}")),
+            },
             (Some(_), Request::Open { .. }) => return Ok(Some(request)),
         };
         peer.say(&reply)?;
     }
     Ok(None)
+}
+
+/// Passes of counting in a launch: with several launches enough pairs for an interval.
+const COUNTING_PASSES: usize = 2;
+
+/// Hardware counters. Where there is none no time is spent: what the kernel counts is no reason for it.
+fn count(tools: &Tools, v: &mut Verified) -> Result<Counted> {
+    let probe = Probe::new(&tools.kernel);
+    let is_hardware = |counter: &Counter| counter.source() == Source::Hardware;
+    if !probe.available.iter().any(is_hardware) {
+        let missing = probe.unavailable.into_iter();
+        return Ok(Counted {
+            measurements: Vec::new(),
+            unavailable: missing.filter(|it| is_hardware(&it.counter)).collect(),
+        });
+    }
+    let plan = Plan::new(&tools.kernel, &probe);
+    let one = std::slice::from_mut(v);
+    let (mut measurements, mut unavailable) =
+        measure::count(one, &tools.kernel, &plan, COUNTING_PASSES, &mut || ())?;
+    measurements.retain(|it| is_hardware(&it.counter));
+    unavailable.retain(|it| is_hardware(&it.counter));
+    Ok(Counted {
+        measurements,
+        unavailable,
+    })
 }
 
 /// Stacks and simulated counters, and what each opcode costs by both.

@@ -17,6 +17,11 @@ step units /bin/evmscope-units counters::kernel:: counters::plan:: clock:: sampl
 profile alone
 profile crowded /bin/hold_pmu pinned 5
 profile shared /bin/hold_pmu shared 10
+# The same build on both sides, launched anew.
+step diff.log /bin/evmscope diff /bin/evmscope /bin/evmscope --case-dir /cases --cases ten-thousand-hashes --pairs 2 --no-simulate --threshold 5% --out /tmp/diff
+say diff
+cat /tmp/diff/diff.json
+
 profile starved /bin/hold_pmu pinned 7
 
 # Debian's kernel knows level 3, which keeps everybody out but root.
