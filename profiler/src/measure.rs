@@ -3,12 +3,12 @@
 
 use crate::clock::ThreadClock;
 use crate::counters::{Counted, Kernel, Plan, Reading};
-use crate::engine::Engine;
+use crate::engine::{Engine, Which};
 use crate::folding::{self, Fold};
 use crate::opcodes;
 use crate::positions::{self, Located};
 use crate::sampling::{self, Request, Samples};
-use crate::simulate;
+use crate::simulate::{self, SimulateError};
 use crate::span::span;
 use crate::symbols::Symbols;
 use crate::verify::Verified;
@@ -280,6 +280,11 @@ pub fn sample_calls(v: &mut Verified, sampling: Sampling) -> Result<Samples> {
     Ok(samples)
 }
 
+/// How often a peer's call is simulated: its hash tables are seeded anew in each process, and instructions
+/// differ by some hundredths of a percent for that. This project's modes give the same count every time.
+#[cfg(feature = "peers")]
+const PEER_SIMULATIONS: usize = 3;
+
 /// What a simulated call brought: the counters, and its instructions by opcode.
 pub struct SimulatedCall {
     pub measurements: Vec<Measurement>,
@@ -294,20 +299,31 @@ pub fn simulate(
 ) -> Result<SimulatedCall, Vec<Unavailable>> {
     let _span = span("simulating");
     let arguments = simulated_arguments(&v.case.name, v.which.name(), v.settings, case_dir);
-    let simulated = simulate::simulate(arguments).map_err(|error| error.unavailable())?;
+    let times = match v.which {
+        Which::Ours(_) => 1,
+        #[cfg(feature = "peers")]
+        Which::Revm => PEER_SIMULATIONS,
+    };
+    let simulations = (0..times).map(|_| simulate::simulate(&arguments));
+    let simulations = simulations
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|error| error.unavailable())?;
+    let Some(simulated) = simulations.first() else {
+        return Err(SimulateError::NeverEntered.unavailable());
+    };
+    let values = |counter| {
+        let readings = simulations.iter().flat_map(|it| &it.readings);
+        let of_counter = readings.filter(move |reading| reading.counter == counter);
+        of_counter.map(|reading| reading.value).collect()
+    };
+    let (case, mode) = (&v.case.name, v.which.name());
     let measurements = simulated
         .readings
         .iter()
-        .map(|reading| {
-            Measurement::new(
-                &v.case.name,
-                v.which.name(),
-                reading.counter,
-                vec![reading.value],
-            )
-            .map_err(|error| {
+        .map(|&Reading { counter, .. }| {
+            Measurement::new(case, mode, counter, values(counter)).map_err(|error| {
                 vec![Unavailable {
-                    counter: reading.counter,
+                    counter,
                     reason: error.to_string(),
                 }]
             })

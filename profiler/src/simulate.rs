@@ -26,6 +26,9 @@ const MODEL: &[&str] = &[
     "--branch-sim=yes",
 ];
 
+/// All that the child sees of the environment, whose length shifts its stack, and with it what misses.
+const ENVIRONMENT: &[&str] = &["PATH", "LD_LIBRARY_PATH", "VALGRIND_LIB", "TMPDIR"];
+
 /// Name of [`measured_region`] as a pattern for valgrind.
 const REGION: &str = "*measured_region*";
 
@@ -154,6 +157,12 @@ fn callgrind(
     let folder = tempfile::tempdir()?;
     let file = folder.path().join("callgrind.out");
     let output = Command::new("valgrind")
+        .env_clear()
+        .envs(
+            ENVIRONMENT
+                .iter()
+                .filter_map(|name| Some((name, std::env::var_os(name)?))),
+        )
         .args(["--tool=callgrind", "--collect-atstart=no"])
         .args(options)
         .arg(format!("--toggle-collect={REGION}"))

@@ -361,28 +361,41 @@ fn standard_error(values: &[f64]) -> f64 {
     (squares / (n - 1.0) / n).sqrt()
 }
 
-/// Compares two figures without noise (simulated, counted): the interval is the ratio itself.
+/// Compares two measurements without noise (simulated, counted): the interval is the ratio itself. Where one
+/// was counted several times, because its program draws seeds of its own, the interval reaches as
+/// far as the counts do.
 ///
 /// Zeros as in [`paired_ratio`].
-pub fn exact_ratio(base: f64, head: f64, threshold: f64) -> Option<PairedRatio> {
-    let ratio = ratio(base, head).filter(|ratio| ratio.is_finite())?;
+pub fn counted_ratio(
+    base: &Measurement,
+    head: &Measurement,
+    threshold: f64,
+) -> Option<PairedRatio> {
+    let ratio = |base, head| ratio(base, head).filter(|ratio| ratio.is_finite());
+    let median = ratio(base.median, head.median)?;
+    let (low, high) = (ratio(base.max, head.min)?, ratio(base.min, head.max)?);
     Some(PairedRatio {
-        median: ratio,
-        low: ratio,
-        high: ratio,
-        verdict: verdict(ratio, ratio, ratio, threshold),
+        median,
+        low,
+        high,
+        verdict: verdict(median, low, high, threshold),
     })
 }
 
 impl PairedRatio {
+    /// Whether it has no spread at all.
+    pub fn is_exact(&self) -> bool {
+        self.low == self.high
+    }
+
     /// Compares two measurements of one counter that were taken beside each other, at `threshold` (0.05 is
-    /// 5 %): exactly where the source is deterministic, by launches where both sides had the same ones, by
+    /// 5 %): by [counts](counted_ratio) where the source is deterministic, by launches where both sides had the same ones, by
     /// pairs elsewhere.
     ///
     /// `None` where there is no ratio (see [`paired_ratio`] and [`grouped_ratio`]).
     pub fn of(base: &Measurement, head: &Measurement, threshold: f64) -> Option<Self> {
         if base.counter.source().deterministic() {
-            exact_ratio(base.median, head.median, threshold)
+            counted_ratio(base, head, threshold)
         } else if base.launches.is_empty() && head.launches.is_empty() {
             paired_ratio(&base.samples, &head.samples, threshold, SEED)
         } else {
@@ -392,8 +405,7 @@ impl PairedRatio {
 }
 
 impl Ratio {
-    /// Compares two measurements of one case and counter at `threshold` (0.05 is 5 %): exactly
-    /// where the source is deterministic, by paired samples where it is not.
+    /// Compares two measurements of one case and counter, as [`PairedRatio::of`] does.
     ///
     /// `None` where case or counter differ, or where there is no ratio (see [`paired_ratio`]).
     pub fn of(base: &Measurement, head: &Measurement, threshold: f64) -> Option<Self> {

@@ -268,10 +268,12 @@ fn counters(changes: &Changes) -> Table {
                 base,
                 head,
                 it.ratio.as_ref().map_or_else(nothing, size),
-                it.ratio.as_ref().map_or_else(nothing, |ratio| match exact {
-                    true => Cell::new("exact"),
-                    false => Cell::new(interval(ratio)),
-                }),
+                it.ratio
+                    .as_ref()
+                    .map_or_else(nothing, |ratio| match exact && ratio.is_exact() {
+                        true => Cell::new("exact"),
+                        false => Cell::new(interval(ratio)),
+                    }),
                 Cell::new(it.counter.source().name()),
             ]
         })

@@ -227,7 +227,7 @@ impl Reading {
                 (format::times(ratio.median.recip()), ends)
             }
         };
-        let interval = if ratio.counter.source().deterministic() {
+        let interval = if ratio.counter.source().deterministic() && ratio.low == ratio.high {
             "exact".to_owned()
         } else {
             format!("[{low}, {high}]")

@@ -59,8 +59,23 @@ fn zeros_give_one_or_no_ratio() {
         pairs(3.0, 0.0).map(|r| (r.median, r.verdict)),
         Some((0.0, Verdict::Improved))
     );
-    assert_eq!(exact_ratio(0.0, 0.0, 0.05).map(|r| r.median), Some(1.0));
-    assert_eq!(exact_ratio(0.0, 3.0, 0.05), None);
+    let counted = |base: &[f64], head: &[f64]| {
+        let of = |mode, samples: &[f64]| {
+            Measurement::new("case", mode, Counter::SimInstructions, samples.to_vec()).unwrap()
+        };
+        counted_ratio(&of("base", base), &of("head", head), 0.05)
+    };
+    assert_eq!(counted(&[0.0], &[0.0]).map(|r| r.median), Some(1.0));
+    assert_eq!(counted(&[0.0], &[3.0]), None);
+    let exact = counted(&[100.0], &[110.0]).unwrap();
+    assert!(exact.is_exact());
+    assert_eq!((exact.median, exact.verdict), (1.1, Verdict::Regressed));
+    // Counted three times, and differently.
+    let reach = counted(&[100.0], &[108.0, 120.0, 110.0]).unwrap();
+    assert_eq!((reach.median, reach.low, reach.high), (1.1, 1.08, 1.2));
+    assert_eq!(reach.verdict, Verdict::Regressed);
+    let around = counted(&[100.0], &[99.0, 120.0, 110.0]).unwrap();
+    assert_eq!(around.verdict, Verdict::Inconclusive);
 
     // One page fault among many pairs is an outlier, not the end of the comparison.
     let mut head = [0.0; 20];
