@@ -25,7 +25,6 @@ mod opcodes;
 mod output;
 mod perf_data;
 mod pgo;
-mod positions;
 mod rig;
 mod run;
 mod sampling;

@@ -2,11 +2,11 @@
 //! is a run of its own, and nothing here prints.
 
 use crate::clock::ThreadClock;
+use crate::contracts::{self, Located};
 use crate::counters::{Counted, Kernel, Plan, Reading};
 use crate::engine::{Engine, Which};
 use crate::folding::{self, Fold};
 use crate::opcodes;
-use crate::positions::{self, Located};
 use crate::sampling::{self, Request, Samples};
 use crate::simulate::{self, SimulateError};
 use crate::span::span;
@@ -251,7 +251,7 @@ pub fn profile(v: &mut Verified, sampling: Sampling, symbols: &Symbols) -> Resul
     let (case, mode, fold) = (&v.case.name, v.which.name(), Fold::default());
     Ok(Profiled {
         profile: folding::profile(case, mode, &samples, symbols, fold),
-        located: positions::located(&samples, symbols, &*v.engine),
+        located: contracts::located(&samples, symbols, &*v.engine),
     })
 }
 

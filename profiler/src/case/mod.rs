@@ -91,6 +91,8 @@ impl Case {
             timestamp: 1,
             gas_limit: self.gas_limit,
             chain_id: 1,
+            // The least there is (EIP-4844).
+            blob_base_fee: Word::ONE,
             origin: CALLER,
             ..Environment::default()
         });

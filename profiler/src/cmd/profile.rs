@@ -3,14 +3,13 @@
 use super::bench::THRESHOLD;
 use super::{contracts, dir, listed, one_case, perf_data};
 use crate::cli;
-use crate::contracts::{self, Walk};
+use crate::contracts::{self, Located, Walk};
 use crate::counters::{Linux, Pinned, Plan, Probe, pin_to_one_kind};
 use crate::flamegraph::{self, Width, Widths};
 use crate::footprint;
 use crate::measure::{self, Calls, Sampling};
 use crate::opcodes;
 use crate::output::{self, Answer, Files};
-use crate::positions::Located;
 use crate::run::new_run;
 use crate::symbols::Symbols;
 use crate::verify;

@@ -2,14 +2,17 @@
 //! where nothing is known.
 //!
 //! Owns matching code with what compilers tell of it. The files are read in `source_map`, which frames an
-//! execution goes through is found in `walk`, and `weigh` makes stacks of that.
+//! execution goes through is found in `walk`, where samples of one were in `positions`, and `weigh` makes
+//! stacks of both.
 
+mod positions;
 mod source_map;
 #[cfg(test)]
 mod tests;
 mod walk;
 mod weigh;
 
+pub use positions::{Located, located};
 pub use walk::{Kind, Walk, walk};
 pub use weigh::{Weighed, by_gas, by_opcodes, by_time};
 
@@ -127,7 +130,7 @@ impl Contract {
 }
 
 /// Offsets of the opcodes of some code, in order.
-pub fn offsets(code: &[u8]) -> impl Iterator<Item = usize> {
+fn offsets(code: &[u8]) -> impl Iterator<Item = usize> {
     let next = |&pc: &usize| code.get(pc).map(|&byte| pc + 1 + Opcode(byte).immediate());
     std::iter::successors(Some(0), next).take_while(|&pc| pc < code.len())
 }

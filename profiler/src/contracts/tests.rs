@@ -1,11 +1,11 @@
 //! Stacks of real cases, of code without a source map, and of what compilers and people hand in.
 
+use super::positions::Position;
 use super::*;
 use crate::case::{self, Case};
 use crate::engine::Which;
 use crate::measure::{self, Sampling};
 use crate::opcodes;
-use crate::positions::{Located, Position};
 use crate::symbols::Symbols;
 use crate::verify;
 use alloy_primitives::{B256, Bytes};

@@ -1,9 +1,9 @@
 //! What a walk found as folded stacks: contract and function, source line, opcode, and below it, where
 //! time is asked for, the native functions that the opcode's samples fell on.
 
+use super::positions::Located;
 use super::walk::{Kind, Position, Tally, Walk};
 use crate::opcodes::opcode_of;
-use crate::positions::Located;
 use evmscope_interp::Opcode;
 use std::collections::BTreeMap;
 

@@ -8,6 +8,7 @@ use anyhow::{Result, bail};
 use evmscope_interp::{Fork, Host};
 use revm::bytecode::Bytecode;
 use revm::context::{BlockEnv, CfgEnv, ContextTr, JournalTr, TxEnv};
+use revm::context_interface::block::BlobExcessGasAndPrice;
 use revm::context_interface::cfg::gas::GasTracker;
 use revm::context_interface::journaled_state::JournalCheckpoint;
 use revm::database::{CacheDB, EmptyDB};
@@ -53,6 +54,10 @@ impl Revm {
             difficulty: U256::from_limbs(environment.prevrandao.0),
             prevrandao: Some(environment.prevrandao.into()),
             basefee: 0,
+            blob_excess_gas_and_price: Some(BlobExcessGasAndPrice {
+                excess_blob_gas: 0,
+                blob_gasprice: environment.blob_base_fee.saturating_u64().into(),
+            }),
             ..BlockEnv::default()
         };
         let tx = TxEnv {

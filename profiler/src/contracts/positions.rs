@@ -6,7 +6,7 @@
 //! function is known to be an opcode's, only one at that opcode. What functions and places are called is
 //! not this file's business.
 
-use crate::contracts::offsets;
+use super::offsets;
 use crate::engine::Engine;
 use crate::folding::{self, Fold};
 use crate::opcodes::opcode_of;
