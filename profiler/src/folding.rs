@@ -298,7 +298,7 @@ mod tests {
             hz: 1_000,
             budget: std::time::Duration::from_millis(200),
             chain: false,
-            registers: false,
+            words: None,
         };
         let mut work = || {
             std::hint::black_box(physical(1));

@@ -7,7 +7,7 @@ use crate::counters::{Counted, Kernel, Plan, Reading};
 use crate::engine::{Engine, Which};
 use crate::folding::{self, Fold};
 use crate::opcodes;
-use crate::sampling::{self, Request, Samples};
+use crate::sampling::{self, Request, Samples, Stack};
 use crate::simulate::{self, SimulateError};
 use crate::span::span;
 use crate::symbols::Symbols;
@@ -230,6 +230,9 @@ impl Tally {
     }
 }
 
+/// Samples in one call that fit the ring, which is emptied between calls, with much of the stack in each.
+const DEEP_SAMPLES: u64 = 200;
+
 /// How to sample for flamegraphs.
 #[derive(Clone, Copy, Debug)]
 pub struct Sampling {
@@ -260,13 +263,17 @@ pub fn sample_calls(v: &mut Verified, sampling: Sampling) -> Result<Samples> {
     let _span = span("sampling");
     let clock = ThreadClock::open()?;
     v.engine.keep_places();
-    let calls = (sampling.budget.as_nanos() as u64 / length(&clock, v, Calls::Warm)).clamp(1, BATCH)
-        as usize;
+    let length = length(&clock, v, Calls::Warm);
+    let calls = (sampling.budget.as_nanos() as u64 / length).clamp(1, BATCH) as usize;
+    let a_call = length.saturating_mul(sampling.hz.into()) / 1_000_000_000;
     let request = Request {
         hz: sampling.hz,
         budget: sampling.budget,
         chain: false,
-        registers: true,
+        words: Some(match a_call {
+            0..DEEP_SAMPLES => Stack::Deep,
+            _ => Stack::Top,
+        }),
     };
     let mut ready = 0;
     let samples = sampling::sample(&request, &mut || {

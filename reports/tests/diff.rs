@@ -286,3 +286,30 @@ fn what_is_written_holds_both_runs() {
     let read: Changes = serde_json::from_str(&text).unwrap();
     assert!(read == changes, "a diff changed on its way through JSON");
 }
+
+#[test]
+fn instructions_of_the_hardware_stand_before_simulated_ones() {
+    let counted = |mut run: Run, factor: f64| {
+        let measure = |(case, mode)| {
+            let launches = vec![vec![90e6 * factor, 90.1e6 * factor]; 5];
+            Measurement::of_launches(case, mode, Counter::Instructions, &launches).unwrap()
+        };
+        let places = CASES
+            .iter()
+            .flat_map(|case| MODES.map(|mode| (*case, mode)));
+        run.measurements.extend(places.map(measure));
+        run
+    };
+    let (base, head) = (run(1.0, 0.004, 1), run(1.0, 0.004, 3));
+    let [base, head] = [(base, 1.0), (head, 1.2)].map(|(run, factor)| counted(run, factor));
+    let changes = Changes::of(base, head, None, Taken::Interleaved, 0.05, &[]);
+    let ratio = changes.changes[0].ratio(Counter::Instructions).unwrap();
+    assert_eq!(ratio.verdict, Verdict::Regressed);
+    // CPU time decides all the same.
+    assert!(!changes.regressed());
+    let text = markdown::diff(&changes);
+    let mut rows = text.lines();
+    let header = rows.find(|line| line.starts_with("| case |")).unwrap();
+    assert!(header.ends_with("| instructions |"), "{header}");
+    assert!(rows.nth(1).unwrap().ends_with("| +20.0 % |"), "{text}");
+}

@@ -23,9 +23,18 @@ pub struct Request {
     /// Whether to record callers, through the chain of frame pointers. Without
     /// `-Cforce-frame-pointers=yes` in the build they are garbage; the leaf is right in any case.
     pub chain: bool,
-    /// Whether to record what the registers and the top of the stack held, where the sampler can. An
-    /// interpreter's own position is found there.
-    pub registers: bool,
+    /// Whether to record what the registers and the top of the stack held, and how much of the latter, where
+    /// the sampler can. An interpreter's own position is found there.
+    pub words: Option<Stack>,
+}
+
+/// How much of the stack to record with a sample.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stack {
+    /// The frames of what a handler calls.
+    Top = 256,
+    /// What that calls as well: a hash has 700 bytes of its own. It fills the ring four times as fast.
+    Deep = 1_024,
 }
 
 /// What took the samples.
@@ -273,7 +282,7 @@ mod tests {
             hz: 1_000,
             budget: Duration::from_millis(300),
             chain: false,
-            registers: false,
+            words: None,
         }
     }
 
@@ -334,7 +343,7 @@ mod tests {
             }
         };
         let request = Request {
-            registers: true,
+            words: Some(Stack::Top),
             ..request()
         };
         let samples = sample(&request, &mut walk).unwrap();
@@ -362,7 +371,7 @@ mod tests {
             hz: fast(),
             budget: Duration::ZERO,
             chain: true,
-            registers: false,
+            words: None,
         };
         let clock = ThreadClock::open().unwrap();
         // A ring holds about 6,500 records with a short chain.
@@ -396,7 +405,7 @@ mod tests {
                 hz: fast(),
                 budget: Duration::from_secs(patience * RING) / fast(),
                 chain: false,
-                registers: false,
+                words: None,
             };
             match sample_with(Sampler::PerfCpuClock, &request, &clock, &mut work) {
                 Ok(samples) if samples.taken > RING => {
@@ -442,7 +451,7 @@ mod tests {
             hz: 1,
             budget: Duration::ZERO,
             chain: false,
-            registers: false,
+            words: None,
         };
         match sample(&request, &mut || ()) {
             Err(error) => assert!(error.to_string().contains("longer budget"), "{error}"),

@@ -33,10 +33,10 @@ pub(super) fn take(trigger: Trigger, session: &mut Session) -> io::Result<Taken>
     let hz = session.request.hz.min(highest_rate());
     let fields = Fields {
         chain: session.request.chain,
-        registers: if session.request.registers {
-            REGISTERS
-        } else {
-            0
+        registers: session.request.words.map_or(0, |_| REGISTERS),
+        stack: match REGISTERS {
+            0 => 0,
+            _ => session.request.words.map_or(0, |stack| stack as u32),
         },
     };
     let mut harvest = Harvest {
@@ -75,9 +75,6 @@ const REGISTERS: u64 = (1 << 31) - 1;
 const REGISTERS: u64 = 0;
 #[cfg(not(target_arch = "x86_64"))]
 const FIRST_ARGUMENT: usize = 0;
-
-/// Bytes of the stack: the frames of what a handler calls. More would fill the ring during long calls.
-const STACK: u32 = 256;
 
 struct Harvest {
     ring: Ring,
@@ -135,10 +132,8 @@ fn event<'a>(trigger: Trigger, hz: u32, fields: Fields) -> Builder<'a> {
         .clockid(Clock::MONOTONIC);
     let attributes = event.attrs_mut();
     attributes.sample_type = fields.sample_type();
-    if fields.registers != 0 {
-        attributes.sample_regs_user = fields.registers;
-        attributes.sample_stack_user = STACK;
-    }
+    attributes.sample_regs_user = fields.registers;
+    attributes.sample_stack_user = fields.stack;
     event
 }
 

@@ -14,8 +14,10 @@ use perf_event_open_sys::bindings::{
 pub struct Fields {
     /// The chain of callers.
     pub chain: bool,
-    /// Registers of the CPU, a bit each, as `asm/perf_regs.h` numbers them, and with them the top of the stack.
+    /// Registers of the CPU, a bit each, as `asm/perf_regs.h` numbers them.
     pub registers: u64,
+    /// Bytes of the stack.
+    pub stack: u32,
 }
 
 impl Fields {
@@ -26,7 +28,10 @@ impl Fields {
             fields |= PERF_SAMPLE_CALLCHAIN;
         }
         if self.registers != 0 {
-            fields |= PERF_SAMPLE_REGS_USER | PERF_SAMPLE_STACK_USER;
+            fields |= PERF_SAMPLE_REGS_USER;
+        }
+        if self.stack != 0 {
+            fields |= PERF_SAMPLE_STACK_USER;
         }
         fields.into()
     }
@@ -100,9 +105,13 @@ fn sample(words: &mut impl Iterator<Item = u64>, fields: Fields) -> Option<Sampl
         // The chain begins with the sampled instruction itself.
         .skip(1)
         .collect();
-    let (registers, stack) = match fields.registers {
-        0 => Default::default(),
-        _ => (registers(words, fields)?, stack(words)?),
+    let registers = match fields.registers {
+        0 => Vec::new(),
+        _ => registers(words, fields)?,
+    };
+    let stack = match fields.stack {
+        0 => Vec::new(),
+        _ => stack(words)?,
     };
     Some(Sample {
         ip,
@@ -168,6 +177,7 @@ mod tests {
     const CHAIN: Fields = Fields {
         chain: true,
         registers: 0,
+        stack: 0,
     };
 
     #[test]
@@ -217,6 +227,7 @@ mod tests {
         let fields = Fields {
             chain: true,
             registers: 0b101,
+            stack: 24,
         };
         assert_eq!(
             fields.sample_type(),

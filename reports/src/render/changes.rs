@@ -151,13 +151,13 @@ fn count(changes: &Changes) -> String {
     )
 }
 
-/// The counter of instructions that all have, hardware before simulated.
+/// The counter of instructions that is there, hardware before simulated.
 fn instructions(changes: &Changes) -> Option<Counter> {
     let has = |counter: &Counter| {
         let mut found = changes.changes.iter().map(|change| change.ratio(*counter));
         found.any(|ratio| ratio.is_some())
     };
-    [Counter::SimInstructions, Counter::Instructions]
+    [Counter::Instructions, Counter::SimInstructions]
         .into_iter()
         .find(has)
 }
@@ -409,8 +409,7 @@ fn legend(changes: &Changes) -> Vec<String> {
              where the interval lies within {beyond}; inconclusive otherwise.",
             JUDGED.title()
         ),
-        "Simulated counts are of callgrind's model of a CPU, not of this one: they have no noise but the random \
-         seeds of hash tables, a few thousandths."
+        "Simulated counts are of callgrind's model of a CPU, not of this one, and have no noise."
             .to_owned(),
     ]
 }
