@@ -3,6 +3,7 @@
 //! Owns which frames a stack keeps. Addresses get their names in `symbols`, pictures are drawn in
 //! `flamegraph`.
 
+use crate::opcodes::is_handler;
 use crate::sampling::{Precision, Sample, Sampler, Samples};
 use crate::symbols::{Frame, Origin, Symbols};
 use evmscope_reports::run::Profile;
@@ -39,7 +40,9 @@ pub fn profile(
     let fold = fold.as_known_by(samples.sampler);
     let mut stacks = BTreeMap::<String, u64>::new();
     for sample in &samples.stacks {
-        *stacks.entry(named(sample, symbols, fold)).or_default() += sample.weight;
+        *stacks
+            .entry(of_interpreter(sample, symbols, fold))
+            .or_default() += sample.weight;
     }
     Profile {
         case: case.to_owned(),
@@ -65,6 +68,16 @@ pub fn named(sample: &Sample, symbols: &Symbols, fold: Fold) -> String {
         .flat_map(|frames| fold.keep(frames))
         .collect();
     stack(frames)
+}
+
+/// As [`named`], from the handler on where one ran: what calls handlers is the same for all of them.
+pub fn of_interpreter(sample: &Sample, symbols: &Symbols, fold: Fold) -> String {
+    let stack = named(sample, symbols, fold);
+    let starts = stack.match_indices(';').map(|(at, _)| at + 1);
+    let handler = std::iter::once(0)
+        .chain(starts)
+        .find(|&at| is_handler(&stack[at..]));
+    stack[handler.unwrap_or(0)..].to_owned()
 }
 
 /// Callers, outermost first, and the sampled instruction. A return address belongs to the

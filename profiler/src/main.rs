@@ -36,6 +36,7 @@ mod splice;
 mod statetest;
 mod symbols;
 mod telemetry;
+mod unwind;
 mod verify;
 
 use anyhow::Result;

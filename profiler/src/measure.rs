@@ -11,6 +11,7 @@ use crate::sampling::{self, Request, Samples, Stack};
 use crate::simulate::{self, SimulateError};
 use crate::span::span;
 use crate::symbols::Symbols;
+use crate::unwind;
 use crate::verify::Verified;
 use anyhow::{Context, Result};
 use evmscope_interp::{Settings, Technique};
@@ -231,7 +232,9 @@ impl Tally {
 }
 
 /// Samples in one call that fit the ring, which is emptied between calls, with much of the stack in each.
-const DEEP_SAMPLES: u64 = 200;
+const DEEP_SAMPLES: u64 = 300;
+/// With little of it. Of longer calls the addresses alone are sampled.
+const TOP_SAMPLES: u64 = 800;
 
 /// How to sample for flamegraphs.
 #[derive(Clone, Copy, Debug)]
@@ -250,7 +253,8 @@ pub struct Profiled {
 
 /// Samples an engine and folds what came.
 pub fn profile(v: &mut Verified, sampling: Sampling, symbols: &Symbols) -> Result<Profiled> {
-    let samples = sample_calls(v, sampling)?;
+    let mut samples = sample_calls(v, sampling)?;
+    unwind::callers(&mut samples, symbols);
     let (case, mode, fold) = (&v.case.name, v.which.name(), Fold::default());
     Ok(Profiled {
         profile: folding::profile(case, mode, &samples, symbols, fold),
@@ -270,10 +274,11 @@ pub fn sample_calls(v: &mut Verified, sampling: Sampling) -> Result<Samples> {
         hz: sampling.hz,
         budget: sampling.budget,
         chain: false,
-        words: Some(match a_call {
-            0..DEEP_SAMPLES => Stack::Deep,
-            _ => Stack::Top,
-        }),
+        words: match a_call {
+            0..DEEP_SAMPLES => Some(Stack::Deep),
+            DEEP_SAMPLES..TOP_SAMPLES => Some(Stack::Top),
+            _ => None,
+        },
     };
     let mut ready = 0;
     let samples = sampling::sample(&request, &mut || {

@@ -167,6 +167,18 @@ pub fn opcode_of(stack: &str) -> Option<Opcode> {
     stack.split(';').find_map(of_function)
 }
 
+/// Whether a function runs an instruction of one of the modes: that of an opcode, or another one of the
+/// decoded form.
+pub fn is_handler(function: &str) -> bool {
+    let modes = Mode::ALL.map(Mode::name);
+    let of_mode = |mode: &str| {
+        function
+            .strip_prefix(mode)
+            .is_some_and(|it| it.starts_with(' '))
+    };
+    modes.into_iter().any(of_mode) || function.starts_with("handlers::")
+}
+
 /// A handler is named by its mode and its opcode (`advanced MLOAD`; in runs of earlier versions
 /// `handlers::MLOAD`), also with closures and inner functions behind it; the meaning of an opcode is a
 /// function in `ops` (`ops::memory::mload`).

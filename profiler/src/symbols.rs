@@ -143,10 +143,31 @@ impl Symbols {
         loaded.loader.find_symbol(address.wrapping_sub(loaded.bias))
     }
 
+    /// The files that are known, for whoever reads other tables of them.
+    pub fn unwindable(&self) -> Vec<Unwindable> {
+        let of = |module: &Module| {
+            Some(Unwindable {
+                path: module.file.as_ref()?.0.clone(),
+                memory: module.memory.clone(),
+                bias: module.loaded()?.bias,
+            })
+        };
+        self.modules.iter().filter_map(of).collect()
+    }
+
     fn module(&self, address: u64) -> Option<&Module> {
         let found = |module: &&Module| module.memory.contains(&address);
         self.modules.iter().find(found)
     }
+}
+
+/// A file whose code is in memory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unwindable {
+    pub path: PathBuf,
+    pub memory: Range<u64>,
+    /// Address in memory minus address in the file.
+    pub bias: u64,
 }
 
 /// A part of memory that a file was mapped to.

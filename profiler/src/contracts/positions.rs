@@ -1,15 +1,16 @@
 //! Where in the contracts samples were: the interpreter's own instruction pointer, found among what the registers
 //! and the top of the stack held.
 //!
-//! Handlers get that pointer as their first argument. What they call keeps it in another register or on
-//! the stack. A word that points into code, or into what is made of code, is taken for it; where the sampled
-//! function is known to be an opcode's, only one at that opcode. What functions and places are called is
-//! not this file's business.
+//! Handlers get that pointer as their first argument, and have it in a register. What they call keeps it
+//! in another one, or saves it on the stack below the way back into the handler. A word that points
+//! into code, or into what is made of code, is taken for it; where the handler is an opcode's, only one at that
+//! opcode, since the stack holds remains of other calls too. What functions and places are called is not
+//! this file's business.
 
 use super::offsets;
 use crate::engine::Engine;
 use crate::folding::{self, Fold};
-use crate::opcodes::opcode_of;
+use crate::opcodes::{is_handler, opcode_of};
 use crate::sampling::{Sample, Samples};
 use crate::symbols::Symbols;
 use alloy_primitives::B256;
@@ -35,10 +36,10 @@ pub fn located(samples: &Samples, symbols: &Symbols, engine: &dyn Engine) -> Vec
     let fold = Fold::default().as_known_by(samples.sampler);
     let mut weights = BTreeMap::<_, u64>::new();
     for sample in &samples.stacks {
-        let functions = folding::named(sample, symbols, fold);
-        let position = position(sample, opcode_of(&functions), |word| {
-            engine.place(word as usize)
-        });
+        let functions = folding::of_interpreter(sample, symbols, fold);
+        let handler = Handler::of(sample, symbols);
+        let position = handler
+            .and_then(|handler| position(sample, &handler, |word| engine.place(word as usize)));
         *weights.entry((functions, position)).or_default() += sample.weight;
     }
     let located = weights.into_iter();
@@ -51,17 +52,51 @@ pub fn located(samples: &Samples, symbols: &Symbols, engine: &dyn Engine) -> Vec
         .collect()
 }
 
-/// The first place that a word of a sample stands for and that fits the opcode, where one is known.
+/// What ran an instruction when a sample was taken.
+struct Handler {
+    /// What it does, where it is an opcode.
+    opcode: Option<Opcode>,
+    /// The way back into it, unless it was sampled itself.
+    way_back: Option<u64>,
+}
+
+impl Handler {
+    /// None in what runs between instructions.
+    fn of(sample: &Sample, symbols: &Symbols) -> Option<Handler> {
+        let of = |address: u64, way_back| {
+            let frames = symbols.frames(address);
+            let name = &frames.first()?.function;
+            is_handler(name).then(|| Handler {
+                opcode: opcode_of(name),
+                way_back,
+            })
+        };
+        let mut callers = sample.callers.iter();
+        of(sample.ip, None).or_else(|| callers.find_map(|&it| of(it.wrapping_sub(1), Some(it))))
+    }
+}
+
+/// The first place that a word of a sample stands for and that fits the handler.
 fn position(
     sample: &Sample,
-    opcode: Option<Opcode>,
+    handler: &Handler,
     place: impl Fn(u64) -> Option<Place>,
 ) -> Option<Position> {
-    let words = sample.registers.iter().chain(&sample.stack);
+    let way_back = |way: u64| sample.stack.iter().position(|&word| word == way);
+    let (below, above) = sample
+        .stack
+        .split_at(handler.way_back.and_then(way_back).unwrap_or(0));
+    // What the handler calls first saves its registers right below the way back.
+    let mut words = sample
+        .registers
+        .iter()
+        .chain(below.iter().rev())
+        .chain(above);
+    let Some(opcode) = handler.opcode else {
+        let first = words.find_map(|&word| place(word))?;
+        return Some((first.code.hash(), first.pc));
+    };
     words.filter_map(|&word| place(word)).find_map(|place| {
-        let Some(opcode) = opcode else {
-            return Some((place.code.hash(), place.pc));
-        };
         if place.opcode == Some(opcode) {
             return Some((place.code.hash(), place.pc));
         }
@@ -79,11 +114,11 @@ mod tests {
     use evmscope_interp::Code;
     use std::sync::Arc;
 
-    /// PUSH1 7, DUP1, ADD, STOP, at addresses from 1000 on; decoded, ADD alone at 2000.
+    /// PUSH1 7, DUP1, ADD, STOP, ADD, at addresses from 1000 on; decoded, the first ADD alone at 2000.
     fn place(word: u64) -> Option<Place> {
-        let code = Arc::new(Code::new(&[0x60, 7, 0x80, 0x01, 0x00]));
+        let code = Arc::new(Code::new(&[0x60, 7, 0x80, 0x01, 0x00, 0x01]));
         let (pc, before) = match word {
-            1000..1005 => ((word - 1000) as usize, None),
+            1000..1006 => ((word - 1000) as usize, None),
             2000 => (3, Some(0)),
             _ => return None,
         };
@@ -101,8 +136,31 @@ mod tests {
             stack: stack.to_vec(),
             ..Sample::default()
         };
-        let opcode = opcode.map(|name| Opcode::from_name(name).unwrap());
-        position(&sample, opcode, place).map(|(_, pc)| pc)
+        let handler = Handler {
+            opcode: opcode.map(|name| Opcode::from_name(name).unwrap()),
+            way_back: None,
+        };
+        position(&sample, &handler, place).map(|(_, pc)| pc)
+    }
+
+    #[test]
+    fn what_a_handler_calls_saves_the_pointer_below_the_way_back() {
+        let found = |opcode: &str, stack: &[u64]| {
+            let sample = Sample {
+                stack: stack.to_vec(),
+                ..Sample::default()
+            };
+            let handler = Handler {
+                opcode: Opcode::from_name(opcode),
+                way_back: Some(77),
+            };
+            position(&sample, &handler, place).map(|(_, pc)| pc)
+        };
+        // An ADD of an earlier call is left on the stack; that of this one is next to the way back.
+        assert_eq!(found("ADD", &[1003, 5, 1005, 77, 1003]), Some(5));
+        assert_eq!(found("PUSH1", &[1002, 5, 1000, 77]), Some(0));
+        assert_eq!(found("ADD", &[5, 77, 6, 1003]), Some(3));
+        assert_eq!(found("ADD", &[5, 77, 6]), None);
     }
 
     #[test]

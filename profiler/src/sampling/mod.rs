@@ -100,6 +100,19 @@ pub struct Sample {
     pub registers: Vec<u64>,
     /// What lay on the top of the stack, from its pointer on.
     pub stack: Vec<u64>,
+    /// Those of the registers that lead to callers.
+    pub stack_registers: Option<StackRegisters>,
+}
+
+/// The registers by which the frames of functions are found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StackRegisters {
+    /// The stack pointer.
+    pub stack: u64,
+    /// The frame pointer, or what the function has there.
+    pub frame: u64,
+    /// Where a call leaves the way back, if not on the stack.
+    pub link: u64,
 }
 
 /// The samples of one run, with what is needed to judge them.

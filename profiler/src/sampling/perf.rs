@@ -2,7 +2,7 @@
 
 use super::record::{Fields, Record, records};
 use super::ring::Ring;
-use super::{Session, Taken};
+use super::{Sample, Session, StackRegisters, Taken};
 use perf_event::events::{Event, Hardware, Software};
 use perf_event::{Builder, Clock};
 use std::io;
@@ -63,18 +63,33 @@ pub(super) fn try_open(trigger: Trigger) -> io::Result<()> {
     Ring::open(event(trigger, 1, Fields::default())).map(drop)
 }
 
-/// The general registers, a bit each (`asm/perf_regs.h`), and the place among them of that which holds a
-/// function's first argument.
+/// The general registers, a bit each (`asm/perf_regs.h`), which is also their order in a sample.
 #[cfg(target_arch = "x86_64")]
 const REGISTERS: u64 = 0xff01ff;
-#[cfg(target_arch = "x86_64")]
-const FIRST_ARGUMENT: usize = 5;
 #[cfg(target_arch = "aarch64")]
-const REGISTERS: u64 = (1 << 31) - 1;
+const REGISTERS: u64 = (1 << 32) - 1;
 #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
 const REGISTERS: u64 = 0;
-#[cfg(not(target_arch = "x86_64"))]
-const FIRST_ARGUMENT: usize = 0;
+
+/// Where among them a function's first argument is, and those that lead to callers: stack pointer, frame
+/// pointer, link.
+#[cfg(not(target_arch = "aarch64"))]
+const PLACES: (usize, [usize; 3]) = (5, [7, 6, 8]);
+#[cfg(target_arch = "aarch64")]
+const PLACES: (usize, [usize; 3]) = (0, [31, 29, 30]);
+
+/// Tells the registers that have a meaning from the others.
+fn sort_registers(sample: &mut Sample) {
+    let (first, [stack, frame, link]) = PLACES;
+    let at = |place: usize| sample.registers.get(place).copied();
+    sample.stack_registers = at(stack)
+        .zip(at(frame))
+        .zip(at(link))
+        .map(|((stack, frame), link)| StackRegisters { stack, frame, link });
+    if let Some(before) = sample.registers.get_mut(..=first) {
+        before.rotate_right(1);
+    }
+}
 
 struct Harvest {
     ring: Ring,
@@ -142,9 +157,7 @@ impl Taken {
         match record {
             Record::Lost(n) => self.lost += n,
             Record::Sample(mut sample) => {
-                if let Some(before) = sample.registers.get_mut(..=FIRST_ARGUMENT) {
-                    before.rotate_right(1);
-                }
+                sort_registers(&mut sample);
                 self.taken += 1;
                 self.stacks.push(sample);
             }

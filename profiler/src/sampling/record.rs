@@ -120,6 +120,7 @@ fn sample(words: &mut impl Iterator<Item = u64>, fields: Fields) -> Option<Sampl
         time: Some(time),
         registers,
         stack,
+        stack_registers: None,
     })
 }
 
