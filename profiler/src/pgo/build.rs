@@ -31,6 +31,10 @@ pub enum Kind<'a> {
     },
 }
 
+/// How functions are named in the file. The older names have dots, and BOLT takes what begins by `.warm` or `.cold`
+/// for a part of another function: one named `journal..warm_addresses` made it give up.
+const NAMES: &str = "-Csymbol-mangling-version=v0";
+
 /// No profile of values, which for this program are the targets of the jumps from handler to handler. With it each
 /// jump is preceded by comparisons with the commonest targets of the training, which cost 10 to 14 % of
 /// instructions in every case, and saved time in one that was trained on alone (docs/TUNING.md).
@@ -45,31 +49,30 @@ impl Kind<'_> {
         }
     }
 
-    /// The flags of the compiler that make the difference.
+    /// The flags of the compiler, beside the user's.
     fn flags(&self, workshop: &Workshop) -> Vec<String> {
+        let mut flags = vec![NAMES.to_owned()];
         match self {
-            Kind::Release => Vec::new(),
-            Kind::Instrumented => vec![
-                format!("-Cprofile-generate={}", workshop.raw().display()),
-                NO_VALUES.to_owned(),
-            ],
+            Kind::Release => {}
+            Kind::Instrumented => {
+                flags.push(format!("-Cprofile-generate={}", workshop.raw().display()));
+                flags.push(NO_VALUES.to_owned());
+            }
             Kind::Optimized {
                 profile,
                 relocations,
             } => {
-                let mut flags = vec![
-                    format!("-Cprofile-use={}", profile.display()),
-                    NO_VALUES.to_owned(),
-                    "-Cllvm-args=-pgo-warn-missing-function".to_owned(),
-                    // Without it hot and cold functions are laid out apart, and nothing shows it.
-                    "-Clink-arg=-Wl,-z,keep-text-section-prefix".to_owned(),
-                ];
+                flags.push(format!("-Cprofile-use={}", profile.display()));
+                flags.push(NO_VALUES.to_owned());
+                flags.push("-Cllvm-args=-pgo-warn-missing-function".to_owned());
+                // Without it hot and cold functions are laid out apart, and nothing shows it.
+                flags.push("-Clink-arg=-Wl,-z,keep-text-section-prefix".to_owned());
                 if *relocations {
                     flags.push("-Clink-arg=-Wl,--emit-relocs".to_owned());
                 }
-                flags
             }
         }
+        flags
     }
 }
 

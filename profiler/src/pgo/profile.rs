@@ -294,7 +294,9 @@ fn handlers(mode: &str, path: &str, functions: &[Function]) -> Handlers {
     let mut ran = BTreeMap::new();
     for function in functions {
         if let Some(handler) = function.name().strip_prefix(path) {
-            let opcode = handler.rsplit("::").next().unwrap_or(handler).to_owned();
+            // Names of the newer mangling tell the types that a function was made for.
+            let path = handler.split("::<").next().unwrap_or(handler);
+            let opcode = path.rsplit("::").next().unwrap_or(path).to_owned();
             if opcode
                 .chars()
                 .all(|c| c.is_ascii_uppercase() || c.is_ascii_digit())
