@@ -372,6 +372,22 @@ Total functions: 3
     }
 
     #[test]
+    fn handlers_are_known_by_names_of_the_newer_mangling_too() {
+        let function = |symbol: &str, count| Function {
+            symbol: symbol.to_owned(),
+            hash: "0x01".to_owned(),
+            counts: vec![count],
+        };
+        // `traditional::op::ADD::<u8>` and `::<i8>`, and `traditional::op::SUB::<u8>`.
+        let add = function("_RINvNtNtCs1_15evmscope_interp11traditional2op3ADDhE", 0);
+        let other = function("_RINvNtNtCs1_15evmscope_interp11traditional2op3ADDaE", 5);
+        let sub = function("_RINvNtNtCs1_15evmscope_interp11traditional2op3SUBhE", 0);
+        let traditional = &coverage(&[add, other, sub]).handlers[0];
+        assert_eq!(traditional.all, 2);
+        assert_eq!(traditional.untrained, ["SUB"]);
+    }
+
+    #[test]
     fn other_bodies_under_the_same_names_are_foreign() {
         let roll = Roll {
             binary: "bin".into(),
