@@ -72,12 +72,15 @@ pub fn named(sample: &Sample, symbols: &Symbols, fold: Fold) -> String {
 
 /// As [`named`], from the handler on where one ran: what calls handlers is the same for all of them.
 pub fn of_interpreter(sample: &Sample, symbols: &Symbols, fold: Fold) -> String {
-    let stack = named(sample, symbols, fold);
-    let starts = stack.match_indices(';').map(|(at, _)| at + 1);
-    let handler = std::iter::once(0)
-        .chain(starts)
-        .find(|&at| is_handler(&stack[at..]));
-    stack[handler.unwrap_or(0)..].to_owned()
+    let called: Vec<_> = addresses(sample)
+        .map(|address| symbols.frames(address))
+        .collect();
+    let handler = called.iter().position(|frames| {
+        let physical = frames.first();
+        physical.is_some_and(|frame| is_handler(&frame.function))
+    });
+    let inside = called.into_iter().skip(handler.unwrap_or(0));
+    stack(inside.flat_map(|frames| fold.keep(frames)).collect())
 }
 
 /// Callers, outermost first, and the sampled instruction. A return address belongs to the

@@ -167,8 +167,8 @@ pub fn opcode_of(stack: &str) -> Option<Opcode> {
     stack.split(';').find_map(of_function)
 }
 
-/// Whether a function runs an instruction of one of the modes: that of an opcode, or another one of the
-/// decoded form.
+/// Whether a function that exists in the binary runs an instruction of one of the modes: that of an opcode, or
+/// another one of the decoded form (`advanced::handlers::branch`).
 pub fn is_handler(function: &str) -> bool {
     let modes = Mode::ALL.map(Mode::name);
     let of_mode = |mode: &str| {
@@ -176,7 +176,7 @@ pub fn is_handler(function: &str) -> bool {
             .strip_prefix(mode)
             .is_some_and(|it| it.starts_with(' '))
     };
-    modes.into_iter().any(of_mode) || function.starts_with("handlers::")
+    modes.into_iter().any(of_mode) || function.starts_with("advanced::handlers::")
 }
 
 /// A handler is named by its mode and its opcode (`advanced MLOAD`; in runs of earlier versions
@@ -264,6 +264,27 @@ mod tests {
         ] {
             let found = opcode_of(stack).map(|opcode| opcode.to_string());
             assert_eq!(found.as_deref(), opcode, "{stack}");
+        }
+    }
+
+    #[test]
+    fn handlers_are_told_from_what_calls_them_and_what_they_call() {
+        for handler in [
+            "traditional ADD",
+            "advanced SLOAD (apart)",
+            "advanced::handlers::branch",
+        ] {
+            assert!(is_handler(handler), "{handler}");
+        }
+        for other in [
+            "traditional::execute",
+            "advanced::dispatch::run",
+            "advancedADD",
+            "ops::memory::mload",
+            "nginx::handlers::serve",
+            "",
+        ] {
+            assert!(!is_handler(other), "{other}");
         }
     }
 
