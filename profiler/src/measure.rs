@@ -6,7 +6,7 @@ use crate::contracts::{self, Located};
 use crate::counters::{Counted, Kernel, Plan, Reading};
 use crate::engine::{Engine, Which};
 use crate::folding::{self, Fold};
-use crate::opcodes;
+use crate::opcodes::{self, Events};
 use crate::sampling::{self, Request, Samples, Stack};
 use crate::simulate::{self, SimulateError};
 use crate::span::span;
@@ -15,6 +15,7 @@ use crate::unwind;
 use crate::verify::Verified;
 use anyhow::{Context, Result};
 use evmscope_interp::{Settings, Technique};
+use evmscope_reports::Run;
 use evmscope_reports::counter::Counter;
 use evmscope_reports::run::{Measurement, Profile, Unavailable};
 use rand::SeedableRng;
@@ -262,8 +263,40 @@ pub fn profile(v: &mut Verified, sampling: Sampling, symbols: &Symbols) -> Resul
     })
 }
 
+/// Events whose places are told by opcode.
+const PLACED: [Counter; 3] = [
+    Counter::Instructions,
+    Counter::BranchMisses,
+    Counter::CacheMisses,
+];
+
+/// Samples an engine on events of the PMU, as far as `run` has counted them: a run of its own each.
+pub fn sample_events(
+    v: &mut Verified,
+    sampling: Sampling,
+    symbols: &Symbols,
+    run: &Run,
+) -> Result<Vec<Events>> {
+    let (case, mode) = (v.case.name.clone(), v.which.name());
+    let mut events = Vec::new();
+    for counter in PLACED {
+        let Some(counted) = run.measurement(&case, mode, counter) else {
+            continue;
+        };
+        let mut samples = sampled(v, sampling, Some(counter))?;
+        unwind::callers(&mut samples, symbols);
+        let profile = folding::profile(&case, mode, &samples, symbols, Fold::default());
+        events.push(Events::new(counter, counted.median, &profile.stacks));
+    }
+    Ok(events)
+}
+
 /// Samples an engine.
 pub fn sample_calls(v: &mut Verified, sampling: Sampling) -> Result<Samples> {
+    sampled(v, sampling, None)
+}
+
+fn sampled(v: &mut Verified, sampling: Sampling, event: Option<Counter>) -> Result<Samples> {
     let _span = span("sampling");
     let clock = ThreadClock::open()?;
     v.engine.keep_places();
@@ -281,15 +314,18 @@ pub fn sample_calls(v: &mut Verified, sampling: Sampling) -> Result<Samples> {
         },
     };
     let mut ready = 0;
-    let samples = sampling::sample(&request, &mut || {
+    let mut work = || {
         if ready == 0 {
             v.engine.prepare(calls);
             ready = calls;
         }
         ready -= 1;
         simulate::measured_region(&mut || v.engine.call());
-    })?;
-    Ok(samples)
+    };
+    Ok(match event {
+        Some(event) => sampling::sample_on(event, &request, &mut work)?,
+        None => sampling::sample(&request, &mut work)?,
+    })
 }
 
 /// How often a peer's call is simulated: its hash tables are seeded anew in each process, and instructions

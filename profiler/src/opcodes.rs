@@ -67,7 +67,43 @@ struct Call<'a> {
     /// Cycles, where the samples were taken on them.
     cycles: Option<f64>,
     profile: Option<&'a Profile>,
+    events: &'a [Events],
     simulated: Option<&'a Simulated>,
+}
+
+/// Where an event of the PMU happens: the weight of its samples by opcode.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Events {
+    counter: Counter,
+    /// Of one call.
+    total: f64,
+    weights: BTreeMap<Option<Opcode>, u64>,
+}
+
+impl Events {
+    /// From the stacks of samples that were taken on the event, of which a call has `total`.
+    pub fn new(counter: Counter, total: f64, stacks: &[(String, u64)]) -> Events {
+        Events {
+            counter,
+            total,
+            weights: weights(stacks),
+        }
+    }
+
+    /// Of one of the executions of an opcode.
+    fn each(&self, opcode: Opcode, executed: u64) -> f64 {
+        let weight = self.weights.get(&Some(opcode)).copied().unwrap_or(0);
+        let all: u64 = self.weights.values().sum();
+        self.total * weight as f64 / all.max(1) as f64 / executed as f64
+    }
+}
+
+fn weights(stacks: &[(String, u64)]) -> BTreeMap<Option<Opcode>, u64> {
+    let mut weights = BTreeMap::new();
+    for (stack, weight) in stacks {
+        *weights.entry(opcode_of(stack)).or_default() += weight;
+    }
+    weights
 }
 
 /// Simulated instructions by opcode; under none what belongs to no opcode.
@@ -89,6 +125,7 @@ pub fn of(
     v: &Verified,
     run: &Run,
     profile: Option<&Profile>,
+    events: &[Events],
     simulated: Option<&Simulated>,
 ) -> Vec<OpcodeCost> {
     if !matches!(v.which, Which::Ours(_)) {
@@ -103,6 +140,7 @@ pub fn of(
         time: median(Counter::CpuTime),
         cycles: median(Counter::Cycles).filter(|_| profile.is_some_and(|it| it.unit == "cycles")),
         profile,
+        events,
         simulated,
     })
 }
@@ -110,10 +148,7 @@ pub fn of(
 /// What each opcode of a mode costs, dearest first; last, without an opcode, what belongs to none.
 fn costs(call: Call<'_>) -> Vec<OpcodeCost> {
     let Call { executed, .. } = call;
-    let mut weights = BTreeMap::<Option<Opcode>, u64>::new();
-    for (stack, weight) in call.profile.iter().flat_map(|profile| &profile.stacks) {
-        *weights.entry(opcode_of(stack)).or_default() += weight;
-    }
+    let weights = weights(call.profile.map_or(&[], |profile| &profile.stacks));
     let total: u64 = weights.values().sum();
     let simulated = |opcode| {
         let counts = call.simulated?;
@@ -135,6 +170,15 @@ fn costs(call: Call<'_>) -> Vec<OpcodeCost> {
             share,
             time: each(call.time),
             cycles: each(call.cycles),
+            events: match opcode {
+                Some(opcode) if times > 0 => {
+                    let events = call.events.iter();
+                    events
+                        .map(|it| (it.counter, it.each(opcode, times)))
+                        .collect()
+                }
+                _ => BTreeMap::new(),
+            },
             sim_instructions: simulated(opcode),
         }
     };
@@ -324,6 +368,10 @@ mod tests {
             executed.0[usize::from(opcode.0)] = times;
         }
         let simulated = [(Some(add), 70), (None, 9)].into();
+        let misses = [
+            ("handlers::MLOAD".to_owned(), 3),
+            ("dispatch".to_owned(), 1),
+        ];
         let call = Call {
             case: "case",
             mode: "advanced",
@@ -331,6 +379,7 @@ mod tests {
             time: Some(1000.0),
             cycles: None,
             profile: Some(&profile),
+            events: &[Events::new(Counter::BranchMisses, 60.0, &misses)],
             simulated: Some(&simulated),
         };
         let costs = costs(call);
@@ -356,6 +405,12 @@ mod tests {
             ]
         );
         assert_eq!(costs[0].cycles, None);
+        // MLOAD has three quarters of 60, and is executed 30 times.
+        let missed: Vec<_> = costs
+            .iter()
+            .map(|it| it.event(Counter::BranchMisses))
+            .collect();
+        assert_eq!(missed, [Some(1.5), Some(0.0), Some(0.0), None]);
         assert_eq!(costs[1].sim_instructions_each(), Some(7.0));
         assert_eq!(costs[3].sim_instructions_each(), None);
 

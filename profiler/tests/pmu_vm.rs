@@ -11,7 +11,7 @@ use evmscope_reports::counter::Counter::{
 };
 use evmscope_reports::counter::Source;
 use evmscope_reports::render::json;
-use evmscope_reports::run::{Measurement, Verdict};
+use evmscope_reports::run::{Measurement, OpcodeCost, Verdict};
 
 const MODES: [&str; 2] = ["traditional", "advanced"];
 const OFFERED: [Counter; 4] = [Cycles, Instructions, StalledFrontend, StalledBackend];
@@ -177,6 +177,31 @@ fn samples_are_taken_on_cycles() {
     for profile in &run.profiles {
         assert_eq!(profile.sampler, "perf cycles");
         assert!(profile.samples > 100, "{} samples", profile.samples);
+    }
+}
+
+#[test]
+#[ignore = "needs the emulated machine: `make test-pmu`"]
+fn instructions_and_cycles_of_opcodes_are_sampled_on_the_pmu() {
+    let run = Transcript::read().run("alone");
+    for mode in MODES {
+        let costs = run.opcode_costs.iter().filter(|cost| cost.mode == mode);
+        let costs: Vec<_> = costs.filter(|cost| cost.executed > 0).collect();
+        for counter in [Cycles, Instructions] {
+            let each = |cost: &&OpcodeCost| cost.event(counter).unwrap() * cost.executed as f64;
+            let all: f64 = costs.iter().map(each).sum();
+            let call = measured(&run, mode, counter).median;
+            // The rest is elsewhere: between handlers, and in what belongs to no single opcode.
+            assert!(
+                (0.5..1.001).contains(&(all / call)),
+                "{mode} {counter}: {all} of {call}"
+            );
+        }
+        assert!(
+            costs
+                .iter()
+                .all(|cost| cost.event(Counter::BranchMisses).is_none())
+        );
     }
 }
 

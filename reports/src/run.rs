@@ -5,6 +5,7 @@
 use crate::counter::{Counter, Source};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// The value of [`Run::schema`]; a reader refuses any other.
 pub const SCHEMA: &str = "evmscope/run/1";
@@ -380,6 +381,10 @@ pub struct OpcodeCost {
     /// Cycles of one execution, where the samples were taken on cycles.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub cycles: Option<f64>,
+    /// Hardware events of one execution, by samples that were taken on each of them: instructions, branch
+    /// misses, cache misses, as far as the PMU has them.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
+    pub events: BTreeMap<Counter, f64>,
     /// Simulated instructions that one call of the case spends on it, where it was simulated.
     #[serde(
         rename = "sim-instructions",
@@ -390,6 +395,14 @@ pub struct OpcodeCost {
 }
 
 impl OpcodeCost {
+    /// What the PMU told of one execution; cycles are told by the samples of the time.
+    pub fn event(&self, counter: Counter) -> Option<f64> {
+        match counter {
+            Counter::Cycles => self.cycles,
+            other => self.events.get(&other).copied(),
+        }
+    }
+
     /// Simulated instructions of one execution; none where it is not executed or was not simulated.
     pub fn sim_instructions_each(&self) -> Option<f64> {
         (self.executed > 0).then_some(self.sim_instructions? as f64 / self.executed as f64)

@@ -3,11 +3,11 @@
 mod fixture;
 
 use evmscope_reports::Run;
-use evmscope_reports::counter::Counter::{CpuTime, PageFaults, SimBranchMisses};
+use evmscope_reports::counter::Counter::{self, CpuTime, PageFaults, SimBranchMisses};
 use evmscope_reports::history::History;
 use evmscope_reports::merge::merge;
 use evmscope_reports::render::html::{self, Flamegraph};
-use evmscope_reports::render::{self, headline, markdown, terminal, verdict};
+use evmscope_reports::render::{self, headline, json, markdown, terminal, verdict};
 use evmscope_reports::run::{Measurement, Verdict};
 use evmscope_reports::stats::ratios;
 
@@ -348,4 +348,37 @@ fn a_merged_run_shows_the_rig_of_each_part() {
     let kept = |line: &&str| line.starts_with("cases") || line.starts_with("CPU");
     let lines: Vec<_> = rig.lines().filter(kept).collect();
     insta::assert_snapshot!(lines.join("\n"));
+}
+
+#[test]
+fn events_of_the_pmu_stand_beside_the_time_of_opcodes_in_place_of_simulated_ones() {
+    let table = |run: &Run| {
+        let text = markdown::counter_diff(run, "traditional", "advanced");
+        let found = text.lines().find(|line| line.starts_with("| opcode"));
+        let row = text.lines().find(|line| line.starts_with("| MLOAD"));
+        (found.unwrap().to_owned(), row.unwrap().to_owned())
+    };
+    let mut run = fixture::run();
+    assert!(table(&run).0.contains("simulated instr."));
+    for cost in run.opcode_costs.iter_mut().filter(|it| it.executed > 0) {
+        cost.cycles = Some(12.0);
+        cost.events = [
+            (Counter::Instructions, 18.4),
+            (Counter::BranchMisses, 0.031),
+        ]
+        .into();
+    }
+    let (header, row) = table(&run);
+    for title in ["cycles", "instructions", "branch misses"] {
+        assert!(header.contains(title), "{header}");
+    }
+    assert!(!header.contains("simulated") && !header.contains("cache misses"));
+    assert!(
+        row.contains("12.0 → 12.0") && row.contains("18.4 → 18.4"),
+        "{row}"
+    );
+    assert!(row.contains("0.031 → 0.031"), "{row}");
+    let page = page(&run);
+    assert!(page.contains("advanced, branch misses"));
+    assert_eq!(json::read(&json::write(&run).unwrap()).unwrap(), run);
 }

@@ -179,7 +179,7 @@ fn examine(v: &mut Verified, dir: &Path, call: f64, budget: Duration) -> Result<
         Err(missing) => (Vec::new(), None, missing),
     };
     Ok(Examined {
-        opcodes: opcodes::of(v, &run, Some(&profile), simulated.as_ref()),
+        opcodes: opcodes::of(v, &run, Some(&profile), &[], simulated.as_ref()),
         measurements,
         unavailable,
     })

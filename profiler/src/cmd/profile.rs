@@ -86,11 +86,12 @@ fn measure_all(
         hz: args.hz,
         budget: Duration::from_millis(args.sample_ms),
     };
-    let mut located = Vec::new();
+    let (mut located, mut events) = (Vec::new(), Vec::new());
     for v in verified.iter_mut() {
         let profiled = measure::profile(v, sampling, &symbols)?;
         run.profiles.push(profiled.profile);
         located.push(profiled.located);
+        events.push(measure::sample_events(v, sampling, &symbols, &run)?);
         bar.inc(1);
     }
     bar.finish_and_clear();
@@ -112,10 +113,14 @@ fn measure_all(
         bar.finish_and_clear();
         run.unavailable.dedup();
     }
-    let costs = verified.iter().zip(&run.profiles).zip(&by_opcode);
+    let costs = verified
+        .iter()
+        .zip(&run.profiles)
+        .zip(&events)
+        .zip(&by_opcode);
     run.opcode_costs = costs
-        .flat_map(|((v, profile), simulated)| {
-            opcodes::of(v, &run, Some(profile), simulated.as_ref())
+        .flat_map(|(((v, profile), events), simulated)| {
+            opcodes::of(v, &run, Some(profile), events, simulated.as_ref())
         })
         .collect();
     run.ratios = stats::ratios(&run.measurements, args.base.name(), THRESHOLD);

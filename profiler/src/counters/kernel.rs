@@ -74,7 +74,7 @@ pub struct Usage {
 ///
 /// Page faults and context switches come from [`Kernel::usage`]: with `exclude_kernel`, which an
 /// ordinary user needs, the perf event for context switches reads 0 without saying so.
-pub(super) fn event(counter: Counter) -> Option<Event> {
+pub fn event(counter: Counter) -> Option<Event> {
     let hardware = |event: Hardware| Some(event.into());
     let load = |which, result| {
         Some(

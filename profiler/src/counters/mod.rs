@@ -16,7 +16,7 @@ mod fake;
 pub use fake::Fake;
 
 pub use cores::{Pinned, Unpinned, pin_to_one_kind};
-pub use kernel::{Kernel, Linux};
+pub use kernel::{Kernel, Linux, event};
 pub use plan::{Plan, Probe};
 
 use evmscope_reports::counter::Counter;

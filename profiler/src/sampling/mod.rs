@@ -9,6 +9,7 @@ mod ring;
 mod sigprof;
 
 use crate::clock::{ClockError, ThreadClock};
+use evmscope_reports::counter::Counter;
 use perf::Trigger;
 use std::time::{Duration, Instant};
 use thiserror::Error;
@@ -44,6 +45,8 @@ pub enum Sampler {
     PerfCycles,
     /// A `perf_event_open` ring on the kernel's CPU clock.
     PerfCpuClock,
+    /// A `perf_event_open` ring on another event of the PMU.
+    PerfEvent(Counter),
     /// The signal SIGPROF, by the crate `pprof`.
     Sigprof,
 }
@@ -64,6 +67,7 @@ impl Sampler {
         match self {
             Self::PerfCycles => "perf cycles",
             Self::PerfCpuClock => "perf cpu-clock",
+            Self::PerfEvent(counter) => counter.name(),
             Self::Sigprof => "pprof SIGPROF",
         }
     }
@@ -72,6 +76,7 @@ impl Sampler {
     pub fn unit(self) -> &'static str {
         match self {
             Self::PerfCycles => "cycles",
+            Self::PerfEvent(counter) => counter.unit(),
             Self::PerfCpuClock | Self::Sigprof => "ns",
         }
     }
@@ -79,7 +84,7 @@ impl Sampler {
     /// What its addresses mean.
     pub fn precision(self) -> Precision {
         match self {
-            Self::PerfCycles | Self::PerfCpuClock => Precision::Instruction,
+            Self::PerfCycles | Self::PerfCpuClock | Self::PerfEvent(_) => Precision::Instruction,
             Self::Sigprof => Precision::Function,
         }
     }
@@ -199,12 +204,30 @@ pub fn offered() -> Result<Offer, std::io::Error> {
 /// that opens and stays silent (a PMU without interrupts, as some virtual machines have) is
 /// followed by the next.
 pub fn sample(request: &Request, work: &mut dyn FnMut()) -> Result<Samples, SampleError> {
+    let samplers = [Sampler::PerfCycles, Sampler::PerfCpuClock, Sampler::Sigprof];
+    sample_by(&samplers, request, work)
+}
+
+/// As [`sample`], on an event of the PMU: where it happens, and not where time is spent.
+pub fn sample_on(
+    event: Counter,
+    request: &Request,
+    work: &mut dyn FnMut(),
+) -> Result<Samples, SampleError> {
+    sample_by(&[Sampler::PerfEvent(event)], request, work)
+}
+
+fn sample_by(
+    samplers: &[Sampler],
+    request: &Request,
+    work: &mut dyn FnMut(),
+) -> Result<Samples, SampleError> {
     if !(1..=100_000).contains(&request.hz) {
         return Err(SampleError::Rate(request.hz));
     }
     let clock = ThreadClock::open()?;
     let mut failures = Vec::new();
-    for sampler in [Sampler::PerfCycles, Sampler::PerfCpuClock, Sampler::Sigprof] {
+    for &sampler in samplers {
         match sample_with(sampler, request, &clock, work) {
             Ok(samples) if samples.taken > 0 => return Ok(samples),
             Ok(samples) => failures.push((sampler, Failure::Silent(samples.cpu_time / 1000))),
@@ -229,6 +252,7 @@ fn sample_with(
     let taken = match sampler {
         Sampler::PerfCycles => perf::take(Trigger::Cycles, &mut session)?,
         Sampler::PerfCpuClock => perf::take(Trigger::CpuClock, &mut session)?,
+        Sampler::PerfEvent(counter) => perf::take(Trigger::Counter(counter), &mut session)?,
         Sampler::Sigprof => sigprof::take(&mut session)?,
     };
     Ok(Samples {
@@ -448,6 +472,26 @@ mod tests {
         let total: u64 = samples.stacks.iter().map(|sample| sample.weight).sum();
         let covered = total as f64 / samples.cpu_time as f64;
         assert!((0.99..=1.0).contains(&covered), "{covered} of the time");
+    }
+
+    #[test]
+    fn an_event_is_sampled_or_refused_and_never_taken_for_time() {
+        match sample_on(Counter::Instructions, &request(), &mut work) {
+            Ok(samples) => {
+                assert_eq!(samples.sampler, Sampler::PerfEvent(Counter::Instructions));
+                assert_eq!(samples.sampler.unit(), "count");
+                assert!(share(&samples, "tests::outer") > 0.9, "{samples:?}");
+            }
+            // No PMU here.
+            Err(SampleError::Failed(failures)) => {
+                let [(Sampler::PerfEvent(Counter::Instructions), _)] = &failures[..] else {
+                    panic!("{failures:?}")
+                };
+            }
+            Err(other) => panic!("{other}"),
+        }
+        let none = sample_on(Counter::CpuTime, &request(), &mut work);
+        assert!(none.is_err(), "it is no event");
     }
 
     #[test]

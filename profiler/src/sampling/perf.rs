@@ -3,6 +3,8 @@
 use super::record::{Fields, Record, records};
 use super::ring::Ring;
 use super::{Sample, Session, StackRegisters, Taken};
+use crate::counters;
+use evmscope_reports::counter::Counter;
 use perf_event::events::{Event, Hardware, Software};
 use perf_event::{Builder, Clock};
 use std::io;
@@ -14,13 +16,17 @@ pub enum Trigger {
     Cycles,
     /// A timer on the CPU clock.
     CpuClock,
+    /// The event that a counter counts, every so many.
+    Counter(Counter),
 }
 
-impl From<Trigger> for Event {
-    fn from(trigger: Trigger) -> Event {
-        match trigger {
-            Trigger::Cycles => Hardware::CPU_CYCLES.into(),
-            Trigger::CpuClock => Software::CPU_CLOCK.into(),
+impl Trigger {
+    fn event(&self) -> io::Result<Event> {
+        match self {
+            Trigger::Cycles => Ok(Hardware::CPU_CYCLES.into()),
+            Trigger::CpuClock => Ok(Software::CPU_CLOCK.into()),
+            Trigger::Counter(counter) => counters::event(*counter)
+                .ok_or_else(|| io::Error::other(format!("{counter} is no event"))),
         }
     }
 }
@@ -40,7 +46,7 @@ pub(super) fn take(trigger: Trigger, session: &mut Session) -> io::Result<Taken>
         },
     };
     let mut harvest = Harvest {
-        ring: Ring::open(event(trigger, hz, fields))?,
+        ring: Ring::open(event(&trigger, hz, fields)?)?,
         fields,
         taken: Taken::default(),
         overflowed: false,
@@ -60,7 +66,7 @@ pub(super) fn take(trigger: Trigger, session: &mut Session) -> io::Result<Taken>
 
 /// Whether the ring opens.
 pub(super) fn try_open(trigger: Trigger) -> io::Result<()> {
-    Ring::open(event(trigger, 1, Fields::default())).map(drop)
+    Ring::open(event(&trigger, 1, Fields::default())?).map(drop)
 }
 
 /// The general registers, a bit each (`asm/perf_regs.h`), which is also their order in a sample.
@@ -138,8 +144,8 @@ pub fn highest_rate() -> u32 {
     rate.unwrap_or(u32::MAX).max(1)
 }
 
-fn event<'a>(trigger: Trigger, hz: u32, fields: Fields) -> Builder<'a> {
-    let mut event = Builder::new().kind(trigger);
+fn event<'a>(trigger: &Trigger, hz: u32, fields: Fields) -> io::Result<Builder<'a>> {
+    let mut event = Builder::new().kind(trigger.event()?);
     event
         .sample_frequency(hz.into())
         .exclude_callchain_kernel(true)
@@ -149,7 +155,7 @@ fn event<'a>(trigger: Trigger, hz: u32, fields: Fields) -> Builder<'a> {
     attributes.sample_type = fields.sample_type();
     attributes.sample_regs_user = fields.registers;
     attributes.sample_stack_user = fields.stack;
-    event
+    Ok(event)
 }
 
 impl Taken {

@@ -1,7 +1,7 @@
 //! The tables of opcodes: what each costs in two modes, dearest first, and last what belongs to none.
 
 use super::table::{Bar, Cell, NOTHING, Table, Tone};
-use crate::counter::Counter::CpuTime;
+use crate::counter::Counter::{self, CpuTime};
 use crate::format;
 use crate::run::{OpcodeCost, Run};
 
@@ -28,9 +28,10 @@ pub(super) fn every(run: &Run, case: &str, base: &str, head: &str) -> Option<Tab
             .key(cost.share)
             .bar(Bar::Share(cost.share / widest))
     };
+    let counts = Count::of(&rows);
     let cells = |row: &Row<'_>| {
         let [base, head] = row.sides;
-        vec![
+        let mut cells = vec![
             row.name(),
             row.executed(),
             base.map_or_else(nothing, share),
@@ -38,26 +39,24 @@ pub(super) fn every(run: &Run, case: &str, base: &str, head: &str) -> Option<Tab
             base.and_then(time).unwrap_or_else(nothing),
             head.and_then(time).unwrap_or_else(nothing),
             row.change().unwrap_or_else(nothing),
-            base.and_then(simulated).unwrap_or_else(nothing),
-            head.and_then(simulated).unwrap_or_else(nothing),
-        ]
+        ];
+        cells.extend(counts.iter().flat_map(|count| {
+            [base, head].map(|side| side.and_then(|it| count.cell(it)).unwrap_or_else(nothing))
+        }));
+        cells
     };
-    let header = [
-        "opcode",
-        "executed",
-        &format!("{base}, share"),
-        &format!("{head}, share"),
-        &format!("{base}, each"),
-        &format!("{head}, each"),
-        "change",
-        &format!("{base}, {SIMULATED}"),
-        &format!("{head}, {SIMULATED}"),
+    let mut header = vec![
+        "opcode".to_owned(),
+        "executed".to_owned(),
+        format!("{base}, share"),
+        format!("{head}, share"),
+        format!("{base}, each"),
+        format!("{head}, each"),
+        "change".to_owned(),
     ];
-    let mut table = Table::plain(header, rows.iter().map(cells));
-    if !is_simulated(&rows) {
-        table.keep_columns(7);
-    }
-    Some(table)
+    let titles = |count: &Count| [base, head].map(|mode| format!("{mode}, {}", count.title()));
+    header.extend(counts.iter().flat_map(titles));
+    Some(Table::plain(header, rows.iter().map(cells)))
 }
 
 /// The dearest opcodes of a case, a column a mode.
@@ -73,23 +72,24 @@ pub(super) fn dearest(run: &Run, case: &str, base: &str, head: &str) -> Option<T
             None => Cell::new(share),
         }
     };
+    let counts = Count::of(&rows);
     let cells = |row: &Row<'_>| {
         let [base, head] = row.sides;
-        vec![
+        let mut cells = vec![
             row.name(),
             row.executed(),
             side(base),
             side(head),
             row.change().unwrap_or_else(nothing),
-            row.simulated(),
-        ]
+        ];
+        cells.extend(counts.iter().map(|count| row.both(*count)));
+        cells
     };
-    let header = ["opcode", "executed", base, head, "change", SIMULATED];
-    let mut table = Table::plain(header, rows.iter().map(cells));
-    if !is_simulated(&rows) {
-        table.keep_columns(5);
-    }
-    Some(table)
+    let mut header = ["opcode", "executed", base, head, "change"]
+        .map(str::to_owned)
+        .to_vec();
+    header.extend(counts.iter().map(|count| count.title().to_owned()));
+    Some(Table::plain(header, rows.iter().map(cells)))
 }
 
 /// An opcode in both modes.
@@ -149,10 +149,10 @@ impl Row<'_> {
         }
     }
 
-    /// Both modes' simulated instructions, `12.3 → 4.1`.
-    fn simulated(&self) -> Cell {
-        let [base, head] = self.sides.map(|cost| cost?.sim_instructions_each());
-        let text = |each: Option<f64>| each.map_or_else(|| NOTHING.to_owned(), instructions);
+    /// Both modes' counts, `12.3 → 4.1`.
+    fn both(&self, count: Count) -> Cell {
+        let [base, head] = self.sides.map(|cost| count.each(cost?));
+        let text = |each: Option<f64>| each.map_or_else(|| NOTHING.to_owned(), |it| count.text(it));
         match (base, head) {
             (None, None) => nothing(),
             _ => Cell::new(format!("{} → {}", text(base), text(head))),
@@ -178,22 +178,65 @@ impl Row<'_> {
     }
 }
 
-fn is_simulated(rows: &[Row<'_>]) -> bool {
-    let mut sides = rows.iter().flat_map(|row| row.sides).flatten();
-    sides.any(|cost| cost.sim_instructions.is_some())
+/// What is counted of an execution besides its time.
+#[derive(Clone, Copy)]
+enum Count {
+    Hardware(Counter),
+    Simulated,
 }
 
-/// Simulated instructions of one execution.
-fn simulated(cost: &OpcodeCost) -> Option<Cell> {
-    let each = cost.sim_instructions_each()?;
-    Some(Cell::new(instructions(each)).key(each))
-}
+impl Count {
+    /// What some row has. Simulated instructions stand in for those of the hardware.
+    fn of(rows: &[Row<'_>]) -> Vec<Count> {
+        const EVENTS: [Counter; 4] = [
+            Counter::Cycles,
+            Counter::Instructions,
+            Counter::BranchMisses,
+            Counter::CacheMisses,
+        ];
+        let known = |count: &Count| {
+            let mut sides = rows.iter().flat_map(|row| row.sides).flatten();
+            sides.any(|cost| count.each(cost).is_some())
+        };
+        let events = EVENTS.map(Count::Hardware);
+        let mut counts: Vec<_> = events.into_iter().filter(known).collect();
+        let instructions = |count: &Count| matches!(count, Count::Hardware(Counter::Instructions));
+        if !counts.iter().any(instructions) {
+            counts.extend(Some(Count::Simulated).filter(known));
+        }
+        counts
+    }
 
-fn instructions(each: f64) -> String {
-    if each >= 99.95 {
-        format::quantity(each, "count")
-    } else {
-        format!("{each:.1}")
+    fn title(&self) -> &'static str {
+        match self {
+            Count::Hardware(counter) => counter.title(),
+            Count::Simulated => SIMULATED,
+        }
+    }
+
+    fn each(&self, cost: &OpcodeCost) -> Option<f64> {
+        match self {
+            Count::Hardware(counter) => cost.event(*counter),
+            Count::Simulated => cost.sim_instructions_each(),
+        }
+    }
+
+    fn cell(&self, cost: &OpcodeCost) -> Option<Cell> {
+        let each = self.each(cost)?;
+        Some(Cell::new(self.text(each)).key(each))
+    }
+
+    /// Misses are rare: a hundredth of one still tells.
+    fn text(self, each: f64) -> String {
+        let is_rare = matches!(
+            self,
+            Count::Hardware(Counter::BranchMisses | Counter::CacheMisses)
+        );
+        match each {
+            99.95.. => format::quantity(each, "count"),
+            ..0.95 if is_rare => format!("{each:.3}"),
+            _ => format!("{each:.1}"),
+        }
     }
 }
 

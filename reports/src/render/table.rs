@@ -190,16 +190,6 @@ impl Table {
         }
         dropped
     }
-
-    /// Drops the columns from `n` on.
-    pub(super) fn keep_columns(&mut self, n: usize) {
-        self.header.truncate(n);
-        let rows = self
-            .sections
-            .iter_mut()
-            .flat_map(|section| &mut section.rows);
-        rows.for_each(|row| row.truncate(n));
-    }
 }
 
 /// How a ratio reads: as the change of what is needed, or as how many times as fast.
