@@ -4,7 +4,7 @@
 //! figure to read is items a second, an item being one execution of the body; the loop around it is
 //! less than a hundredth. Whole contracts are `evmscope bench`'s business.
 
-use alloy_primitives::Address;
+use alloy_primitives::{Address, B256};
 use divan::counter::{BytesCount, ItemsCount};
 use divan::{Bencher, black_box};
 use evmscope_interp::world::{Account, World};
@@ -125,10 +125,20 @@ fn opcode(bencher: Bencher, opcode: &Opcode) {
 
 #[divan::bench(args = [0, 32, 64, 135, 136, 1024, 24_576])]
 fn keccak(bencher: Bencher, len: usize) {
+    hash(bencher, len, keccak256);
+}
+
+/// What other clients take: the permutation of the crate `keccak`, by alloy.
+#[divan::bench(args = [32, 64, 1024])]
+fn keccak_of_alloy(bencher: Bencher, len: usize) {
+    hash(bencher, len, |bytes| alloy_primitives::keccak256(bytes));
+}
+
+fn hash(bencher: Bencher, len: usize, hash: fn(&[u8]) -> B256) {
     let bytes = vec![0xa5; len];
     bencher
         .counter(BytesCount::new(len))
-        .bench_local(|| keccak256(black_box(&bytes)));
+        .bench_local(|| hash(black_box(&bytes)));
 }
 
 /// The code of the project's cases, and what is hard to decode.
