@@ -6,7 +6,7 @@ use crate::contracts::{self, Located};
 use crate::counters::{Counted, Kernel, Plan, Reading};
 use crate::engine::{Engine, Which};
 use crate::folding::{self, Fold};
-use crate::opcodes::{self, Events};
+use crate::opcodes::{self, Events, Weights};
 use crate::sampling::{self, Request, Samples, Stack};
 use crate::simulate::{self, SimulateError};
 use crate::span::span;
@@ -252,6 +252,15 @@ pub struct Profiled {
     pub located: Vec<Located>,
 }
 
+/// The weight of samples by opcode.
+pub fn by_opcode(located: &[Located]) -> Weights {
+    let mut weights = Weights::new();
+    for sample in located {
+        *weights.entry(sample.opcode).or_default() += sample.weight;
+    }
+    weights
+}
+
 /// Samples an engine and folds what came.
 pub fn profile(v: &mut Verified, sampling: Sampling, symbols: &Symbols) -> Result<Profiled> {
     let mut samples = sample_calls(v, sampling)?;
@@ -285,8 +294,8 @@ pub fn sample_events(
         };
         let mut samples = sampled(v, sampling, Some(counter))?;
         unwind::callers(&mut samples, symbols);
-        let profile = folding::profile(&case, mode, &samples, symbols, Fold::default());
-        events.push(Events::new(counter, counted.median, &profile.stacks));
+        let located = contracts::located(&samples, symbols, &*v.engine);
+        events.push(Events::new(counter, counted.median, by_opcode(&located)));
     }
     Ok(events)
 }

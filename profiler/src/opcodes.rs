@@ -66,7 +66,7 @@ struct Call<'a> {
     time: Option<f64>,
     /// Cycles, where the samples were taken on them.
     cycles: Option<f64>,
-    profile: Option<&'a Profile>,
+    sampled: Option<Sampled<'a>>,
     events: &'a [Events],
     simulated: Option<&'a Simulated>,
 }
@@ -77,16 +77,26 @@ pub struct Events {
     counter: Counter,
     /// Of one call.
     total: f64,
-    weights: BTreeMap<Option<Opcode>, u64>,
+    weights: Weights,
+}
+
+/// The weight of samples by opcode; under none what belongs to no opcode.
+pub type Weights = BTreeMap<Option<Opcode>, u64>;
+
+/// Samples of the time.
+#[derive(Clone, Copy)]
+pub struct Sampled<'a> {
+    pub profile: &'a Profile,
+    pub weights: &'a Weights,
 }
 
 impl Events {
-    /// From the stacks of samples that were taken on the event, of which a call has `total`.
-    pub fn new(counter: Counter, total: f64, stacks: &[(String, u64)]) -> Events {
+    /// From the samples that were taken on the event, of which a call has `total`.
+    pub fn new(counter: Counter, total: f64, weights: Weights) -> Events {
         Events {
             counter,
             total,
-            weights: weights(stacks),
+            weights,
         }
     }
 
@@ -96,14 +106,6 @@ impl Events {
         let all: u64 = self.weights.values().sum();
         self.total * weight as f64 / all.max(1) as f64 / executed as f64
     }
-}
-
-fn weights(stacks: &[(String, u64)]) -> BTreeMap<Option<Opcode>, u64> {
-    let mut weights = BTreeMap::new();
-    for (stack, weight) in stacks {
-        *weights.entry(opcode_of(stack)).or_default() += weight;
-    }
-    weights
 }
 
 /// Simulated instructions by opcode; under none what belongs to no opcode.
@@ -124,7 +126,7 @@ pub fn simulated(instructions: &[(u64, u64)], symbols: &Symbols) -> Simulated {
 pub fn of(
     v: &Verified,
     run: &Run,
-    profile: Option<&Profile>,
+    sampled: Option<Sampled<'_>>,
     events: &[Events],
     simulated: Option<&Simulated>,
 ) -> Vec<OpcodeCost> {
@@ -138,8 +140,9 @@ pub fn of(
         mode,
         executed: &v.executed,
         time: median(Counter::CpuTime),
-        cycles: median(Counter::Cycles).filter(|_| profile.is_some_and(|it| it.unit == "cycles")),
-        profile,
+        cycles: median(Counter::Cycles)
+            .filter(|_| sampled.is_some_and(|it| it.profile.unit == "cycles")),
+        sampled,
         events,
         simulated,
     })
@@ -148,7 +151,8 @@ pub fn of(
 /// What each opcode of a mode costs, dearest first; last, without an opcode, what belongs to none.
 fn costs(call: Call<'_>) -> Vec<OpcodeCost> {
     let Call { executed, .. } = call;
-    let weights = weights(call.profile.map_or(&[], |profile| &profile.stacks));
+    let nothing = Weights::new();
+    let weights = call.sampled.map_or(&nothing, |it| it.weights);
     let total: u64 = weights.values().sum();
     let simulated = |opcode| {
         let counts = call.simulated?;
@@ -158,9 +162,9 @@ fn costs(call: Call<'_>) -> Vec<OpcodeCost> {
         let weight = weights.get(&opcode).copied().unwrap_or(0);
         let times = opcode.map_or(0, |opcode| executed.of(opcode));
         let share = weight as f64 / total.max(1) as f64;
-        let sampled = times > 0 && call.profile.is_some();
+        let sampled = times > 0 && call.sampled.is_some();
         let each = |whole: Option<f64>| Some(whole? * share / times as f64).filter(|_| sampled);
-        let samples = call.profile.map_or(0, |profile| profile.samples);
+        let samples = call.sampled.map_or(0, |it| it.profile.samples);
         OpcodeCost {
             case: call.case.to_owned(),
             mode: call.mode.to_owned(),
@@ -356,30 +360,26 @@ mod tests {
             lost: 0,
             rate: 1000.0,
             unit: "ns".to_owned(),
-            stacks: vec![
-                ("handlers::ADD".to_owned(), 10),
-                ("handlers::MLOAD".to_owned(), 20),
-                ("handlers::MLOAD;ops::memory::mload".to_owned(), 40),
-                ("dispatch".to_owned(), 30),
-            ],
+            stacks: Vec::new(),
         };
         let mut executed = Executed::default();
         for (opcode, times) in [(add, 10), (mload, 30), (Opcode(0x50), 5)] {
             executed.0[usize::from(opcode.0)] = times;
         }
         let simulated = [(Some(add), 70), (None, 9)].into();
-        let misses = [
-            ("handlers::MLOAD".to_owned(), 3),
-            ("dispatch".to_owned(), 1),
-        ];
+        let misses = [(Some(mload), 3), (None, 1)].into();
+        let weights = [(Some(add), 10), (Some(mload), 60), (None, 30)].into();
         let call = Call {
             case: "case",
             mode: "advanced",
             executed: &executed,
             time: Some(1000.0),
             cycles: None,
-            profile: Some(&profile),
-            events: &[Events::new(Counter::BranchMisses, 60.0, &misses)],
+            sampled: Some(Sampled {
+                profile: &profile,
+                weights: &weights,
+            }),
+            events: &[Events::new(Counter::BranchMisses, 60.0, misses)],
             simulated: Some(&simulated),
         };
         let costs = costs(call);
@@ -415,7 +415,7 @@ mod tests {
         assert_eq!(costs[3].sim_instructions_each(), None);
 
         let unsampled = super::costs(Call {
-            profile: None,
+            sampled: None,
             ..call
         });
         let dearest = &unsampled[0];

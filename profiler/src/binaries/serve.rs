@@ -6,8 +6,8 @@ use crate::case::{self, Case};
 use crate::clock::ThreadClock;
 use crate::counters::{Linux, Pinned, Plan, Probe, pin_to_one_kind};
 use crate::engine::Which;
-use crate::measure::{self, Calls, Sampling};
-use crate::opcodes;
+use crate::measure::{self, Calls, Profiled, Sampling};
+use crate::opcodes::{self, Sampled};
 use crate::rig;
 use crate::run::new_run;
 use crate::symbols::Symbols;
@@ -166,7 +166,7 @@ fn count(tools: &Tools, v: &mut Verified) -> Result<Counted> {
 /// Stacks and simulated counters, and what each opcode costs by both.
 fn examine(v: &mut Verified, dir: &Path, call: f64, budget: Duration) -> Result<Examined> {
     let symbols = Symbols::of_this_process().context("cannot read the symbols of this program")?;
-    let profile = measure::profile(v, Sampling { hz: HZ, budget }, &symbols)?.profile;
+    let Profiled { profile, located } = measure::profile(v, Sampling { hz: HZ, budget }, &symbols)?;
     let mut run = new_run(None, v.settings, Calls::Warm);
     let (case, mode) = (&v.case.name, v.which.name());
     run.measurements = vec![Measurement::new(case, mode, Counter::CpuTime, vec![call])?];
@@ -178,8 +178,12 @@ fn examine(v: &mut Verified, dir: &Path, call: f64, budget: Duration) -> Result<
         ),
         Err(missing) => (Vec::new(), None, missing),
     };
+    let sampled = Sampled {
+        profile: &profile,
+        weights: &measure::by_opcode(&located),
+    };
     Ok(Examined {
-        opcodes: opcodes::of(v, &run, Some(&profile), &[], simulated.as_ref()),
+        opcodes: opcodes::of(v, &run, Some(sampled), &[], simulated.as_ref()),
         measurements,
         unavailable,
     })

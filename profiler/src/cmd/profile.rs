@@ -8,7 +8,7 @@ use crate::counters::{Linux, Pinned, Plan, Probe, pin_to_one_kind};
 use crate::flamegraph::{self, Width, Widths};
 use crate::footprint;
 use crate::measure::{self, Calls, Sampling};
-use crate::opcodes;
+use crate::opcodes::{self, Sampled};
 use crate::output::{self, Answer, Files};
 use crate::run::new_run;
 use crate::symbols::Symbols;
@@ -113,16 +113,16 @@ fn measure_all(
         bar.finish_and_clear();
         run.unavailable.dedup();
     }
-    let costs = verified
-        .iter()
-        .zip(&run.profiles)
-        .zip(&events)
-        .zip(&by_opcode);
-    run.opcode_costs = costs
-        .flat_map(|(((v, profile), events), simulated)| {
-            opcodes::of(v, &run, Some(profile), events, simulated.as_ref())
-        })
-        .collect();
+    let mut costs = Vec::new();
+    for (i, v) in verified.iter().enumerate() {
+        let sampled = Sampled {
+            profile: &run.profiles[i],
+            weights: &measure::by_opcode(&located[i]),
+        };
+        let simulated = by_opcode[i].as_ref();
+        costs.extend(opcodes::of(v, &run, Some(sampled), &events[i], simulated));
+    }
+    run.opcode_costs = costs;
     run.ratios = stats::ratios(&run.measurements, args.base.name(), THRESHOLD);
     Ok((run, located))
 }

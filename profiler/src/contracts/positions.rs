@@ -27,6 +27,8 @@ pub struct Located {
     pub functions: String,
     /// Where they ran; none where no word told.
     pub position: Option<Position>,
+    /// The opcode that they ran for: the handler's, or that at the position.
+    pub opcode: Option<Opcode>,
     /// In the sampler's unit.
     pub weight: u64,
 }
@@ -38,15 +40,18 @@ pub fn located(samples: &Samples, symbols: &Symbols, engine: &dyn Engine) -> Vec
     for sample in &samples.stacks {
         let functions = folding::of_interpreter(sample, symbols, fold);
         let handler = Handler::of(sample, symbols);
-        let position = handler
+        let found = handler
             .and_then(|handler| position(sample, &handler, |word| engine.place(word as usize)));
-        *weights.entry((functions, position)).or_default() += sample.weight;
+        let (position, there) = found.unzip();
+        let opcode = opcode_of(&functions).or(there);
+        *weights.entry((functions, position, opcode)).or_default() += sample.weight;
     }
     let located = weights.into_iter();
     located
-        .map(|((functions, position), weight)| Located {
+        .map(|((functions, position, opcode), weight)| Located {
             functions,
             position,
+            opcode,
             weight,
         })
         .collect()
@@ -76,12 +81,16 @@ impl Handler {
     }
 }
 
-/// The first place that a word of a sample stands for and that fits the handler.
+/// The first place that a word of a sample stands for and that fits the handler, and the opcode there.
 fn position(
     sample: &Sample,
     handler: &Handler,
     place: impl Fn(u64) -> Option<Place>,
-) -> Option<Position> {
+) -> Option<(Position, Opcode)> {
+    let at = |place: &Place, pc: usize| {
+        let opcode = Opcode(*place.code.bytes().get(pc)?);
+        Some(((place.code.hash(), pc), opcode))
+    };
     let way_back = |way: u64| sample.stack.iter().position(|&word| word == way);
     let (below, above) = sample
         .stack
@@ -94,17 +103,20 @@ fn position(
         .chain(above);
     let Some(opcode) = handler.opcode else {
         let first = words.find_map(|&word| place(word))?;
-        return Some((first.code.hash(), first.pc));
+        return at(&first, first.pc);
     };
     words.filter_map(|&word| place(word)).find_map(|place| {
         if place.opcode == Some(opcode) {
-            return Some((place.code.hash(), place.pc));
+            return at(&place, place.pc);
         }
         // A handler that is about to end has moved the pointer on already.
-        let bytes = place.code.bytes();
-        let in_code = || offsets(bytes).take_while(|&pc| pc < place.pc).last();
-        let before = place.before.or_else(in_code)?;
-        (bytes[before] == opcode.0).then(|| (place.code.hash(), before))
+        let in_code = || {
+            offsets(place.code.bytes())
+                .take_while(|&pc| pc < place.pc)
+                .last()
+        };
+        let before = at(&place, place.before.or_else(in_code)?)?;
+        (before.1 == opcode).then_some(before)
     })
 }
 
@@ -140,7 +152,7 @@ mod tests {
             opcode: opcode.map(|name| Opcode::from_name(name).unwrap()),
             way_back: None,
         };
-        position(&sample, &handler, place).map(|(_, pc)| pc)
+        position(&sample, &handler, place).map(|((_, pc), _)| pc)
     }
 
     #[test]
@@ -154,7 +166,7 @@ mod tests {
                 opcode: Opcode::from_name(opcode),
                 way_back: Some(77),
             };
-            position(&sample, &handler, place).map(|(_, pc)| pc)
+            position(&sample, &handler, place).map(|((_, pc), _)| pc)
         };
         // An ADD of an earlier call is left on the stack; that of this one is next to the way back.
         assert_eq!(found("ADD", &[1003, 5, 1005, 77, 1003]), Some(5));

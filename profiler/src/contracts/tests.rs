@@ -225,6 +225,7 @@ fn sampled(functions: &str, position: Option<Position>, weight: u64) -> Located 
     Located {
         functions: functions.to_owned(),
         position,
+        opcode: opcodes::opcode_of(functions),
         weight,
     }
 }

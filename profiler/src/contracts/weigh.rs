@@ -3,7 +3,6 @@
 
 use super::positions::Located;
 use super::walk::{Kind, Position, Tally, Walk};
-use crate::opcodes::opcode_of;
 use evmscope_interp::Opcode;
 use std::collections::BTreeMap;
 
@@ -76,13 +75,14 @@ pub fn by_time(walk: &Walk, samples: &[Located]) -> Weighed {
     for Located {
         functions,
         position,
+        opcode,
         weight,
     } in samples
     {
         let named = functions.split(';').chain([SHARED]);
         kinds.extend(named.map(|name| (name.to_owned(), Kind::Native)));
         let exact = position.and_then(|position| walk.places.get(&position));
-        let of_opcode = || executions.get(&opcode_of(functions)?);
+        let of_opcode = || executions.get(opcode.as_ref()?);
         total += weight;
         told += exact.map_or(0, |_| *weight);
         let Some(places) = exact.or_else(of_opcode) else {
