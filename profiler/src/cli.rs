@@ -444,10 +444,10 @@ pub struct Diff {
     #[arg(long, value_name = "PERCENT", default_value = "5%", allow_negative_numbers = true, value_parser = share)]
     pub threshold: f64,
     /// How often each binary is launched.
-    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(5..=1_000))]
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(5..=1_000))]
     pub launches: u32,
     /// Samples of each case, mode and binary in a launch, of about 10 ms.
-    #[arg(long, value_name = "N", default_value_t = 6, value_parser = clap::value_parser!(u32).range(2..=100_000))]
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u32).range(2..=100_000))]
     pub pairs: u32,
     /// Leave out simulated counters and opcodes.
     #[arg(long)]

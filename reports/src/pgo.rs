@@ -382,7 +382,7 @@ mod tests {
 
     #[test]
     fn instructions_break_a_tie_and_nothing_else() {
-        let noisy = |instructions| of("a", [0.85, 0.97, 0.99, 1.0, 1.05, 1.14], instructions);
+        let noisy = |instructions| of("a", [0.85, 0.93, 0.99, 1.0, 1.05, 1.14], instructions);
         assert_eq!(verdict(vec![noisy(None)]), Outcome::Undecided);
         assert_eq!(verdict(vec![noisy(Some(0.95))]), Outcome::Helps);
         assert_eq!(verdict(vec![noisy(Some(1.0))]), Outcome::NoEffect);

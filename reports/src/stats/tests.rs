@@ -451,3 +451,24 @@ fn launches_that_do_not_match_give_no_ratio() {
         assert_eq!(PairedRatio::of(&two, &other, 0.05), None);
     }
 }
+
+/// A neighbour slows single launches of one side down by a third.
+#[test]
+fn launches_that_the_machine_disturbed_neither_alarm_nor_hide_a_change() {
+    let of = |factor: f64, disturbed: &[usize]| {
+        let launch = |l: usize, factor: f64| {
+            let noise = |i: usize| 1.0 + 0.002 * ((i * 7 + l * 3) % 5) as f64;
+            (0..4)
+                .map(|i| 100.0 * factor * noise(i))
+                .collect::<Vec<_>>()
+        };
+        let slow = |l: usize| if disturbed.contains(&l) { 1.33 } else { 1.0 };
+        let base = (0..10).map(|l| launch(l, 1.0)).collect();
+        let head = (0..10).map(|l| launch(l, factor * slow(l))).collect();
+        grouped(&(base, head), 0.05)
+    };
+    assert_eq!(of(1.0, &[2, 7]).verdict, Verdict::Unchanged);
+    assert_eq!(of(1.08, &[2, 7]).verdict, Verdict::Regressed);
+    // Four of ten are no accident any more, and nothing sure either.
+    assert_eq!(of(1.0, &[1, 2, 6, 7]).verdict, Verdict::Inconclusive);
+}
