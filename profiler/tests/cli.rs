@@ -1044,6 +1044,8 @@ fn a_binary_is_compared_with_itself() {
         own,
         "--cases",
         "empty",
+        "--launches",
+        "5",
         "--pairs",
         "2",
         "--no-simulate",
