@@ -177,11 +177,18 @@ fn a_speed_that_noise_hides_is_undecided_and_holds() {
     );
 }
 
-/// What fails against a baseline that is the untouched run.
-fn since_baseline(change: impl FnOnce(&mut Run)) -> Vec<String> {
+/// A run on metal.
+fn on_metal() -> Run {
     let mut run = run();
+    run.rig.virtualized = false;
+    run
+}
+
+/// What fails against a baseline that is the untouched run, both on metal.
+fn since_baseline(change: impl FnOnce(&mut Run)) -> Vec<String> {
+    let mut run = on_metal();
     change(&mut run);
-    failing(&against_baseline(&self::run(), &run))
+    failing(&against_baseline(&on_metal(), &run))
 }
 
 fn slower(run: &mut Run) {
@@ -200,6 +207,20 @@ fn what_became_worse_since_the_baseline_fails() {
     assert!(worse.iter().all(|failing| !failing.is_empty()), "{worse:?}");
     let worse: Vec<_> = worse.iter().map(|failing| failing.join("; ")).collect();
     insta::assert_snapshot!(worse.join("\n"));
+}
+
+#[test]
+fn a_virtual_machine_is_held_to_what_is_counted_only() {
+    let mut later = run();
+    slower(&mut later);
+    let findings = against_baseline(&run(), &later);
+    assert_eq!(failing(&findings), Vec::<String>::new());
+    assert!(
+        findings[0].found.contains("virtual machine"),
+        "{findings:?}"
+    );
+    later.memory[0] = memory("snailtracer", 3.9);
+    assert_eq!(failing(&against_baseline(&run(), &later)).len(), 1);
 }
 
 #[test]
