@@ -477,9 +477,11 @@ mod tests {
     #[test]
     fn an_event_is_sampled_or_refused_and_never_taken_for_time() {
         match sample_on(Counter::Instructions, &request(), &mut work) {
-            Ok(samples) => {
+            Ok(mut samples) => {
                 assert_eq!(samples.sampler, Sampler::PerfEvent(Counter::Instructions));
                 assert_eq!(samples.sampler.unit(), "count");
+                // An interrupt that comes late finds the thread in the kernel, whose addresses are negative.
+                samples.stacks.retain(|sample| sample.ip < 1 << 63);
                 assert!(share(&samples, "tests::outer") > 0.9, "{samples:?}");
             }
             // No PMU here.

@@ -18,7 +18,7 @@ profile alone
 profile crowded /bin/hold_pmu pinned 5
 profile shared /bin/hold_pmu shared 10
 # The same build on both sides, launched anew.
-step diff.log /bin/evmscope diff /bin/evmscope /bin/evmscope --case-dir /cases --cases ten-thousand-hashes --pairs 2 --no-simulate --threshold 5% --out /tmp/diff
+step diff.log /bin/evmscope diff /bin/evmscope /bin/evmscope --case-dir /cases --cases ten-thousand-hashes --launches 5 --pairs 2 --no-simulate --threshold 5% --out /tmp/diff
 say diff
 cat /tmp/diff/diff.json
 
