@@ -34,7 +34,8 @@ pub struct Request {
 pub enum Stack {
     /// The frames of what a handler calls.
     Top = 256,
-    /// What that calls as well: a hash has 700 bytes of its own. It fills the ring four times as fast.
+    /// What that calls as well: of hash10k 98 % of the samples tell their position with it, 12 % with the top
+    /// alone. It fills the ring four times as fast.
     Deep = 1_024,
 }
 
