@@ -207,9 +207,9 @@ fn legend(run: &Run, cases: &[CaseReport]) -> Vec<String> {
         has(
             cases.iter().any(|case| case.opcodes.is_some()),
             "opcodes: share of the samples, and CPU time of one execution ± its standard error; ? where the \
-             samples do not tell the modes apart. Elsewhere is what belongs to no single opcode: \
-             dispatch, functions that several call, and in a `match` loop the checks and the stack \
-             around each; modes that differ in it by 10 % of the samples or more are not compared.",
+             samples do not tell the modes apart. What an opcode calls is its own. Elsewhere is what runs \
+             between opcodes: frames, the way in and out; modes that differ in it by 10 % of the samples or \
+             more are not compared.",
         ),
         has(
             !cases.is_empty() && run.opcode_costs.iter().any(|cost| cost.sim_instructions.is_some()),
