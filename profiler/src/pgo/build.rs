@@ -36,8 +36,9 @@ pub enum Kind<'a> {
 const NAMES: &str = "-Csymbol-mangling-version=v0";
 
 /// No profile of values, which for this program are the targets of the jumps from handler to handler. With it each
-/// jump is preceded by comparisons with the commonest targets of the training, which cost 10 to 14 % of
-/// instructions in every case, and saved time in one that was trained on alone (docs/TUNING.md).
+/// jump is preceded by comparisons with the commonest targets of the training, which cost 10 to 14 % of the
+/// traditional mode's instructions where no hash outweighs them, and saved its time in one case alone, which
+/// was trained on (docs/TUNING.md).
 const NO_VALUES: &str = "-Cllvm-args=-disable-vp";
 
 impl Kind<'_> {
