@@ -1,4 +1,5 @@
-//! States the facts of this build for `rig.rs`: compiler, profile, flags, commit.
+//! States the facts of this build for `machine/rig.rs`: compiler, profile, flags, commit, version of
+//! the peer.
 //!
 //! The commit and its `-dirty` mark hold for the sources that go into the binary: the script runs
 //! again when one of them, or the checked-out commit, changes.
@@ -27,6 +28,7 @@ fn main() {
     state("FLAGS", Some(flags()));
     state("FEATURES", Some(variable("CARGO_CFG_TARGET_FEATURE")));
     state("COMMIT", commit());
+    state("REVM", locked("revm"));
 
     SOURCES.iter().map(PathBuf::from).for_each(watch);
     git_heads().into_iter().for_each(watch);
@@ -76,6 +78,13 @@ fn profile() -> String {
             || variable("PROFILE"),
             |name| name.to_string_lossy().into_owned(),
         )
+}
+
+/// The version of a dependency, by the lock file of the workspace; none where a package is built without one.
+fn locked(package: &str) -> Option<String> {
+    let lock = std::fs::read_to_string("../Cargo.lock").ok()?;
+    let (_, entry) = lock.split_once(&format!("name = \"{package}\"\nversion = \""))?;
+    entry.split('"').next().map(str::to_owned)
 }
 
 fn flags() -> String {

@@ -1,54 +1,31 @@
-//! The command `evmscope`: arguments and dispatch only.
+//! The command `evmscope`: parses the arguments, calls the verb, ends with its exit code.
 #![deny(unsafe_code)]
 
-mod ablation;
-mod binaries;
-mod case;
-mod census;
+mod builds;
+mod cases;
 mod cli;
-mod clock;
 mod cmd;
-mod code_size;
-mod confinement;
-mod contracts;
-mod counters;
-mod disassembly;
-mod doctor;
-mod eip3155;
-mod engine;
-mod flamegraph;
-mod folding;
-mod footprint;
-mod heap;
+mod engines;
+mod instruments;
+mod machine;
 mod measure;
-mod opcodes;
-mod output;
-mod perf_data;
-mod pgo;
-mod rig;
-mod run;
-mod sampling;
-mod shadow;
-mod shard;
-mod simulate;
-mod span;
-mod splice;
-mod statetest;
+mod profile;
 mod symbols;
-mod telemetry;
-mod unwind;
-mod verify;
 
 use anyhow::Result;
+use clap::CommandFactory;
 use cli::{Cli, Verb};
-use output::Answer;
+use cmd::output::{self, Answer};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    span::start();
+    instruments::span::start();
     let cli = match cli::parse() {
         Ok(cli) => cli,
-        Err(code) => return code,
+        Err(wrong) => {
+            output::complain(&wrong);
+            return ExitCode::from(cli::USAGE);
+        }
     };
     let printed = dispatch(&cli).and_then(|answer| {
         output::print(&answer.text)?;
@@ -86,8 +63,8 @@ fn dispatch(cli: &Cli) -> Result<Answer> {
         Verb::History(args) => cmd::history::run(args, style),
         Verb::Schema => cmd::schema::run(),
         Verb::Shadow(args) => return cmd::shadow::run(args),
-        Verb::Completions(args) => Ok(cmd::manual::completions(args)),
-        Verb::Man(args) => cmd::manual::man(args),
+        Verb::Completions(args) => Ok(cmd::manual::completions(args, Cli::command())),
+        Verb::Man(args) => cmd::manual::man(args, Cli::command()),
         Verb::Assemble(args) => cmd::assemble::assemble(args),
         Verb::Disassemble(args) => cmd::assemble::disassemble(args),
         Verb::Doctor => Ok(cmd::doctor::run(output::columns())),

@@ -1,13 +1,27 @@
 //! `evmscope ablate`: what each technique of the advanced mode brings on a case, in simulated instructions.
 
 use super::{dir, one_case};
-use crate::ablation::{self, Ablation};
-use crate::cli::{Ablate, Format};
-use crate::output::{self, Answer};
+use crate::cmd::args::{CaseDir, Format, Tuning};
+use crate::cmd::output::{self, Answer};
+use crate::measure::ablation::{self, Ablation};
 use anyhow::Result;
+use clap::Args;
 use evmscope_interp::Technique;
 use evmscope_reports::format;
 use std::fmt::Write;
+
+#[derive(Args)]
+pub struct Ablate {
+    /// Name of a case.
+    pub case: String,
+    #[command(flatten)]
+    pub from: CaseDir,
+    #[command(flatten)]
+    pub tuning: Tuning,
+    /// How to print.
+    #[arg(long, default_value = "text")]
+    pub format: Format,
+}
 
 pub fn run(args: &Ablate) -> Result<Answer> {
     let (case, unreadable) = one_case(&args.from, &args.case)?;

@@ -1,20 +1,71 @@
 //! `evmscope annotate`: the machine code of an opcode's handlers, with the samples of a case.
 
 use super::one_case;
-use crate::cli::Annotate;
-use crate::disassembly::{self, Instruction};
-use crate::engine::Which;
-use crate::measure::{self, Sampling};
-use crate::opcodes::opcode_of;
-use crate::output::Answer;
-use crate::sampling::{Precision, Samples};
+use crate::cmd::args::{CaseDir, Tuning, modes};
+use crate::cmd::output::Answer;
+use crate::engines::EngineId;
+use crate::engines::verify;
+use crate::instruments::sampling::{Precision, Samples};
+use crate::measure::sample::{Sampling, sample_calls};
+use crate::symbols::disassembly::{self, Instruction};
+use crate::symbols::handlers::HandlerName;
 use crate::symbols::{Function, Symbols};
-use crate::verify;
 use anyhow::{Context, Result, bail};
+use clap::Args;
+use evmscope_interp::Mode;
+use evmscope_interp::Opcode;
 use evmscope_reports::format;
 use std::collections::HashMap;
 use std::fmt::Write;
 use std::time::Duration;
+
+#[derive(Args)]
+pub struct Annotate {
+    /// Name of a case.
+    pub case: String,
+    /// Mnemonic of an opcode, such as MLOAD.
+    #[arg(value_parser = opcode)]
+    pub opcode: Opcode,
+    #[command(flatten)]
+    pub from: CaseDir,
+    /// The mode whose handler it is.
+    #[arg(long, value_name = "MODE", default_value_t = Mode::Advanced, value_parser = modes())]
+    pub mode: Mode,
+    /// Time to sample, ms.
+    #[arg(long, value_name = "MS", default_value_t = 2_000, value_parser = clap::value_parser!(u64).range(1..=600_000))]
+    pub sample_ms: u64,
+    /// Samples a second.
+    #[arg(long, value_name = "N", default_value_t = 4_999, value_parser = clap::value_parser!(u32).range(1..=20_000))]
+    pub hz: u32,
+    #[command(flatten)]
+    pub tuning: Tuning,
+}
+
+/// By its name, in any case; a wrong one gets those that look like it.
+fn opcode(text: &str) -> Result<Opcode, String> {
+    let name = text.to_uppercase();
+    Opcode::from_name(&name).ok_or_else(|| {
+        let known = (0..=255).map(Opcode).filter(|it| it.info().is_some());
+        let mut alike: Vec<_> = known
+            .map(|it| {
+                (
+                    strsim::normalized_damerau_levenshtein(&name, &it.to_string()),
+                    it,
+                )
+            })
+            .collect();
+        alike.sort_by(|(a, _), (b, _)| b.total_cmp(a));
+        let alike = alike
+            .iter()
+            .take(3)
+            .filter(|(likeness, _)| *likeness >= 0.5);
+        let names: Vec<_> = alike.map(|(_, it)| it.to_string()).collect();
+        match names.is_empty() {
+            true => "no such opcode: `evmscope opcodes CASE` lists those of a case".to_owned(),
+            false => format!("no such opcode: did you mean {}?", names.join(" or ")),
+        }
+    })
+}
 
 pub fn run(args: &Annotate) -> Result<Answer> {
     if !disassembly::AVAILABLE {
@@ -25,9 +76,8 @@ pub fn run(args: &Annotate) -> Result<Answer> {
     }
     let (case, unreadable) = one_case(&args.from, &args.case)?;
     let symbols = Symbols::of_this_process().context("cannot read the symbols of this program")?;
-    let of_mode = format!("{} ", args.mode);
-    let handlers = symbols
-        .functions(|name| name.starts_with(&of_mode) && opcode_of(name) == Some(args.opcode));
+    let asked = |it: HandlerName| it.mode == args.mode && it.opcode == args.opcode;
+    let handlers = symbols.functions(|name| HandlerName::of_frame(name).is_some_and(asked));
     if handlers.is_empty() {
         bail!(
             "no function of this binary is a handler of {} in mode {}: the binary has no symbols, or the mode \
@@ -36,13 +86,13 @@ pub fn run(args: &Annotate) -> Result<Answer> {
             args.mode
         );
     }
-    let mut verified = verify::verify(&case, &[Which::Ours(args.mode)], args.tuning.settings())?;
+    let mut verified = verify::verify(&case, &[EngineId::from(args.mode)], args.tuning.settings())?;
     let verified = verified.first_mut().context("no mode was verified")?;
     let sampling = Sampling {
         hz: args.hz,
         budget: Duration::from_millis(args.sample_ms),
     };
-    let samples = measure::sample_calls(verified, sampling)?;
+    let samples = sample_calls(verified, sampling)?;
     if samples.sampler.precision() == Precision::Function {
         bail!(
             "{} tells functions, not instructions: `evmscope doctor` says what keeps perf_event_open away",

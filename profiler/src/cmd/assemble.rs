@@ -1,11 +1,25 @@
 //! `evmscope assemble` and `evmscope disassemble`: between the text of a case's source and its code.
 
 use super::run::bytes;
-use crate::cli::{Assemble, Disassemble};
 use alloy_primitives::hex;
 use anyhow::{Context, Result};
+use clap::Args;
 use evmscope_interp::asm;
 use std::fs;
+use std::path::PathBuf;
+
+#[derive(Args)]
+pub struct Assemble {
+    /// Source file; docs/ARCHITECTURE.md has the syntax.
+    pub file: PathBuf,
+}
+
+#[derive(Args)]
+pub struct Disassemble {
+    /// Code, hex, or @FILE with hex in it.
+    #[arg(value_name = "HEX|@FILE")]
+    pub code: String,
+}
 
 pub fn assemble(args: &Assemble) -> Result<String> {
     let place = args.file.display().to_string();

@@ -1,26 +1,65 @@
 //! `evmscope bench`: the times of cases in several modes.
 
 use super::{cases, listed};
-use crate::case::{Case, Shelf};
-use crate::cli::Bench;
-use crate::counters::{Linux, pin_to_one_kind};
-use crate::engine::Which;
+use crate::cases::shard::Shard;
+use crate::cases::{Case, CaseSet};
+use crate::cmd::args::{CaseDir, Tuning, engines};
+use crate::cmd::output::{self, Answer, Files};
+use crate::engines::EngineId;
+use crate::engines::verify;
+use crate::instruments::counters::{Linux, pin_to_one_kind};
 use crate::measure::Calls;
-use crate::output::{self, Answer, Files};
-use crate::run::new_run;
-use crate::{footprint, measure, verify};
+use crate::measure::record::{add_results, new_run};
+use crate::measure::{self, memory};
 use anyhow::{Result, bail};
+use clap::Args;
 use evmscope_interp::Settings;
 use evmscope_reports::Run;
 use evmscope_reports::render::terminal::Style;
 use evmscope_reports::render::{json, markdown, terminal};
 use evmscope_reports::stats;
+use std::path::PathBuf;
+
+#[derive(Args)]
+pub struct Bench {
+    /// Names of cases [default: all].
+    #[arg(value_name = "CASE")]
+    pub cases: Vec<String>,
+    #[command(flatten)]
+    pub from: CaseDir,
+    /// Modes to compare, with commas between them; the first is the base.
+    #[arg(
+        long,
+        value_name = "MODE,..",
+        value_delimiter = ',',
+        default_value = "traditional,advanced",
+        value_parser = engines()
+    )]
+    pub modes: Vec<EngineId>,
+    /// Samples of each mode, of about 10 ms.
+    #[arg(long, value_name = "N", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub pairs: u32,
+    /// Only this part of the cases: the second of eight.
+    #[arg(long, value_name = "2/8", default_value_t, hide_default_value = true)]
+    pub shard: Shard,
+    /// Time first calls: nothing decoded, nothing remembered; jumpdests are known, as they are to all modes.
+    #[arg(long)]
+    pub cold: bool,
+    #[command(flatten)]
+    pub tuning: Tuning,
+    /// Write the run as JSON.
+    #[arg(long, value_name = "FILE")]
+    pub export_json: Option<PathBuf>,
+    /// Write the table as Markdown.
+    #[arg(long, value_name = "FILE")]
+    pub export_markdown: Option<PathBuf>,
+}
 
 /// A change below this is none, at the number of pairs that is the default.
 pub const THRESHOLD: f64 = 0.02;
 
 pub fn run(args: &Bench, style: Style) -> Result<Answer> {
-    let Shelf { cases, unreadable } = cases(&args.from, &args.cases)?;
+    let CaseSet { cases, unreadable } = cases(&args.from, &args.cases)?;
     let cases = args.shard.select(cases);
     if cases.is_empty() {
         bail!("no case in shard {}: use fewer shards", args.shard);
@@ -48,7 +87,7 @@ pub fn run(args: &Bench, style: Style) -> Result<Answer> {
 /// Verifies and times cases in some modes, the first of which is the base, and counts their memory.
 pub fn measure_all(
     cases: &[Case],
-    modes: &[Which],
+    modes: &[EngineId],
     pairs: usize,
     settings: Settings,
     calls: Calls,
@@ -68,8 +107,8 @@ pub fn measure_all(
         run.measurements
             .extend(measure::time(engines, pairs, calls, &mut || bar.inc(1))?);
         bar.finish_and_clear();
-        run.results.extend(engines.iter().map(|v| v.result.clone()));
-        footprint::add(&mut run, engines)?;
+        add_results(&mut run, engines);
+        memory::add(&mut run, engines)?;
     }
     run.ratios = stats::ratios(&run.measurements, modes[0].name(), THRESHOLD);
     Ok(run)

@@ -1,12 +1,13 @@
 //! `evmscope check`: a run, measured now or given, held against the targets and the baseline.
 
 use super::{bench, cases, listed};
-use crate::case::Shelf;
-use crate::cli::Check;
-use crate::engine::Which;
+use crate::cases::CaseSet;
+use crate::cmd::args::{CaseDir, Tuning};
+use crate::cmd::output::{Answer, Files};
+use crate::engines::EngineId;
 use crate::measure::Calls;
-use crate::output::{Answer, Files};
 use anyhow::{Context, Result, anyhow};
+use clap::Args;
 use evmscope_interp::Mode;
 use evmscope_reports::Run;
 use evmscope_reports::check::{Finding, Targets, against_baseline, against_targets};
@@ -14,9 +15,29 @@ use evmscope_reports::render::terminal::Style;
 use evmscope_reports::render::{json, terminal};
 use std::fs;
 use std::io::ErrorKind;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-const MODES: [Which; 2] = [Which::Ours(Mode::Traditional), Which::Ours(Mode::Advanced)];
+#[derive(Args)]
+pub struct Check {
+    /// A run as JSON (bench --export-json).
+    pub run: Option<PathBuf>,
+    /// What is promised.
+    #[arg(long, value_name = "FILE", default_value = "reports/targets.toml")]
+    pub targets: PathBuf,
+    /// The run from before.
+    #[arg(long, value_name = "FILE", default_value = "reports/baseline.json")]
+    pub baseline: PathBuf,
+    /// Make this run the baseline, in place of comparing with it.
+    #[arg(long)]
+    pub update: bool,
+    /// Samples of each case and mode, of about 10 ms.
+    #[arg(long, value_name = "N", default_value_t = 30, conflicts_with = "run", value_parser = clap::value_parser!(u32).range(6..=100_000))]
+    pub pairs: u32,
+    #[command(flatten)]
+    pub from: CaseDir,
+    #[command(flatten)]
+    pub tuning: Tuning,
+}
 
 pub fn run(args: &Check, style: Style) -> Result<Answer> {
     let text = read(&args.targets)?.ok_or_else(|| {
@@ -57,17 +78,23 @@ pub fn run(args: &Check, style: Style) -> Result<Answer> {
     }
     Ok(match findings.iter().all(|finding| finding.holds) {
         true => Answer::success(text),
-        false => Answer::apart(text),
+        false => Answer::differs(text),
     })
 }
 
 fn measured(args: &Check) -> Result<Run> {
-    let Shelf { cases, unreadable } = cases(&args.from, &[])?;
+    let CaseSet { cases, unreadable } = cases(&args.from, &[])?;
     if let Some(unreadable) = unreadable.into_iter().next() {
         return Err(unreadable.error);
     }
     let (pairs, settings) = (args.pairs as usize, args.tuning.settings());
-    bench::measure_all(&cases, &MODES, pairs, settings, Calls::Warm)
+    bench::measure_all(
+        &cases,
+        &Mode::ALL.map(EngineId::from),
+        pairs,
+        settings,
+        Calls::Warm,
+    )
 }
 
 /// What a file holds; none where there is no such file.
@@ -97,14 +124,14 @@ fn no_baseline(path: &Path) -> Finding {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::case;
+    use crate::cases;
 
     #[test]
     fn the_targets_name_every_case() {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../reports/targets.toml");
         let targets: Targets = toml::from_str(&fs::read_to_string(path).unwrap()).unwrap();
-        let shelf = case::load_all(&case::default_dir()).unwrap();
-        let mut cases: Vec<_> = shelf.cases.into_iter().map(|case| case.name).collect();
+        let set = cases::load_all(&cases::default_dir()).unwrap();
+        let mut cases: Vec<_> = set.cases.into_iter().map(|case| case.name).collect();
         cases.sort();
         assert_eq!(targets.cases.into_keys().collect::<Vec<_>>(), cases);
     }

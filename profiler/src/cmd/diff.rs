@@ -1,16 +1,62 @@
 //! `evmscope diff`: two binaries measured in turn, or two runs from before, and what changed.
 
 use super::{cases, dir, listed};
-use crate::binaries::{self, Plan};
-use crate::cli::Diff;
-use crate::output::{self, Answer, Files};
+use crate::builds::{self, Plan};
+use crate::cmd::args::{CaseDir, Tuning, engines, share};
+use crate::cmd::output::{self, Answer, Files};
+use crate::engines::EngineId;
 use anyhow::{Context, Result, bail};
+use clap::Args;
 use evmscope_reports::Run;
 use evmscope_reports::change::{Changes, Taken};
 use evmscope_reports::render::terminal::Style;
 use evmscope_reports::render::{json, markdown, terminal};
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+pub const SIDES: &str = "\
+BASE and HEAD are both binaries of evmscope, or both runs as JSON (bench --export-json,
+report.json of profile). Binaries are launched several times each and sampled in turn.
+Exit codes: 0 no regression confirmed, 3 a regression beyond the threshold, 1 failure.";
+
+#[derive(Args)]
+pub struct Diff {
+    /// What is compared against: a binary of evmscope, or a run.
+    pub base: PathBuf,
+    /// What is under test.
+    pub head: PathBuf,
+    /// Cases to compare, with commas between them [default: all].
+    #[arg(long, value_name = "CASE,..", value_delimiter = ',')]
+    pub cases: Vec<String>,
+    /// Modes to compare.
+    #[arg(
+        long,
+        value_name = "MODE,..",
+        value_delimiter = ',',
+        default_value = "traditional,advanced",
+        value_parser = engines()
+    )]
+    pub modes: Vec<EngineId>,
+    /// A change up to this is none.
+    #[arg(long, value_name = "PERCENT", default_value = "5%", allow_negative_numbers = true, value_parser = share)]
+    pub threshold: f64,
+    /// How often each binary is launched.
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(5..=1_000))]
+    pub launches: u32,
+    /// Samples of each case, mode and binary in a launch, of about 10 ms.
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u32).range(2..=100_000))]
+    pub pairs: u32,
+    /// Leave out simulated counters and opcodes.
+    #[arg(long)]
+    pub no_simulate: bool,
+    #[command(flatten)]
+    pub from: CaseDir,
+    #[command(flatten)]
+    pub tuning: Tuning,
+    /// Folder for diff.md and diff.json.
+    #[arg(long, value_name = "DIR", default_value = "reports/out")]
+    pub out: PathBuf,
+}
 
 pub fn run(args: &Diff, style: Style) -> Result<Answer> {
     let files = Files::in_dir(&args.out)?;
@@ -29,7 +75,7 @@ pub fn run(args: &Diff, style: Style) -> Result<Answer> {
     ])?;
     let text = terminal::diff(&changes, style) + &listed(&paths);
     Ok(match changes.regressed() {
-        true => Answer::apart(text),
+        true => Answer::differs(text),
         false => Answer::success(text),
     })
 }
@@ -80,14 +126,14 @@ fn of_runs(args: &Diff, base: Run, head: Run) -> Result<Changes> {
 }
 
 fn of_binaries(args: &Diff) -> Result<Changes> {
-    let shelf = cases(&args.from, &args.cases)?;
+    let set = cases(&args.from, &args.cases)?;
     // A case that cannot be read would be missing from the verdict.
-    if let Some(unreadable) = shelf.unreadable.into_iter().next() {
+    if let Some(unreadable) = set.unreadable.into_iter().next() {
         return Err(unreadable.error);
     }
     let plan = Plan {
         case_dir: dir(&args.from).canonicalize()?,
-        cases: shelf.cases.into_iter().map(|case| case.name).collect(),
+        cases: set.cases.into_iter().map(|case| case.name).collect(),
         modes: args.modes.iter().map(ToString::to_string).collect(),
         settings: args.tuning.settings(),
         launches: args.launches as usize,
@@ -96,7 +142,7 @@ fn of_binaries(args: &Diff) -> Result<Changes> {
     // The base twice: what it differs from itself is the noise floor.
     let builds = [args.base.clone(), args.base.clone(), args.head.clone()];
     let bar = output::progress(plan.steps(), "timing");
-    let runs = binaries::interleave(&builds, &plan, &mut || bar.inc(1))?;
+    let runs = builds::interleave(&builds, &plan, &mut || bar.inc(1))?;
     bar.finish_and_clear();
     let Ok([mut base, again, mut head]) = <[Run; 3]>::try_from(runs) else {
         bail!("three builds did not give three runs")
@@ -107,7 +153,7 @@ fn of_binaries(args: &Diff) -> Result<Changes> {
             "simulating",
         );
         for (path, run) in [(&args.base, &mut base), (&args.head, &mut head)] {
-            binaries::examine(path, run, &plan, &mut || bar.inc(1))?;
+            builds::examine(path, run, &plan, &mut || bar.inc(1))?;
         }
         bar.finish_and_clear();
     }

@@ -1,6 +1,6 @@
 //! `evmscope doctor`: what this machine can measure.
 
-use crate::doctor;
+use crate::machine::doctor;
 
 pub fn run(columns: Option<u16>) -> String {
     doctor::render(&doctor::examine(), columns)

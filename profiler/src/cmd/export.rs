@@ -1,14 +1,45 @@
 //! `evmscope export`: a run in the formats of other tools.
 
 use super::listed;
-use crate::cli::{Export, Target};
-use crate::output::{Answer, Files};
+use crate::cmd::output::{Answer, Files};
 use anyhow::{Context, Result, bail};
+use clap::Args;
+use clap::ValueEnum;
 use evmscope_reports::Run;
 use evmscope_reports::render::{export, json, stacks};
 use jiff::Timestamp;
 use std::fs;
+use std::path::PathBuf;
 use std::time::SystemTime;
+
+/// Formats of other tools.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Target {
+    /// Stacks, for `go tool pprof`, Pyroscope and Parca.
+    Pprof,
+    /// Stacks, for the Firefox Profiler.
+    Firefox,
+    /// Stacks, for speedscope.app.
+    Speedscope,
+    /// Stacks, a line each.
+    Folded,
+    /// Measurements, as Bencher Metric Format.
+    Bencher,
+    /// Measurements, for github-action-benchmark.
+    Github,
+}
+
+#[derive(Args)]
+pub struct Export {
+    /// A run: report.json of `profile`, or what `bench --export-json` wrote.
+    pub run: PathBuf,
+    /// The format.
+    #[arg(long, value_name = "FORMAT")]
+    pub to: Target,
+    /// File to write [default: standard output].
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+}
 
 pub fn run(args: &Export) -> Result<Answer> {
     let place = args.run.display();

@@ -1,42 +1,99 @@
 //! `evmscope flamegraph`: where a contract spends gas, opcodes or time, down to its lines and opcodes.
 
-use super::{contracts, listed, one_case};
-use crate::cli::{Drawing, Flamegraph, Weight};
-use crate::contracts::{self, Kind, Walk, Weighed};
-use crate::engine::Which;
-use crate::flamegraph::{self, Width};
-use crate::measure::{self, Profiled, Sampling};
-use crate::output::{Answer, Files};
+use super::{known_contracts, listed, one_case};
+use crate::cmd::args::{CaseDir, SourceMaps, Tuning, modes};
+use crate::cmd::output::{Answer, Files};
+use crate::engines::EngineId;
+use crate::engines::verify::{self, Verified};
+use crate::measure::Sampling;
+use crate::profile::collect::{self, Profiled};
+use crate::profile::contracts::{self, Kind, Walk, Weighed};
+use crate::profile::flamegraph::{self, Width};
 use crate::symbols::Symbols;
-use crate::verify::{self, Verified};
 use anyhow::{Context, Result};
+use clap::Args;
+use clap::ValueEnum;
+use evmscope_interp::Mode;
 use evmscope_reports::format;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+/// What the widths of a flamegraph are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Weight {
+    /// Gas, exact.
+    Gas,
+    /// Opcodes executed, exact.
+    Opcodes,
+    /// CPU time, where samples were.
+    Time,
+}
+
+/// How to give a flamegraph out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Drawing {
+    /// A picture that zooms and searches in a browser.
+    Svg,
+    /// A stack a line and its weight.
+    Folded,
+}
+
+#[derive(Args)]
+pub struct Flamegraph {
+    /// Name of a case.
+    pub case: String,
+    #[command(flatten)]
+    pub from: CaseDir,
+    /// What the widths are.
+    #[arg(long, default_value = "gas")]
+    pub weight: Weight,
+    /// The mode that is sampled for the weight `time`.
+    #[arg(long, value_name = "MODE", default_value_t = Mode::Advanced, value_parser = modes())]
+    pub mode: Mode,
+    /// Time to sample, ms.
+    #[arg(long, value_name = "MS", default_value_t = 1_500, value_parser = clap::value_parser!(u64).range(1..=600_000))]
+    pub sample_ms: u64,
+    /// Samples a second.
+    #[arg(long, value_name = "N", default_value_t = 1_999, value_parser = clap::value_parser!(u32).range(1..=20_000))]
+    pub hz: u32,
+    #[command(flatten)]
+    pub maps: SourceMaps,
+    #[command(flatten)]
+    pub tuning: Tuning,
+    /// How to give it out.
+    #[arg(long, default_value = "svg")]
+    pub format: Drawing,
+    /// File to write [default: reports/out/CASE/flame-evm-WEIGHT.svg].
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+}
+
 /// Functions in the printed list.
 const DEAREST: usize = 12;
 
 pub fn run(args: &Flamegraph) -> Result<Answer> {
     let (case, unreadable) = one_case(&args.from, &args.case)?;
-    let contracts = contracts(&case, &args.maps)?;
+    let contracts = known_contracts(&case, &args.maps)?;
     let path = args.out.clone().unwrap_or_else(|| default_path(args));
     // What cannot be written should be known before anything is measured.
     let files = match (args.format, &args.out) {
         (Drawing::Folded, None) => None,
         _ => Some(Files::beside(&path)?),
     };
-    let which = Which::Ours(args.mode);
+    let which = EngineId::from(args.mode);
     let mut verified = verify::verify(&case, &[which], args.tuning.settings())?;
     let walk = contracts::walk(&case, &contracts)?;
     let (width, weighed) = match args.weight {
         Weight::Gas => (Width::Gas, contracts::by_gas(&walk)),
         Weight::Opcodes => (Width::Opcodes, contracts::by_opcodes(&walk)),
         Weight::Time => {
-            let Profiled { profile, located } = sample(args, &mut verified)?;
-            (Width::Time(profile), contracts::by_time(&walk, &located))
+            let Profiled {
+                profile,
+                attributed,
+            } = sample(args, &mut verified)?;
+            (Width::Time(profile), contracts::by_time(&walk, &attributed))
         }
     };
 
@@ -69,7 +126,7 @@ fn sample(args: &Flamegraph, verified: &mut [Verified]) -> Result<Profiled> {
         budget: Duration::from_millis(args.sample_ms),
     };
     let verified = verified.first_mut().context("no mode was verified")?;
-    measure::profile(verified, sampling, &symbols)
+    collect::profile(verified, sampling, &symbols)
 }
 
 /// The functions that take the most, with all that they call, and what is not known by name.

@@ -1,14 +1,27 @@
 //! `evmscope history`: records of runs over time.
 
 use super::{listed, read_run};
-use crate::cli::History;
-use crate::output::Files;
+use crate::cmd::output::Files;
 use anyhow::{Context, Result, bail};
+use clap::Args;
 use evmscope_reports::history;
 use evmscope_reports::render::history::{page, table};
 use evmscope_reports::render::terminal::Style;
 use std::fs;
 use std::path::{Path, PathBuf};
+
+#[derive(Args)]
+pub struct History {
+    /// Runs, and folders of them [default: reports/record].
+    #[arg(value_name = "RUN")]
+    pub records: Vec<PathBuf>,
+    /// Only this case.
+    #[arg(long, value_name = "NAME")]
+    pub case: Option<String>,
+    /// Write the page with the charts.
+    #[arg(long, value_name = "FILE")]
+    pub export_html: Option<PathBuf>,
+}
 
 pub fn run(args: &History, style: Style) -> Result<String> {
     let files = find(&args.records)?;

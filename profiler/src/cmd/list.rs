@@ -1,15 +1,25 @@
 //! `evmscope list`: the cases and what they are.
 
 use super::cases;
-use crate::case::Shelf;
-use crate::cli::{Format, List};
-use crate::output::Answer;
+use crate::cases::CaseSet;
+use crate::cmd::args::{CaseDir, Format};
+use crate::cmd::output::Answer;
 use anyhow::Result;
+use clap::Args;
 use evmscope_reports::render::terminal;
 use serde_json::json;
 
+#[derive(Args)]
+pub struct List {
+    #[command(flatten)]
+    pub from: CaseDir,
+    /// How to print.
+    #[arg(long, default_value = "text")]
+    pub format: Format,
+}
+
 pub fn run(args: &List, columns: Option<u16>) -> Result<Answer> {
-    let Shelf { cases, unreadable } = cases(&args.from, &[])?;
+    let CaseSet { cases, unreadable } = cases(&args.from, &[])?;
     if args.format == Format::Json {
         let rows = cases.iter().map(|case| {
             json!({

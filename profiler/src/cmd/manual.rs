@@ -1,21 +1,34 @@
 //! `evmscope completions` and `evmscope man`: what shells and `man` want to know of the command line.
 
-use crate::cli::{Cli, Completions, Man};
-use crate::output::Files;
+use crate::cmd::output::Files;
 use anyhow::{Context, Result};
-use clap::CommandFactory;
+use clap::{Args, Command};
+use clap_complete::Shell;
 use clap_mangen::Man as Page;
+use std::path::PathBuf;
+
+#[derive(Args)]
+pub struct Completions {
+    /// Which shell.
+    pub shell: Shell,
+}
+
+#[derive(Args)]
+pub struct Man {
+    /// Folder for the pages, one a verb [default: the main page on standard output].
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+}
 
 /// What a shell reads: `evmscope completions bash > /etc/bash_completion.d/evmscope`.
-pub fn completions(args: &Completions) -> String {
+pub fn completions(args: &Completions, mut command: Command) -> String {
     let mut script = Vec::new();
-    clap_complete::generate(args.shell, &mut Cli::command(), "evmscope", &mut script);
+    clap_complete::generate(args.shell, &mut command, "evmscope", &mut script);
     String::from_utf8_lossy(&script).into_owned()
 }
 
 /// The main page, or the pages of all verbs in a folder, where `man evmscope-run` finds its own.
-pub fn man(args: &Man) -> Result<String> {
-    let command = Cli::command();
+pub fn man(args: &Man, command: Command) -> Result<String> {
     let Some(dir) = &args.out else {
         let mut page = Vec::new();
         Page::new(command)

@@ -1,12 +1,26 @@
 //! `evmscope merge`: the runs of several shards or machines as one.
 
 use super::{listed, read_run};
-use crate::cli::Merge;
-use crate::output::Files;
+use crate::cmd::output::Files;
 use anyhow::Result;
+use clap::Args;
 use evmscope_reports::merge::merge;
 use evmscope_reports::render::terminal::Style;
 use evmscope_reports::render::{json, markdown, terminal};
+use std::path::PathBuf;
+
+#[derive(Args)]
+pub struct Merge {
+    /// Runs, as `bench --export-json` and `profile` write them; no case in two of them.
+    #[arg(required = true, value_name = "RUN")]
+    pub runs: Vec<PathBuf>,
+    /// Write the joined run as JSON.
+    #[arg(long, value_name = "FILE")]
+    pub export_json: Option<PathBuf>,
+    /// Write the table as Markdown.
+    #[arg(long, value_name = "FILE")]
+    pub export_markdown: Option<PathBuf>,
+}
 
 pub fn run(args: &Merge, style: Style) -> Result<String> {
     let named = args

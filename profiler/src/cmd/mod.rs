@@ -1,7 +1,9 @@
-//! One verb a file. Each reads as its pipeline and returns what is printed in the end.
+//! One verb a file, with its own arguments; each reads as its pipeline and returns what is printed in the end. Only
+//! here is anything printed, and only here are results written to files.
 
 pub mod ablate;
 pub mod annotate;
+mod args;
 pub mod assemble;
 pub mod bench;
 pub mod check;
@@ -14,7 +16,8 @@ pub mod list;
 pub mod manual;
 pub mod merge;
 pub mod opcodes;
-pub mod perf_data;
+pub mod output;
+mod perf_data;
 pub mod pgo;
 pub mod profile;
 pub mod run;
@@ -25,11 +28,12 @@ pub mod simulated;
 pub mod size;
 pub mod splice;
 pub mod statetest;
+mod telemetry;
 
-use crate::case::{self, Case, Shelf, Unreadable};
-use crate::cli::{CaseDir, SourceMaps};
-use crate::contracts::Contracts;
+use crate::cases::{self, Case, CaseSet, Unreadable};
+use crate::profile::contracts::Contracts;
 use anyhow::{Context, Result};
+use args::{CaseDir, SourceMaps};
 use evmscope_reports::Run;
 use evmscope_reports::render::json;
 use std::fs;
@@ -37,12 +41,12 @@ use std::path::{Path, PathBuf};
 
 /// The folder of cases that was asked for.
 fn dir(from: &CaseDir) -> PathBuf {
-    from.case_dir.clone().unwrap_or_else(case::default_dir)
+    from.case_dir.clone().unwrap_or_else(cases::default_dir)
 }
 
 /// The cases asked for, all of the folder where none is named.
-fn cases(from: &CaseDir, names: &[String]) -> Result<Shelf> {
-    case::pick(case::load_all(&dir(from))?, names)
+fn cases(from: &CaseDir, names: &[String]) -> Result<CaseSet> {
+    cases::pick(cases::load_all(&dir(from))?, names)
 }
 
 /// The files that were written, below a table; nothing where there are none.
@@ -65,12 +69,12 @@ fn read_run(path: &Path) -> Result<Run> {
 
 /// One case, and what else in its folder could not be read.
 fn one_case(from: &CaseDir, name: &str) -> Result<(Case, Vec<Unreadable>)> {
-    let mut shelf = cases(from, &[name.to_owned()])?;
-    Ok((shelf.cases.swap_remove(0), shelf.unreadable))
+    let mut set = cases(from, &[name.to_owned()])?;
+    Ok((set.cases.swap_remove(0), set.unreadable))
 }
 
 /// What is known of the contracts of a case: the files that were named, and the one beside it.
-fn contracts(case: &Case, maps: &SourceMaps) -> Result<Contracts> {
+fn known_contracts(case: &Case, maps: &SourceMaps) -> Result<Contracts> {
     let mut contracts = Contracts::default();
     for file in maps.files.iter().chain(&case.source_map) {
         contracts.read(file)?;

@@ -1,16 +1,28 @@
 //! `evmscope opcodes`: what a case executes, as rankings, and what the translation made of it.
 
 use super::one_case;
-use crate::census::{self, Census, Entry};
-use crate::cli::{Format, Opcodes};
-use crate::output::Answer;
+use crate::cmd::args::{CaseDir, Format};
+use crate::cmd::output::Answer;
+use crate::measure::opcode_counts::{self, Census, Entry};
 use anyhow::Result;
+use clap::Args;
 use evmscope_reports::format;
 use std::fmt::Write;
 
+#[derive(Args)]
+pub struct Opcodes {
+    /// Name of a case.
+    pub case: String,
+    #[command(flatten)]
+    pub from: CaseDir,
+    /// How to print.
+    #[arg(long, default_value = "text")]
+    pub format: Format,
+}
+
 pub fn run(args: &Opcodes) -> Result<Answer> {
     let (case, unreadable) = one_case(&args.from, &args.case)?;
-    let census = census::take(&case)?;
+    let census = opcode_counts::take(&case)?;
     let text = match args.format {
         Format::Text => text(&census),
         Format::Json => serde_json::to_string_pretty(&census)? + "\n",

@@ -1,9 +1,9 @@
 //! `evmscope profile --perf-data`: where another program's time goes, by a recording of `perf record`.
 
 use super::listed;
-use crate::flamegraph;
-use crate::output::{Answer, Files};
-use crate::perf_data::{self, Recording};
+use crate::cmd::output::{Answer, Files};
+use crate::profile::flamegraph;
+use crate::profile::perf_data::{self, Recording};
 use anyhow::Result;
 use evmscope_reports::format;
 use evmscope_reports::run::Profile;

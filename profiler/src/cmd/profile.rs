@@ -1,32 +1,70 @@
 //! `evmscope profile`: everything that can be known of one case in two modes, and the reports of it.
 
 use super::bench::THRESHOLD;
-use super::{contracts, dir, listed, one_case, perf_data};
-use crate::cli;
-use crate::contracts::{self, Located, Walk};
-use crate::counters::{Linux, Pinned, Plan, Probe, pin_to_one_kind};
-use crate::flamegraph::{self, Width, Widths};
-use crate::footprint;
-use crate::measure::{self, Calls, Sampling};
-use crate::opcodes::{self, Sampled};
-use crate::output::{self, Answer, Files};
-use crate::run::new_run;
+use super::{dir, known_contracts, listed, one_case, perf_data};
+use crate::cmd::args::{CaseDir, SourceMaps, Tuning, engines};
+use crate::cmd::output::{self, Answer, Files};
+use crate::engines::EngineId;
+use crate::engines::verify::{Verified, verify};
+use crate::instruments::counters::{Linux, Plan, Probe, pin_to_one_kind};
+use crate::measure::record::{add_results, new_run};
+use crate::measure::{self, Calls, Sampling, memory};
+use crate::profile::collect::{self, Profiled};
+use crate::profile::contracts::{self, AttributedSample, Walk};
+use crate::profile::flamegraph::{self, Width, Widths};
+use crate::profile::opcode_costs::{Events, Weights};
 use crate::symbols::Symbols;
-use crate::verify;
 use anyhow::{Context, Result, bail};
+use clap::Args;
 use evmscope_reports::Run;
 use evmscope_reports::render::html::Flamegraph;
 use evmscope_reports::render::terminal::Style;
 use evmscope_reports::render::{html, json, markdown, terminal};
-use evmscope_reports::run::Profile;
-use evmscope_reports::stats;
+use evmscope_reports::{run, stats};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+#[derive(Args)]
+pub struct Profile {
+    /// Name of a case.
+    #[arg(required_unless_present = "perf_data")]
+    pub case: Option<String>,
+    /// Show a recording of another program, which `perf record` wrote, in place of a case.
+    #[arg(long, value_name = "FILE", conflicts_with = "case")]
+    pub perf_data: Option<PathBuf>,
+    #[command(flatten)]
+    pub from: CaseDir,
+    /// The mode compared against.
+    #[arg(long, value_name = "MODE", default_value = "traditional", value_parser = engines())]
+    pub base: EngineId,
+    /// The mode under test.
+    #[arg(long, value_name = "MODE", default_value = "advanced", value_parser = engines())]
+    pub head: EngineId,
+    /// Samples of each mode's time, of about 10 ms.
+    #[arg(long, value_name = "N", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub pairs: u32,
+    /// Time to sample each mode for its flamegraph, ms.
+    #[arg(long, value_name = "MS", default_value_t = 1_500, value_parser = clap::value_parser!(u64).range(1..=600_000))]
+    pub sample_ms: u64,
+    /// Samples a second for the flamegraphs.
+    #[arg(long, value_name = "N", default_value_t = 1_999, value_parser = clap::value_parser!(u32).range(1..=20_000))]
+    pub hz: u32,
+    /// Leave out the simulated counters, which take the longest.
+    #[arg(long)]
+    pub no_simulate: bool,
+    #[command(flatten)]
+    pub maps: SourceMaps,
+    #[command(flatten)]
+    pub tuning: Tuning,
+    /// Folder for the reports [default: reports/out/CASE, or reports/out/perf-data].
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+}
 
 /// Passes of counting: enough for a spread.
 const COUNTING_PASSES: usize = 6;
 
-pub fn run(args: &cli::Profile, style: Style) -> Result<Answer> {
+pub fn run(args: &Profile, style: Style) -> Result<Answer> {
     if let Some(recording) = &args.perf_data {
         return perf_data::run(recording, args.out.as_deref());
     }
@@ -37,189 +75,205 @@ pub fn run(args: &cli::Profile, style: Style) -> Result<Answer> {
         .clone()
         .unwrap_or_else(|| Path::new("reports/out").join(&case.name));
     let files = Files::in_dir(&out)?;
-    let mut verified = verify::verify(&case, &[args.base, args.head], args.tuning.settings())?;
+    let modes = [args.base.clone(), args.head.clone()];
+    let mut verified = verify(&case, &modes, args.tuning.settings())?;
 
-    let pinned = pin_to_one_kind(&Linux::default())?;
-    let known = contracts(&case, &args.maps)?;
-    let walk = contracts::walk(&case, &known)?;
-    let (run, located) = measure_all(args, &mut verified, pinned.as_ref())?;
-    let mut flames = draw(&run)?;
-    flames
-        .pictures
-        .extend(draw_contracts(&run, &walk, &located)?);
-    let paths = write(&files, &run, &flames, args)?;
+    let walk = contracts::walk(&case, &known_contracts(&case, &args.maps)?)?;
+    let measured = measure_all(args, &mut verified)?;
+    let mut pictures = draw(&measured.run)?;
+    pictures.extend(draw_contracts(&measured, &walk)?);
+    let paths = write(&files, &measured.run, &pictures, args)?;
     Ok(Answer::of_readable(
-        summary(&run, args, style, &paths),
+        summary(&measured.run, args, style, &paths),
         unreadable,
     ))
 }
 
-fn measure_all(
-    args: &cli::Profile,
-    verified: &mut [verify::Verified],
-    pinned: Option<&Pinned>,
-) -> Result<(Run, Vec<Vec<Located>>)> {
-    let mut run = new_run(pinned, args.tuning.settings(), Calls::Warm);
-    run.results
-        .extend(verified.iter().map(|v| v.result.clone()));
+/// All figures of the case, and where in its contracts the samples of each mode were.
+struct Measured {
+    run: Run,
+    attributed: Vec<Vec<AttributedSample>>,
+}
 
+fn measure_all(args: &Profile, verified: &mut [Verified]) -> Result<Measured> {
+    let pinned = pin_to_one_kind(&Linux::default())?;
+    let symbols = Symbols::of_this_process().context("cannot read the symbols of this program")?;
+    let mut run = new_run(pinned.as_ref(), args.tuning.settings(), Calls::Warm);
+    add_results(&mut run, verified);
+
+    time_all(args, verified, &mut run)?;
+    count_all(verified, &Linux::new(pinned.as_ref()), &mut run)?;
+    let sampled = sample_all(args, verified, &symbols, &run)?;
+    memory::add(&mut run, verified)?;
+    let simulated = match args.no_simulate {
+        true => vec![None; verified.len()],
+        false => simulate_all(&dir(&args.from), verified, &symbols, &mut run),
+    };
+
+    let mut attributed = Vec::new();
+    for ((v, (profiled, events)), simulated) in verified.iter().zip(sampled).zip(simulated) {
+        let costs = profiled.opcode_costs(v, &run, &events, simulated.as_ref());
+        run.opcode_costs.extend(costs);
+        run.profiles.push(profiled.profile);
+        attributed.push(profiled.attributed);
+    }
+    run.ratios = stats::ratios(&run.measurements, args.base.name(), THRESHOLD);
+    Ok(Measured { run, attributed })
+}
+
+fn time_all(args: &Profile, verified: &mut [Verified], run: &mut Run) -> Result<()> {
     let bar = output::progress(args.pairs.into(), "timing");
-    run.measurements = measure::time(verified, args.pairs as usize, Calls::Warm, &mut || {
+    let times = measure::time(verified, args.pairs as usize, Calls::Warm, &mut || {
         bar.inc(1)
     })?;
+    run.measurements.extend(times);
     bar.finish_and_clear();
+    Ok(())
+}
 
+fn count_all(verified: &mut [Verified], kernel: &Linux, run: &mut Run) -> Result<()> {
     let bar = output::progress(COUNTING_PASSES as u64, "counting");
-    let kernel = Linux::new(pinned);
-    let plan = Plan::new(&kernel, &Probe::new(&kernel));
-    let (counted, unavailable) =
-        measure::count(verified, &kernel, &plan, COUNTING_PASSES, &mut || {
-            bar.inc(1)
-        })?;
+    let plan = Plan::new(kernel, &Probe::new(kernel));
+    let tick = &mut || bar.inc(1);
+    let (counted, unavailable) = measure::count(verified, kernel, &plan, COUNTING_PASSES, tick)?;
     run.measurements.extend(counted);
-    run.unavailable = unavailable;
+    run.unavailable.extend(unavailable);
     bar.finish_and_clear();
+    Ok(())
+}
 
+/// The samples of each mode, on time and on the events that `run` counted.
+fn sample_all(
+    args: &Profile,
+    verified: &mut [Verified],
+    symbols: &Symbols,
+    run: &Run,
+) -> Result<Vec<(Profiled, Vec<Events>)>> {
     let bar = output::progress(verified.len() as u64, "sampling");
-    let symbols = Symbols::of_this_process().context("cannot read the symbols of this program")?;
     let sampling = Sampling {
         hz: args.hz,
         budget: Duration::from_millis(args.sample_ms),
     };
-    let (mut located, mut events) = (Vec::new(), Vec::new());
-    for v in verified.iter_mut() {
-        let profiled = measure::profile(v, sampling, &symbols)?;
-        run.profiles.push(profiled.profile);
-        located.push(profiled.located);
-        events.push(measure::sample_events(v, sampling, &symbols, &run)?);
+    let mut sampled = Vec::new();
+    for v in verified {
+        let profiled = collect::profile(v, sampling, symbols)?;
+        sampled.push((profiled, collect::sample_events(v, sampling, symbols, run)?));
         bar.inc(1);
     }
     bar.finish_and_clear();
-    footprint::add(&mut run, verified)?;
+    Ok(sampled)
+}
 
-    let mut by_opcode: Vec<_> = verified.iter().map(|_| None).collect();
-    if !args.no_simulate {
-        let bar = output::progress(verified.len() as u64, "simulating");
-        for (v, by_opcode) in verified.iter().zip(&mut by_opcode) {
-            match measure::simulate(v, &dir(&args.from), &symbols) {
-                Ok(simulated) => {
-                    run.measurements.extend(simulated.measurements);
-                    *by_opcode = Some(simulated.by_opcode);
-                }
-                Err(missing) => run.unavailable.extend(missing),
+/// The simulated instructions of each mode by opcode; none where they are unavailable, which `run` then says.
+fn simulate_all(
+    case_dir: &Path,
+    verified: &[Verified],
+    symbols: &Symbols,
+    run: &mut Run,
+) -> Vec<Option<Weights>> {
+    let bar = output::progress(verified.len() as u64, "simulating");
+    let mut by_opcode = Vec::new();
+    for v in verified {
+        by_opcode.push(match collect::simulate(v, case_dir, symbols) {
+            Ok(simulated) => {
+                run.measurements.extend(simulated.measurements);
+                Some(simulated.by_opcode)
             }
-            bar.inc(1);
-        }
-        bar.finish_and_clear();
-        run.unavailable.dedup();
+            Err(missing) => {
+                run.unavailable.extend(missing);
+                None
+            }
+        });
+        bar.inc(1);
     }
-    let mut costs = Vec::new();
-    for (i, v) in verified.iter().enumerate() {
-        let sampled = Sampled {
-            profile: &run.profiles[i],
-            weights: &measure::by_opcode(&located[i]),
-        };
-        let simulated = by_opcode[i].as_ref();
-        costs.extend(opcodes::of(v, &run, Some(sampled), &events[i], simulated));
-    }
-    run.opcode_costs = costs;
-    run.ratios = stats::ratios(&run.measurements, args.base.name(), THRESHOLD);
-    Ok((run, located))
+    bar.finish_and_clear();
+    run.unavailable.dedup();
+    by_opcode
+}
+
+/// An SVG to be written and embedded.
+struct Picture {
+    file: String,
+    title: String,
+    svg: String,
 }
 
 /// A picture for each mode, and what changed, seen from both.
-struct Flames {
-    pictures: Vec<(String, String, String)>,
-}
-
-fn draw(run: &Run) -> Result<Flames> {
+fn draw(run: &Run) -> Result<Vec<Picture>> {
     let [base, head] = &run.profiles[..] else {
         bail!("two modes were not sampled")
     };
     let mut pictures = Vec::new();
     for profile in [base, head] {
-        let title = format!("Where the time goes: {}", profile.mode);
-        pictures.push((
-            format!("flame-{}.svg", profile.mode),
-            title,
-            flamegraph::flame(profile)?,
-        ));
+        pictures.push(Picture {
+            file: format!("flame-{}.svg", profile.mode),
+            title: format!("Where the time goes: {}", profile.mode),
+            svg: flamegraph::flame(profile)?,
+        });
     }
-    for (widths, of, name) in [
+    for (widths, of, file) in [
         (Widths::Head, head, "flame-diff.svg"),
         (Widths::Base, base, "flame-diff-reverse.svg"),
     ] {
-        let title = format!("What changed, in the widths of {}", of.mode);
-        pictures.push((
-            name.into(),
-            title,
-            flamegraph::differential(base, head, widths)?,
-        ));
+        pictures.push(Picture {
+            file: file.to_owned(),
+            title: format!("What changed, in the widths of {}", of.mode),
+            svg: flamegraph::differential(base, head, widths)?,
+        });
     }
-    Ok(Flames { pictures })
+    Ok(pictures)
 }
 
 /// Pictures of the contracts: by gas, and by the time of each mode whose opcodes its samples tell.
-fn draw_contracts(
-    run: &Run,
-    walk: &Walk,
-    located: &[Vec<Located>],
-) -> Result<Vec<(String, String, String)>> {
-    let [Profile { case, .. }, ..] = &run.profiles[..] else {
+fn draw_contracts(measured: &Measured, walk: &Walk) -> Result<Vec<Picture>> {
+    let Measured { run, attributed } = measured;
+    let [run::Profile { case, .. }, ..] = &run.profiles[..] else {
         bail!("no mode was sampled")
     };
     // A case that executes nothing has no such picture.
     if walk.positions.is_empty() {
         return Ok(Vec::new());
     }
-    let gas = contracts::by_gas(walk);
     let mut pictures = Vec::new();
-    for (profile, located) in run.profiles.iter().zip(located) {
-        if !run
-            .opcode_costs
-            .iter()
-            .any(|cost| cost.mode == profile.mode)
-        {
+    for (profile, attributed) in run.profiles.iter().zip(attributed) {
+        let mode = &profile.mode;
+        if !run.opcode_costs.iter().any(|cost| cost.mode == *mode) {
             continue;
         }
-        let weighed = contracts::by_time(walk, located);
-        pictures.push((
-            format!("flame-evm-{}.svg", profile.mode),
-            format!("Where the time goes in the contract: {}", profile.mode),
-            flamegraph::contracts(case, &Width::Time(profile.clone()), &weighed)?,
-        ));
+        let weighed = contracts::by_time(walk, attributed);
+        pictures.push(Picture {
+            file: format!("flame-evm-{mode}.svg"),
+            title: format!("Where the time goes in the contract: {mode}"),
+            svg: flamegraph::contracts(case, &Width::Time(profile.clone()), &weighed)?,
+        });
     }
+    let gas = contracts::by_gas(walk);
     if !gas.stacks.is_empty() {
-        pictures.push((
-            "flame-evm-gas.svg".to_owned(),
-            "Where the gas goes in the contract".to_owned(),
-            flamegraph::contracts(case, &Width::Gas, &gas)?,
-        ));
+        pictures.push(Picture {
+            file: "flame-evm-gas.svg".to_owned(),
+            title: "Where the gas goes in the contract".to_owned(),
+            svg: flamegraph::contracts(case, &Width::Gas, &gas)?,
+        });
     }
     Ok(pictures)
 }
 
-fn write(files: &Files, run: &Run, flames: &Flames, args: &cli::Profile) -> Result<Vec<PathBuf>> {
+fn write(files: &Files, run: &Run, pictures: &[Picture], args: &Profile) -> Result<Vec<PathBuf>> {
     let (base, head) = (args.base.name(), args.head.name());
-    let embedded: Vec<_> = flames
-        .pictures
+    let embedded: Vec<_> = pictures
         .iter()
-        .map(|(_, title, svg)| Flamegraph { title, svg })
+        .map(|Picture { title, svg, .. }| Flamegraph { title, svg })
         .collect();
     let mut texts = vec![
         ("report.html", html::report(run, base, head, &embedded)?),
         ("report.md", markdown::counter_diff(run, base, head)),
         ("report.json", json::write(run)?),
     ];
-    texts.extend(
-        flames
-            .pictures
-            .iter()
-            .map(|(name, _, svg)| (name.as_str(), svg.clone())),
-    );
+    let drawn = pictures.iter();
+    texts.extend(drawn.map(|picture| (picture.file.as_str(), picture.svg.clone())));
     files.write_all(&texts)
 }
 
-fn summary(run: &Run, args: &cli::Profile, style: Style, paths: &[PathBuf]) -> String {
+fn summary(run: &Run, args: &Profile, style: Style, paths: &[PathBuf]) -> String {
     terminal::counter_diff(run, args.base.name(), args.head.name(), style) + &listed(paths)
 }

@@ -2,20 +2,82 @@
 //! result like any other.
 
 use super::one_case;
-use crate::case::{Case, Scene, parse_hex};
-use crate::cli::{Format, Run};
-use crate::eip3155::Lines;
-use crate::opcodes::Executed;
-use crate::output::{self, Answer};
-use crate::telemetry::Sink;
+use crate::cases::{Case, Scenario, parse_hex};
+use crate::cmd::args::{CaseDir, Format, Tuning, forks, gas, modes};
+use crate::cmd::output::{self, Answer};
+use crate::cmd::telemetry::Sink;
+use crate::engines::eip3155::Lines;
+use crate::engines::executed::Executed;
 use alloy_primitives::{Bytes, Log};
 use anyhow::{Context, Result};
+use clap::ArgGroup;
+use clap::Args;
+use evmscope_interp::Fork;
 use evmscope_interp::{Host, Interpreter, Mode, Outcome, Settings, Status, keccak256, telemetry};
 use evmscope_reports::format;
 use serde_json::json;
 use std::fmt::Write;
 use std::fs::{self, File};
 use std::io::{self, BufWriter};
+use std::path::PathBuf;
+
+#[derive(Args)]
+#[command(group = ArgGroup::new("what").required(true).args(["case", "code"]))]
+#[command(mut_arg("case_dir", |arg| arg.conflicts_with("code")))]
+#[command(mut_args(|arg| match arg.get_id().as_str() {
+    // The listing shows all that could be translated, whatever it takes.
+    "budget" | "keccak_memo" | "without" => arg.conflicts_with("dump_ir"),
+    _ => arg,
+}))]
+pub struct Run {
+    /// Name of a case; it brings its input, gas and fork.
+    pub case: Option<String>,
+    #[command(flatten)]
+    pub from: CaseDir,
+    /// Code to run in place of a case: hex, or @FILE with hex in it.
+    #[arg(long, value_name = "HEX|@FILE")]
+    pub code: Option<String>,
+    /// Call data for the code: hex, or @FILE [default: none].
+    #[arg(
+        long,
+        value_name = "HEX|@FILE",
+        default_value = "",
+        conflicts_with = "case",
+        hide_default_value = true
+    )]
+    pub input: String,
+    /// Gas for the code.
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 30_000_000,
+        conflicts_with = "case",
+        allow_negative_numbers = true,
+        value_parser = gas
+    )]
+    pub gas: u64,
+    /// Rules for the code.
+    #[arg(long, default_value_t = Fork::default(), conflicts_with = "case", value_parser = forks())]
+    pub fork: Fork,
+    /// How to run it.
+    #[arg(long, default_value_t = Mode::Advanced, value_parser = modes())]
+    pub mode: Mode,
+    #[command(flatten)]
+    pub tuning: Tuning,
+    /// How to print.
+    #[arg(long, default_value = "text")]
+    pub format: Format,
+    /// Write what the interpreter tells of its work, as Prometheus text.
+    #[arg(long, value_name = "FILE", conflicts_with = "dump_ir")]
+    pub metrics: Option<PathBuf>,
+    /// Write each step as a JSON line (EIP-3155), in place of the result or to FILE.
+    #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true)]
+    pub trace: Option<Option<PathBuf>>,
+
+    /// Print what the advanced mode makes of the code, entry by entry, beside its opcodes
+    #[arg(long, conflicts_with_all = ["trace", "format"])]
+    pub dump_ir: bool,
+}
 
 pub fn run(args: &Run) -> Result<Answer> {
     let (case, unreadable) = match (&args.case, &args.code) {
@@ -31,24 +93,24 @@ pub fn run(args: &Run) -> Result<Answer> {
 
 /// Runs the case; what is printed of it.
 fn execute(args: &Run, case: &Case) -> Result<String> {
-    let mut scene = case.scene()?;
+    let mut scenario = case.scenario()?;
     if args.dump_ir {
         let mut interpreter =
             Interpreter::with_settings(Mode::Advanced, case.fork, Settings::eager());
-        let code = scene.world.code(scene.message.code_address);
-        interpreter.execute(scene.message, &mut scene.world);
+        let code = scenario.world.code(scenario.message.code_address);
+        interpreter.execute(scenario.message, &mut scenario.world);
         return Ok(interpreter.listing(&code));
     }
     let mut interpreter = Interpreter::with_settings(args.mode, case.fork, args.tuning.settings());
     let sink = args.metrics.as_deref().map(Sink::to).transpose()?;
     let outcome = match &args.trace {
-        None => interpreter.execute(scene.message, &mut scene.world),
+        None => interpreter.execute(scenario.message, &mut scenario.world),
         Some(to) => {
             if args.mode == Mode::Advanced {
                 output::complain("note: a traced run takes the traditional mode\n");
             }
             let Some(path) = to else {
-                let written = trace(&mut interpreter, &mut scene, io::stdout().lock());
+                let written = trace(&mut interpreter, &mut scenario, io::stdout().lock());
                 output::unless_unread(written.map(drop))?;
                 return Ok(String::new());
             };
@@ -56,11 +118,11 @@ fn execute(args: &Run, case: &Case) -> Result<String> {
             // A stream, not a report: the part before an interruption is worth having, and pipes and
             // devices must do.
             let file = File::create(path).with_context(place)?;
-            trace(&mut interpreter, &mut scene, file).with_context(place)?
+            trace(&mut interpreter, &mut scenario, file).with_context(place)?
         }
     };
     let logs: Vec<Log> = if outcome.status == Status::Success {
-        scene.world.logs().map(Log::from).collect()
+        scenario.world.logs().map(Log::from).collect()
     } else {
         Vec::new()
     };
@@ -72,7 +134,7 @@ fn execute(args: &Run, case: &Case) -> Result<String> {
     if let Some(sink) = sink {
         telemetry::message(mode, &outcome);
         // By a traced run of its own: no mode counts them.
-        telemetry::opcodes(mode, Executed::count(&case.scene()?, case.fork).total());
+        telemetry::opcodes(mode, Executed::count(&case.scenario()?, case.fork).total());
         telemetry::programs(&interpreter);
         sink.write()?;
     }
@@ -85,12 +147,12 @@ fn execute(args: &Run, case: &Case) -> Result<String> {
 /// Runs the message and writes its steps.
 fn trace(
     interpreter: &mut Interpreter,
-    scene: &mut Scene,
+    scenario: &mut Scenario,
     out: impl io::Write,
 ) -> io::Result<Outcome> {
     let mut lines = Lines::new(BufWriter::new(out));
-    let world = &mut scene.world;
-    let outcome = interpreter.trace(scene.message.clone(), world, &mut lines);
+    let world = &mut scenario.world;
+    let outcome = interpreter.trace(scenario.message.clone(), world, &mut lines);
     let fork = interpreter.fork();
     world.end_transaction(fork);
     lines.finish(&outcome, world.state_root(), fork)?;

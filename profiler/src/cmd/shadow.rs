@@ -1,16 +1,64 @@
 //! `evmscope shadow`: both modes on the same messages, and every difference between them.
 
 use super::cases;
-use crate::case::Shelf;
-use crate::cli::{Format, Shadow};
-use crate::output::{self, Answer};
-use crate::shadow::{self, Finding, Pair, Report};
-use crate::statetest::{self, Selection};
-use crate::telemetry::Sink;
+use crate::cases::CaseSet;
+use crate::cases::shard::Shard;
+use crate::cmd::args::{CaseDir, Format, Tuning, fork_of_test, forks, modes};
+use crate::cmd::output::{self, Answer};
+use crate::cmd::telemetry::Sink;
+use crate::engines::shadow::{self, Finding, Pair, Report};
+use crate::engines::statetest::{self, Selection};
 use anyhow::{Result, anyhow, bail};
+use clap::Args;
+use evmscope_interp::Fork;
+use evmscope_interp::Mode;
 use evmscope_reports::format;
+use regex::Regex;
 use serde_json::{Value, json};
 use std::fmt::Write;
+use std::path::PathBuf;
+
+pub const SHADOWING: &str = "\
+A difference in status, gas, refund, output or in what was changed: exit code 3.
+What a state test expects is the business of `statetest`.";
+
+#[derive(Args)]
+pub struct Shadow {
+    /// Names of cases [default: all].
+    #[arg(value_name = "CASE", conflicts_with = "state_tests")]
+    pub cases: Vec<String>,
+    #[command(flatten)]
+    pub from: CaseDir,
+    /// State tests in place of cases: files, and folders searched for *.json.
+    #[arg(long, value_name = "PATH", num_args = 1.., conflicts_with = "case_dir")]
+    pub state_tests: Vec<PathBuf>,
+    /// Only this fork of the state tests.
+    #[arg(long, value_parser = fork_of_test, requires = "state_tests")]
+    pub fork: Option<Fork>,
+    /// Only state tests whose FILE::TEST this regular expression finds.
+    #[arg(long, value_name = "RE", requires = "state_tests")]
+    pub filter: Option<Regex>,
+    /// The mode whose results are served; the other one is checked against it.
+    #[arg(long, value_name = "MODE", default_value_t = Mode::Traditional, value_parser = modes())]
+    pub serve: Mode,
+    /// Calls of each case.
+    #[arg(long, value_name = "N", default_value_t = 40, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub calls: u32,
+    /// Only this part of the cases or files: the second of eight.
+    #[arg(long, value_name = "2/8", default_value_t, hide_default_value = true)]
+    pub shard: Shard,
+    #[command(flatten)]
+    pub tuning: Tuning,
+    /// Write what the interpreters tell of their work, as Prometheus text.
+    #[arg(long, value_name = "FILE")]
+    pub metrics: Option<PathBuf>,
+    /// The fork of the mode that is checked, to see a difference.
+    #[arg(long, value_parser = forks(), hide = true)]
+    pub checked_fork: Option<Fork>,
+    /// How to print.
+    #[arg(long, default_value = "text")]
+    pub format: Format,
+}
 
 pub fn run(args: &Shadow) -> Result<Answer> {
     let pair = Pair {
@@ -36,7 +84,7 @@ pub fn run(args: &Shadow) -> Result<Answer> {
     };
     errors.extend(report.unreadable.iter().map(|line| anyhow!("{line}")));
     let answer = match (report.findings.is_empty(), errors.is_empty()) {
-        (false, _) => Answer::apart(text),
+        (false, _) => Answer::differs(text),
         (true, true) => Answer::success(text),
         (true, false) => Answer::failure(text),
     };
@@ -44,7 +92,7 @@ pub fn run(args: &Shadow) -> Result<Answer> {
 }
 
 fn on_cases(args: &Shadow, pair: &Pair) -> Result<(Report, Vec<anyhow::Error>)> {
-    let Shelf { cases, unreadable } = cases(&args.from, &args.cases)?;
+    let CaseSet { cases, unreadable } = cases(&args.from, &args.cases)?;
     let cases = args.shard.select(cases);
     let bar = output::progress(cases.len() as u64, "cases");
     let report = shadow::cases(&cases, pair, args.calls, &|| bar.inc(1))?;

@@ -1,14 +1,21 @@
 //! `evmscope size`: the code of a build, or of two side by side.
 
-use crate::cli::Size;
-use crate::code_size::{CodeSize, Part};
-use crate::output::Answer;
+use crate::cmd::output::Answer;
+use crate::symbols::code_size::{CodeSize, Part};
 use anyhow::Result;
+use clap::Args;
 use evmscope_reports::format;
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
+
+#[derive(Args)]
+pub struct Size {
+    /// Builds of evmscope, not stripped [default: this one].
+    #[arg(value_name = "BINARY")]
+    pub binaries: Vec<PathBuf>,
+}
 
 /// Handlers in the list.
 const LARGEST: usize = 20;

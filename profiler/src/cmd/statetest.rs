@@ -1,11 +1,43 @@
 //! `evmscope statetest`: official state tests in both modes, counted by fork.
 
-use crate::cli::{Format, Statetest};
-use crate::output::{self, Answer};
-use crate::statetest::{self, CaseId, Counts, Failure, Report, Selection};
+use crate::cases::shard::Shard;
+use crate::cmd::args::{Format, fork_of_test, modes};
+use crate::cmd::output::{self, Answer};
+use crate::engines::statetest::{self, CaseId, Counts, Failure, Report, Selection};
 use anyhow::{Result, bail};
+use clap::Args;
+use evmscope_interp::Fork;
+use evmscope_interp::Mode;
+use regex::Regex;
 use serde_json::{Map, Value, json};
 use std::fmt::Write;
+use std::path::PathBuf;
+
+pub const COUNTING: &str = "\
+A test is a post entry of a fork in one mode: both modes count twice.
+A file that holds no state tests is a failure. Any failure: exit code 1.";
+
+#[derive(Args)]
+pub struct Statetest {
+    /// Test files, and folders searched for *.json.
+    #[arg(required = true, value_name = "PATH")]
+    pub paths: Vec<PathBuf>,
+    /// Only this fork, named as elsewhere or as in the tests (EIP158, Cancun).
+    #[arg(long, value_parser = fork_of_test)]
+    pub fork: Option<Fork>,
+    /// Only this mode; both where none is given.
+    #[arg(long, value_parser = modes())]
+    pub mode: Option<Mode>,
+    /// Only tests whose FILE::TEST this regular expression finds.
+    #[arg(long, value_name = "RE")]
+    pub filter: Option<Regex>,
+    /// Only this part of the files: the second of eight.
+    #[arg(long, value_name = "2/8", default_value_t, hide_default_value = true)]
+    pub shard: Shard,
+    /// How to print.
+    #[arg(long, default_value = "text")]
+    pub format: Format,
+}
 
 pub fn run(args: &Statetest) -> Result<Answer> {
     let files = args.shard.select(statetest::find(&args.paths)?);

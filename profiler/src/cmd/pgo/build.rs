@@ -1,12 +1,19 @@
 //! `evmscope pgo build`: the binary that counts.
 
-use crate::cli::PgoBuild;
-use crate::pgo::Workshop;
-use crate::pgo::build::{self, Kind};
-use crate::pgo::profile::Profdata;
-use crate::pgo::sections::Sections;
-use crate::pgo::toolchain::Compiler;
+use super::args::PgoDir;
+use crate::builds::pgo::Workshop;
+use crate::builds::pgo::build::{self, Kind};
+use crate::builds::pgo::profile::Profdata;
+use crate::machine::toolchain::Compiler;
+use crate::symbols::sections::Sections;
 use anyhow::Result;
+use clap::Args;
+
+#[derive(Args)]
+pub struct PgoBuild {
+    #[command(flatten)]
+    pub at: PgoDir,
+}
 
 pub fn run(args: &PgoBuild) -> Result<String> {
     let compiler = Compiler::find()?;

@@ -1,13 +1,20 @@
 //! `evmscope pgo info`: what is installed and what is built; failure where a build would fail.
 
+use super::args::PgoDir;
 use super::{expect_current, fingerprint};
-use crate::cli::PgoInfo;
-use crate::output::{self, Answer};
-use crate::pgo::toolchain::{self, Compiler, Tool};
-use crate::pgo::{Merged, Optimized, Workshop, build, noted};
+use crate::builds::pgo::{Merged, Optimized, Workshop, build, noted};
+use crate::cmd::output::{self, Answer};
+use crate::machine::toolchain::{self, Compiler, Tool};
 use anyhow::Result;
+use clap::Args;
 use evmscope_reports::render::terminal;
 use std::path::Path;
+
+#[derive(Args)]
+pub struct PgoInfo {
+    #[command(flatten)]
+    pub at: PgoDir,
+}
 
 pub fn run(args: &PgoInfo) -> Result<Answer> {
     let compiler = Compiler::find()?;
@@ -92,7 +99,7 @@ fn part(
     name: &'static str,
     path: &Path,
     compiler: &Compiler,
-    made_from: Option<crate::pgo::fingerprint::Fingerprint>,
+    made_from: Option<crate::builds::pgo::fingerprint::Fingerprint>,
     verb: &str,
 ) -> (&'static str, &'static str, String) {
     if !path.is_file() {

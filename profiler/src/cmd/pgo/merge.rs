@@ -1,16 +1,46 @@
 //! `evmscope pgo merge`: many profiles to one, each refused where it does not belong to the program.
 
+use super::args::PgoDir;
 use super::fingerprint;
-use crate::cli::PgoMerge;
-use crate::pgo::fingerprint::Fingerprint;
-use crate::pgo::profile::{self, Input, Profdata, ProfileError};
-use crate::pgo::sections::Sections;
-use crate::pgo::toolchain::Compiler;
-use crate::pgo::train::Training;
-use crate::pgo::{Merged, Workshop, note, noted};
+use crate::builds::pgo::fingerprint::Fingerprint;
+use crate::builds::pgo::profile::{self, Input, Profdata, ProfileError};
+use crate::builds::pgo::train::Training;
+use crate::builds::pgo::{Merged, Workshop, note, noted};
+use crate::machine::toolchain::Compiler;
+use crate::symbols::sections::Sections;
 use anyhow::Result;
+use clap::Args;
 use evmscope_reports::pgo::{Coverage, Handlers};
 use std::fmt::Write;
+use std::path::PathBuf;
+
+#[derive(Args)]
+pub struct PgoMerge {
+    #[command(flatten)]
+    pub at: PgoDir,
+    /// Profiles, raw or merged, of this or of other machines [default: all that training wrote].
+    #[arg(value_name = "FILE[=N]", value_parser = weighted_file)]
+    pub files: Vec<(PathBuf, u32)>,
+}
+
+pub fn weight(text: &str) -> Result<(String, u32), String> {
+    let pair = text.split_once('=').and_then(|(case, times)| {
+        let times = times.parse().ok().filter(|times| *times > 0)?;
+        Some((case.to_owned(), times))
+    });
+    pair.ok_or_else(|| "use CASE=N with a whole number from 1, such as snailtracer=2".to_owned())
+}
+
+/// A path, and its weight where it ends with one.
+fn weighted_file(text: &str) -> Result<(PathBuf, u32), String> {
+    match text.rsplit_once('=') {
+        Some((path, times)) if times.chars().all(|c| c.is_ascii_digit()) => match times.parse() {
+            Ok(times @ 1..) => Ok((path.into(), times)),
+            _ => Err("a weight is a whole number from 1".to_owned()),
+        },
+        _ => Ok((text.into(), 1)),
+    }
+}
 
 pub fn run(args: &PgoMerge) -> Result<String> {
     let compiler = Compiler::find()?;

@@ -1,21 +1,45 @@
 //! `evmscope pgo`: the steps of a profile-guided build, one a file. `make pgo` is all of them.
 
+mod args;
 pub mod build;
+
 pub mod info;
+
 pub mod merge;
+
 pub mod optimize;
+
 pub mod train;
+
 pub mod trained;
+
 pub mod verify;
 
-use crate::cli::Pgo;
-use crate::output::Answer;
-use crate::pgo::fingerprint::Fingerprint;
-use crate::pgo::toolchain::Compiler;
-use crate::pgo::{build as builds, noted};
+use crate::builds::pgo::fingerprint::Fingerprint;
+use crate::builds::pgo::{build as builds, noted};
+use crate::cmd::output::Answer;
+use crate::machine::toolchain::Compiler;
 use anyhow::{Result, bail};
+use clap::Subcommand;
 use evmscope_reports::render::terminal::Style;
 use std::path::Path;
+
+/// The steps of a profile-guided build; `make pgo` is all of them.
+#[derive(Subcommand)]
+pub enum Pgo {
+    /// Say what is installed, what is built, and what is missing.
+    Info(info::PgoInfo),
+    /// Build the instrumented binary.
+    Build(build::PgoBuild),
+    /// Run cases with it in both modes.
+    Train(train::PgoTrain),
+    /// Merge what training wrote, or other profiles.
+    Merge(merge::PgoMerge),
+    /// Build with the merged profile.
+    Optimize(optimize::PgoOptimize),
+    /// Time it against the release build, and say for each mode whether it helps.
+    Verify(verify::PgoVerify),
+}
 
 pub fn run(verb: &Pgo, style: Style) -> Result<Answer> {
     match verb {

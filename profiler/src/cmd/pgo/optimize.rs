@@ -1,25 +1,44 @@
 //! `evmscope pgo optimize`: the build that uses the profile, refused where it does not fit.
 
+use super::args::PgoDir;
 use super::expect_current;
-use crate::cli::PgoOptimize;
+use crate::builds::pgo::bolt::Bolt;
+use crate::builds::pgo::build::{self, Kind};
+use crate::builds::pgo::profile::Profdata;
+use crate::builds::pgo::train;
+use crate::builds::pgo::warnings::Fit;
+use crate::builds::pgo::{Merged, Optimized, Workshop, note, noted};
+use crate::cmd::args::{CaseDir, per_cent};
+use crate::cmd::output;
 use crate::cmd::{dir, one_case};
-use crate::engine::Which;
-use crate::output;
-use crate::pgo::bolt::Bolt;
-use crate::pgo::build::{self, Kind};
-use crate::pgo::profile::Profdata;
-use crate::pgo::sections::Sections;
-use crate::pgo::toolchain::Compiler;
-use crate::pgo::train;
-use crate::pgo::warnings::Fit;
-use crate::pgo::{Merged, Optimized, Workshop, note, noted};
-use crate::verify;
+use crate::engines::EngineId;
+use crate::engines::verify;
+use crate::machine::toolchain::Compiler;
+use crate::symbols::sections::Sections;
 use anyhow::{Context, Result, bail};
+use clap::Args;
 use evmscope_interp::Settings;
 use evmscope_reports::pgo::Trained;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::{fs, io};
+
+#[derive(Args)]
+pub struct PgoOptimize {
+    #[command(flatten)]
+    pub at: PgoDir,
+    /// A merged profile in the place of the one in the folder.
+    #[arg(long, value_name = "FILE")]
+    pub profile: Option<PathBuf>,
+    /// Functions that may be missing in the profile or differ from it, % of its functions.
+    #[arg(long, value_name = "PERCENT", default_value_t = 1.0, value_parser = per_cent)]
+    pub limit: f64,
+    /// Lay the result out anew by BOLT, as a second binary; trained on the same cases.
+    #[arg(long)]
+    pub bolt: bool,
+    #[command(flatten)]
+    pub from: CaseDir,
+}
 
 pub fn run(args: &PgoOptimize) -> Result<String> {
     let compiler = Compiler::find()?;
@@ -117,7 +136,7 @@ fn call_all(build: &Path, args: &PgoOptimize, runs: &[Trained]) -> Result<()> {
     let bar = output::progress(runs.len() as u64, "cases");
     for run in runs {
         let (case, _) = one_case(&args.from, &run.case)?;
-        let which: Which = run.mode.parse().map_err(anyhow::Error::msg)?;
+        let which: EngineId = run.mode.parse().map_err(anyhow::Error::msg)?;
         for v in &verify::verify(&case, &[which], Settings::default())? {
             train::call(Command::new(build), &dir(&args.from), v, run)?;
         }

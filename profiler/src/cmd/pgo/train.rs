@@ -1,20 +1,41 @@
 //! `evmscope pgo train`: cases in both modes, run by the binary that counts.
 
+use super::args::PgoDir;
+use super::merge::weight;
 use super::{expect_current, fingerprint};
-use crate::case::Shelf;
-use crate::cli::PgoTrain;
+use crate::builds::pgo::train::{self, OPCODES, Training};
+use crate::builds::pgo::{Workshop, note};
+use crate::cases::CaseSet;
+use crate::cmd::args::CaseDir;
+use crate::cmd::output;
 use crate::cmd::{cases, dir};
-use crate::engine::Which;
-use crate::output;
-use crate::pgo::sections::Sections;
-use crate::pgo::toolchain::Compiler;
-use crate::pgo::train::{self, OPCODES, Training};
-use crate::pgo::{Workshop, note};
-use crate::verify::{self, Verified};
+use crate::engines::EngineId;
+use crate::engines::verify::{self, Verified};
+use crate::machine::toolchain::Compiler;
+use crate::symbols::sections::Sections;
 use anyhow::{Result, bail};
+use clap::Args;
 use evmscope_interp::{Mode, Settings};
 use evmscope_reports::pgo::Trained;
 use std::fmt::Write;
+
+#[derive(Args)]
+pub struct PgoTrain {
+    #[command(flatten)]
+    pub at: PgoDir,
+    #[command(flatten)]
+    pub from: CaseDir,
+    /// Cases to train on, with commas between them; what is left out is held out.
+    #[arg(long, value_name = "CASE,..", value_delimiter = ',', default_value = TRAINING)]
+    pub cases: Vec<String>,
+    /// How many times the counts of a case are taken; 1 where it is not named.
+    #[arg(long, value_name = "CASE=N,..", value_delimiter = ',', value_parser = weight)]
+    pub weights: Vec<(String, u32)>,
+}
+
+/// The cases that are trained on where none are named: those that were made to exercise the interpreter, one of
+/// which executes every opcode. Contracts as people write them are held out, and so is the empty message.
+const TRAINING: &str = "hash10k,memory,opcodes,storage,subcall,ten-thousand-hashes";
 
 pub fn run(args: &PgoTrain) -> Result<String> {
     let compiler = Compiler::find()?;
@@ -27,14 +48,14 @@ pub fn run(args: &PgoTrain) -> Result<String> {
     if let Some(made_from) = fingerprint(&binary)? {
         expect_current(&binary, &made_from, &compiler)?;
     }
-    let Shelf { cases, .. } = cases(&args.from, &args.cases)?;
+    let CaseSet { cases, .. } = cases(&args.from, &args.cases)?;
     for (case, _) in &args.weights {
         if !args.cases.contains(case) {
             bail!("--weights names {case}, which is not trained on: add it to --cases");
         }
     }
 
-    let modes = Mode::ALL.map(Which::Ours);
+    let modes = Mode::ALL.map(EngineId::from);
     let verified = cases
         .iter()
         .map(|case| verify::verify(case, &modes, Settings::default()))
@@ -62,7 +83,7 @@ fn planned(v: &Verified, weights: &[(String, u32)]) -> Trained {
     let weight = weights.iter().find(|(name, _)| name == case);
     Trained {
         case: case.clone(),
-        mode: v.which.name().to_owned(),
+        mode: v.id.name().to_owned(),
         calls: train::calls(OPCODES, v.result.opcodes.unwrap_or(OPCODES)),
         weight: weight.map_or(1, |(_, times)| *times),
     }

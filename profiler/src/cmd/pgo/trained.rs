@@ -1,13 +1,26 @@
 //! The hidden verb behind training: calls of a case that the parent verified, and what came of the last.
 
-use crate::case::Scene;
-use crate::cli::Trained;
+use crate::builds::pgo::train::Outcome;
+use crate::cases::Scenario;
+use crate::cmd::args::{CaseDir, modes};
 use crate::cmd::one_case;
-use crate::engine::Which;
-use crate::pgo::train::Outcome;
+use crate::engines::EngineId;
 use anyhow::{Context, Result, bail};
+use clap::Args;
+use evmscope_interp::Mode;
 use evmscope_interp::{Fork, Settings};
 use std::thread;
+
+#[derive(Args)]
+pub struct Trained {
+    pub case: String,
+    #[command(flatten)]
+    pub from: CaseDir,
+    #[arg(long, value_parser = modes())]
+    pub mode: Mode,
+    #[arg(long)]
+    pub calls: u64,
+}
 
 /// Most worlds made ready at once.
 const BATCH: u64 = 64;
@@ -17,21 +30,21 @@ const STACK: usize = 256 << 10;
 
 pub fn run(args: &Trained) -> Result<String> {
     let (case, _) = one_case(&args.from, &args.case)?;
-    let scene = case.scene()?;
+    let scenario = case.scenario()?;
     thread::scope(|scope| {
         let small = thread::Builder::new().stack_size(STACK);
-        let calls = small.spawn_scoped(scope, || calls(args, &scene, case.fork))?;
+        let calls = small.spawn_scoped(scope, || calls(args, &scenario, case.fork))?;
         calls.join().unwrap_or_else(|_| bail!("a call panicked"))
     })
 }
 
-fn calls(args: &Trained, scene: &Scene, fork: Fork) -> Result<String> {
-    let mut engine = Which::Ours(args.mode).start(scene, fork, Settings::default())?;
+fn calls(args: &Trained, scenario: &Scenario, fork: Fork) -> Result<String> {
+    let mut engine = EngineId::from(args.mode).start(scenario, fork, Settings::default())?;
     let mut left = args.calls;
     while left > 0 {
         let batch = left.min(BATCH);
         engine.prepare(batch as usize);
-        (0..batch).for_each(|_| engine.call());
+        (0..batch).try_for_each(|_| engine.call())?;
         left -= batch;
     }
     let outcome = engine.outcome().context("no call was asked for")?;

@@ -1,27 +1,58 @@
 //! `evmscope pgo verify`: what the profile brought, on cases that it has seen and on cases that it has not.
 
+use super::args::PgoDir;
 use super::{expect_current, fingerprint};
-use crate::binaries::Plan;
-use crate::cli::PgoVerify;
+use crate::builds::Plan;
+use crate::builds::pgo::build::{self, Kind};
+use crate::builds::pgo::verify::{self, Setup};
+use crate::builds::pgo::{Optimized, Workshop, noted};
+use crate::cmd::args::CaseDir;
 use crate::cmd::bench::THRESHOLD;
+use crate::cmd::output::{self, Answer, Files};
 use crate::cmd::{cases, dir, listed};
-use crate::counters::{Linux, Probe};
-use crate::output::{self, Answer, Files};
-use crate::pgo::build::{self, Kind};
-use crate::pgo::sections::Sections;
-use crate::pgo::toolchain::Compiler;
-use crate::pgo::verify::{self, Setup};
-use crate::pgo::{Optimized, Workshop, noted};
-use crate::rig;
-use crate::run;
-use crate::simulate::SimulateError;
+use crate::instruments::callgrind::SimulateError;
+use crate::instruments::counters::{Linux, Probe};
+use crate::machine::rig;
+use crate::machine::toolchain::Compiler;
+use crate::measure::record;
+use crate::symbols::sections::Sections;
 use anyhow::{Context, Result, bail};
+use clap::Args;
 use evmscope_interp::{Mode, Settings};
 use evmscope_reports::counter::Source;
 use evmscope_reports::pgo::{Outcome, PgoReport, ProfileFacts, SCHEMA};
 use evmscope_reports::render::terminal::Style;
 use evmscope_reports::render::{html, markdown, terminal};
 use std::path::{Path, PathBuf};
+
+#[derive(Args)]
+pub struct PgoVerify {
+    #[command(flatten)]
+    pub at: PgoDir,
+    #[command(flatten)]
+    pub from: CaseDir,
+    /// Cases that were not trained on, with commas between them [default: all others].
+    #[arg(long, value_name = "CASE,..", value_delimiter = ',')]
+    pub heldout: Vec<String>,
+    /// The binary to compare with [default: the release build, made by the same command].
+    #[arg(long, value_name = "FILE")]
+    pub base: Option<PathBuf>,
+    /// The binary under test [default: the optimised one in the folder].
+    #[arg(long, value_name = "FILE")]
+    pub head: Option<PathBuf>,
+    /// How often each binary is started.
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u32).range(2..=1_000))]
+    pub launches: u32,
+    /// Timed pairs of a case and mode in each launch, of about 10 ms a side.
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub pairs: u32,
+    /// Leave out the simulated instructions.
+    #[arg(long)]
+    pub no_simulate: bool,
+    /// Folder for the reports [default: reports/out/pgo].
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+}
 
 pub fn run(args: &PgoVerify, style: Style) -> Result<Answer> {
     let out = args
@@ -47,7 +78,7 @@ pub fn run(args: &PgoVerify, style: Style) -> Result<Answer> {
     bar.finish_and_clear();
     let report = PgoReport {
         schema: SCHEMA.to_owned(),
-        created: run::now(),
+        created: record::now(),
         rig: rig::examine(),
         profile: profile(facts),
         launches: setup.plan.launches,
@@ -70,7 +101,7 @@ pub fn run(args: &PgoVerify, style: Style) -> Result<Answer> {
         .values()
         .any(|outcome| *outcome == Outcome::Hurts);
     Ok(if hurts {
-        Answer::apart(text)
+        Answer::differs(text)
     } else {
         Answer::success(text)
     })

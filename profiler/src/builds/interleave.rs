@@ -1,0 +1,325 @@
+//! Builds asked in turn: launched anew several times, and within a launch sample by sample in shuffled
+//! order.
+
+use super::process::{Build, BuildError};
+use super::protocol::{Counted, Request};
+use crate::measure::SAMPLE;
+use crate::measure::record;
+use crate::measure::time::SHUFFLE;
+use anyhow::{Context, Result, bail};
+use evmscope_interp::Settings;
+use evmscope_reports::Run;
+use evmscope_reports::counter::Counter;
+use evmscope_reports::run::{CaseResult, Measurement, Unavailable};
+use rand::SeedableRng;
+use rand::rngs::SmallRng;
+use rand::seq::SliceRandom;
+use std::path::{Path, PathBuf};
+
+/// Time to sample the stacks of a case in a mode, ms.
+const STACKS: u64 = 500;
+
+/// What is compared, and how often it is asked.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// Where all builds read the cases.
+    pub case_dir: PathBuf,
+    pub cases: Vec<String>,
+    pub modes: Vec<String>,
+    pub settings: Settings,
+    /// How often each build is started: where its code and its stack lie varies by process.
+    pub launches: usize,
+    /// Samples of each case, mode and build in a launch.
+    pub pairs: usize,
+}
+
+impl Plan {
+    /// How often [`interleave`] tells that it got on.
+    pub fn steps(&self) -> u64 {
+        (self.launches * self.cases.len() * self.modes.len()) as u64
+    }
+
+    fn request(&self, case: &str) -> Request {
+        Request::Open {
+            case_dir: self.case_dir.clone(),
+            case: case.to_owned(),
+            modes: self.modes.clone(),
+            tuning: self.settings.into(),
+        }
+    }
+}
+
+/// The samples of one build, a case and mode each.
+struct Side {
+    path: PathBuf,
+    run: Run,
+    /// By case and mode, in the order of the plan, and by launch.
+    samples: Vec<Vec<Vec<f64>>>,
+    /// What was counted, by case and mode, and by launch.
+    counted: Vec<Vec<Counted>>,
+}
+
+/// Times builds beside each other; a run each, in their order, whose measurements have equal launches. A
+/// build may be named several times: it differs from itself by what the machine brings.
+///
+/// # Errors
+/// A build that cannot be measured, a case that does not come out right in one, or one whose results
+/// differ between them.
+pub fn interleave(builds: &[PathBuf], plan: &Plan, tick: &mut dyn FnMut()) -> Result<Vec<Run>> {
+    let mut sides: Vec<_> = builds
+        .iter()
+        .map(|path| Side::new(path.clone(), plan))
+        .collect();
+    let mut rng = SmallRng::seed_from_u64(SHUFFLE);
+    // Of each case and mode; found out in the first launch and the same for all.
+    let mut calls = vec![None; plan.cases.len() * plan.modes.len()];
+    for _ in 0..plan.launches {
+        let launched = sides.iter_mut().map(Side::launch);
+        let mut launched = launched.collect::<Result<Vec<_>, _>>()?;
+        for (i, case) in plan.cases.iter().enumerate() {
+            let longest = open(&mut launched, &mut sides, plan, case)?;
+            for (j, mode) in plan.modes.iter().enumerate() {
+                let place = i * plan.modes.len() + j;
+                let calls = *calls[place].get_or_insert(calls_of(longest[j]));
+                let mut order: Vec<_> = (0..launched.len()).collect();
+                for side in &mut sides {
+                    side.samples[place].push(Vec::with_capacity(plan.pairs));
+                }
+                for _ in 0..plan.pairs {
+                    order.shuffle(&mut rng);
+                    for &side in &order {
+                        let time = launched[side].sample(mode, calls)?;
+                        sides[side].samples[place]
+                            .last_mut()
+                            .context("no launch")?
+                            .push(time);
+                    }
+                }
+                order.shuffle(&mut rng);
+                for &side in &order {
+                    let counted = launched[side].count(mode)?;
+                    sides[side].counted[place].push(counted);
+                }
+                tick();
+            }
+        }
+    }
+    sides.into_iter().map(|side| side.finish(plan)).collect()
+}
+
+/// Finds out about a build what needs no other beside it, simulated counters and opcodes, and adds it to its
+/// run.
+///
+/// # Errors
+/// As [`interleave`].
+pub fn examine(path: &Path, run: &mut Run, plan: &Plan, tick: &mut dyn FnMut()) -> Result<()> {
+    let mut build = Build::launch(path)?;
+    for case in &plan.cases {
+        build.open(&plan.request(case))?;
+        for mode in &plan.modes {
+            let examined = build.examine(mode, STACKS)?;
+            run.measurements.extend(examined.measurements);
+            run.opcode_costs.extend(examined.opcodes);
+            for missing in examined.unavailable {
+                add_missing(run, missing);
+            }
+            tick();
+        }
+    }
+    Ok(())
+}
+
+/// Verifies a case in all builds and holds their results against each other. For each mode the longest
+/// time of a call, ns.
+fn open(builds: &mut [Build], sides: &mut [Side], plan: &Plan, case: &str) -> Result<Vec<f64>> {
+    let request = plan.request(case);
+    let mut longest = vec![0.0_f64; plan.modes.len()];
+    let mut first: Option<Vec<CaseResult>> = None;
+    for (build, side) in builds.iter_mut().zip(sides.iter_mut()) {
+        let opened = build.open(&request)?;
+        let found: Vec<_> = opened.iter().map(|it| it.result.mode.as_str()).collect();
+        if found != plan.modes {
+            bail!(
+                "{} opened {found:?} in place of {:?}",
+                side.path.display(),
+                plan.modes
+            );
+        }
+        for (longest, opened) in longest.iter_mut().zip(&opened) {
+            *longest = longest.max(opened.call);
+        }
+        let results: Vec<_> = opened.into_iter().map(|it| it.result).collect();
+        match &first {
+            Some(first) => agree(first, &results, &side.path)?,
+            None => first = Some(results.clone()),
+        }
+        if !side.run.results.iter().any(|result| result.case == case) {
+            side.run.results.extend(results);
+        }
+    }
+    Ok(longest)
+}
+
+/// Two builds that did different work are not to be compared, although each is right by what its case
+/// states.
+fn agree(first: &[CaseResult], results: &[CaseResult], path: &Path) -> Result<()> {
+    for (first, other) in first.iter().zip(results) {
+        let of = |result: &CaseResult| {
+            format!(
+                "{}, {} gas, output {}",
+                result.status, result.gas_used, result.output_hash
+            )
+        };
+        if of(first) != of(other) {
+            bail!(
+                "case {}, mode {}: {} comes out otherwise than the first build: {} against {}",
+                other.case,
+                other.mode,
+                path.display(),
+                of(other),
+                of(first)
+            );
+        }
+    }
+    Ok(())
+}
+
+fn calls_of(call: f64) -> u64 {
+    ((SAMPLE as f64 / call.max(1.0)) as u64).max(1)
+}
+
+impl Side {
+    fn new(path: PathBuf, plan: &Plan) -> Side {
+        Side {
+            path,
+            run: record::new_run(None, plan.settings, crate::measure::Calls::Warm),
+            samples: vec![Vec::new(); plan.cases.len() * plan.modes.len()],
+            counted: vec![Vec::new(); plan.cases.len() * plan.modes.len()],
+        }
+    }
+
+    fn launch(&mut self) -> Result<Build, BuildError> {
+        let build = Build::launch(&self.path)?;
+        self.run.rig = build.rig().clone();
+        Ok(build)
+    }
+
+    fn finish(mut self, plan: &Plan) -> Result<Run> {
+        let places = plan
+            .cases
+            .iter()
+            .flat_map(|case| plan.modes.iter().map(move |mode| (case, mode)));
+        for (((case, mode), samples), counted) in places.zip(&self.samples).zip(&self.counted) {
+            let measured = Measurement::of_launches(case, mode, Counter::CpuTime, samples)?;
+            self.run.measurements.push(measured);
+            let (measured, missing) = counters(case, mode, counted)?;
+            self.run.measurements.extend(measured);
+            for missing in missing {
+                add_missing(&mut self.run, missing);
+            }
+        }
+        Ok(self.run)
+    }
+}
+
+/// What was counted in several launches: each counter that every one of them has, and the others with
+/// the reason.
+fn counters(
+    case: &str,
+    mode: &str,
+    launches: &[Counted],
+) -> Result<(Vec<Measurement>, Vec<Unavailable>)> {
+    let (mut measured, mut missing) = (Vec::new(), Vec::new());
+    for &counter in Counter::ALL {
+        let of = |launch: &'_ Counted| {
+            let mut found = launch.measurements.iter();
+            found.find(|it| it.counter == counter).cloned()
+        };
+        let found: Vec<_> = launches.iter().filter_map(of).collect();
+        let reasons = launches.iter().flat_map(|launch| &launch.unavailable);
+        let reason = reasons.clone().find(|it| it.counter == counter);
+        if let Some(reason) = reason
+            && found.len() < launches.len()
+        {
+            let lost = launches.len() - found.len();
+            missing.push(Unavailable {
+                counter,
+                reason: match found.is_empty() {
+                    true => reason.reason.clone(),
+                    false => format!(
+                        "in {lost} of {} launches: {}",
+                        launches.len(),
+                        reason.reason
+                    ),
+                },
+            });
+        } else if !found.is_empty() && found.len() == launches.len() {
+            let samples: Vec<_> = found.iter().map(|it| it.samples.clone()).collect();
+            let mut joined = Measurement::of_launches(case, mode, counter, &samples)?;
+            let coverages = found.iter().filter_map(|it| it.coverage);
+            joined.coverage = coverages.reduce(f64::min);
+            measured.push(joined);
+        }
+    }
+    Ok((measured, missing))
+}
+
+/// The reason is mostly the same for all cases.
+fn add_missing(run: &mut Run, missing: Unavailable) {
+    if !run.unavailable.contains(&missing) {
+        run.unavailable.push(missing);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn launch(cycles: Option<(f64, Option<f64>)>) -> Counted {
+        let measured = |(value, coverage)| {
+            let samples = vec![value, value + 1.0];
+            let mut one = Measurement::new("case", "advanced", Counter::Cycles, samples).unwrap();
+            one.coverage = coverage;
+            one
+        };
+        let missing = |counter| Unavailable {
+            counter,
+            reason: "starved".to_owned(),
+        };
+        let mut unavailable = vec![missing(Counter::Branches)];
+        unavailable.extend(cycles.is_none().then(|| missing(Counter::Cycles)));
+        Counted {
+            measurements: cycles.map(measured).into_iter().collect(),
+            unavailable,
+        }
+    }
+
+    #[test]
+    fn counters_of_all_launches_are_joined_and_others_say_why_not() {
+        let all = [launch(Some((10.0, None))), launch(Some((20.0, Some(0.5))))];
+        let (measured, missing) = counters("case", "advanced", &all).unwrap();
+        let [cycles] = &measured[..] else {
+            panic!("{measured:?}")
+        };
+        assert_eq!(cycles.samples, [10.0, 11.0, 20.0, 21.0]);
+        assert_eq!(
+            (&*cycles.launches, cycles.coverage),
+            (&[2, 2][..], Some(0.5))
+        );
+        assert_eq!(missing, [all[0].unavailable[0].clone()]);
+
+        let (measured, missing) = counters(
+            "case",
+            "advanced",
+            &[launch(Some((10.0, None))), launch(None)],
+        )
+        .unwrap();
+        assert!(measured.is_empty());
+        let reasons: Vec<_> = missing.iter().map(|it| it.reason.as_str()).collect();
+        assert_eq!(reasons, ["in 1 of 2 launches: starved", "starved"]);
+
+        // A build from before counting.
+        let nothing = counters("case", "advanced", &[Counted::default()]).unwrap();
+        assert_eq!(nothing, (vec![], vec![]));
+    }
+}

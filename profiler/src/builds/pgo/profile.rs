@@ -1,0 +1,413 @@
+//! Profiles: read, held against a binary, merged by weight, and what they cover.
+//!
+//! Owns the calls of llvm-profdata and what it prints. It lets much pass (an empty file, functions of another
+//! program), which is refused here.
+
+use crate::machine::toolchain::{self, Compiler, Tool};
+use anyhow::{Context, Result};
+use evmscope_reports::pgo::{Coverage, Handlers, HotFunction};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use thiserror::Error;
+
+/// A file to merge, and how many times it counts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Input {
+    /// `.profraw` or `.profdata`.
+    pub path: PathBuf,
+    /// At least 1.
+    pub weight: u32,
+}
+
+/// Why a profile is refused.
+#[derive(Debug, Error)]
+pub enum ProfileError {
+    /// There is no file.
+    #[error("there is no profile at {}: `evmscope pgo train`, then `evmscope pgo merge`", .0.display())]
+    Absent(PathBuf),
+    /// Nothing was given, and nothing was trained.
+    #[error("no profile to merge in {}: `evmscope pgo train` writes some, or name files", .0.display())]
+    Nothing(PathBuf),
+    /// A file without a byte. llvm-profdata would pass over it in silence.
+    #[error(
+        "{} is empty: the program that should have written it did not come to its end; train again", .0.display()
+    )]
+    Empty(PathBuf),
+    /// llvm-profdata refuses the file.
+    #[error("{} is no profile that LLVM {llvm} reads: {message}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// The version that read it.
+        llvm: String,
+        /// What it said.
+        message: String,
+    },
+    /// The functions are another program's, or those of other sources.
+    #[error(
+        "{} is of another program or of other sources: of {ran} functions that ran in it, the instrumented \
+         binary has {known}; train with {}", path.display(), binary.display()
+    )]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+        /// Functions that ran.
+        ran: usize,
+        /// Of those, the ones that the binary has, with the same control flow.
+        known: usize,
+        /// The instrumented binary.
+        binary: PathBuf,
+    },
+    /// It counts no execution.
+    #[error("no function ran in {}: train with cases that run", .0.display())]
+    Idle(PathBuf),
+}
+
+/// A function of a profile.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Function {
+    /// As the linker knows it, behind the name of its unit where it is local to that.
+    pub symbol: String,
+    /// Of its control flow.
+    pub hash: String,
+    /// How often each counted block ran.
+    pub counts: Vec<u64>,
+}
+
+impl Function {
+    fn ran(&self) -> bool {
+        self.counts.iter().any(|count| *count > 0)
+    }
+
+    /// The path of the function, without what the compiler appends.
+    fn name(&self) -> String {
+        let symbol = self
+            .symbol
+            .rsplit_once(';')
+            .map_or(&*self.symbol, |(_, symbol)| symbol);
+        format!("{:#}", rustc_demangle::demangle(symbol))
+    }
+
+    /// What tells it from all others, and from itself with another body.
+    fn identity(&self) -> (&str, &str) {
+        (&self.symbol, &self.hash)
+    }
+}
+
+/// llvm-profdata, in the version of the compiler.
+#[derive(Clone, Debug)]
+pub struct Profdata {
+    program: PathBuf,
+    llvm: String,
+}
+
+/// The functions of an instrumented binary.
+#[derive(Debug)]
+pub struct Roll {
+    binary: PathBuf,
+    functions: Vec<Function>,
+}
+
+impl Profdata {
+    /// Finds the program.
+    ///
+    /// # Errors
+    /// As [`toolchain::find`].
+    pub fn find(compiler: &Compiler) -> Result<Profdata, toolchain::ToolError> {
+        Ok(Profdata {
+            program: toolchain::find(Tool::Profdata, &compiler.llvm)?,
+            llvm: compiler.llvm.clone(),
+        })
+    }
+
+    /// All functions of a profile.
+    ///
+    /// # Errors
+    /// A file that is not there, empty, or no profile.
+    pub fn read(&self, path: &Path) -> Result<Vec<Function>> {
+        let size = match fs::metadata(path) {
+            Ok(facts) => facts.len(),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Err(ProfileError::Absent(path.to_path_buf()).into());
+            }
+            Err(error) => {
+                return Err(error).with_context(|| format!("cannot read {}", path.display()));
+            }
+        };
+        if size == 0 {
+            return Err(ProfileError::Empty(path.to_path_buf()).into());
+        }
+        let mut show = Command::new(&self.program);
+        show.args(["show", "--all-functions", "--counts"]).arg(path);
+        Ok(functions(&self.run(show, path)?))
+    }
+
+    /// The functions of an instrumented binary, which it writes when it does next to nothing.
+    ///
+    /// # Errors
+    /// A binary that does not run or writes no profile.
+    pub fn roll(&self, binary: &Path) -> Result<Roll> {
+        let folder = tempfile::tempdir()?;
+        let path = folder.path().join("roll.profraw");
+        let run = Command::new(binary)
+            .arg("--version")
+            .env("LLVM_PROFILE_FILE", &path)
+            .output()
+            .with_context(|| format!("cannot run {}", binary.display()))?;
+        let functions = self
+            .read(&path)
+            .with_context(|| format!("{} ({}) wrote no profile", binary.display(), run.status))?;
+        Ok(Roll {
+            binary: binary.to_path_buf(),
+            functions,
+        })
+    }
+
+    /// Merges profiles into `to`, each counted as often as its weight says.
+    ///
+    /// # Errors
+    /// A profile that is refused, see [`ProfileError`].
+    pub fn merge(&self, inputs: &[Input], roll: Option<&Roll>, to: &Path) -> Result<Vec<Function>> {
+        for Input { path, .. } in inputs {
+            let functions = self.read(path)?;
+            if let Some(roll) = roll {
+                roll.check(path, &functions)?;
+            }
+        }
+        let mut merge = Command::new(&self.program);
+        merge.arg("merge");
+        for Input { path, weight } in inputs {
+            let mut weighted = std::ffi::OsString::from(format!("--weighted-input={weight},"));
+            weighted.push(path);
+            merge.arg(weighted);
+        }
+        merge.arg("-o").arg(to);
+        self.run(merge, to)?;
+        let functions = self.read(to)?;
+        if !functions.iter().any(Function::ran) {
+            return Err(ProfileError::Idle(to.to_path_buf()).into());
+        }
+        Ok(functions)
+    }
+
+    fn run(&self, mut command: Command, path: &Path) -> Result<String> {
+        let output = command
+            .output()
+            .with_context(|| format!("cannot run {}", self.program.display()))?;
+        if output.status.success() {
+            return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
+        }
+        let said = String::from_utf8_lossy(&output.stderr);
+        let message = said.lines().map(str::trim).filter(|line| !line.is_empty());
+        Err(ProfileError::Unreadable {
+            path: path.to_path_buf(),
+            llvm: self.llvm.clone(),
+            message: message.collect::<Vec<_>>().join("; "),
+        }
+        .into())
+    }
+}
+
+impl Roll {
+    /// Most of a program is the same in all programs: the standard library and what everybody uses. So nine of ten
+    /// functions that ran have to be the binary's.
+    fn check(&self, path: &Path, functions: &[Function]) -> Result<(), ProfileError> {
+        let own: BTreeSet<_> = self.functions.iter().map(Function::identity).collect();
+        let ran: Vec<_> = functions.iter().filter(|function| function.ran()).collect();
+        let known = ran
+            .iter()
+            .filter(|function| own.contains(&function.identity()))
+            .count();
+        if ran.is_empty() {
+            return Err(ProfileError::Idle(path.to_path_buf()));
+        }
+        if known * 10 < ran.len() * 9 {
+            return Err(ProfileError::Foreign {
+                path: path.to_path_buf(),
+                ran: ran.len(),
+                known,
+                binary: self.binary.clone(),
+            });
+        }
+        Ok(())
+    }
+}
+
+/// What `llvm-profdata show --all-functions --counts` prints: names at two blanks, facts of each at four.
+fn functions(text: &str) -> Vec<Function> {
+    let mut functions: Vec<Function> = Vec::new();
+    for line in text.lines() {
+        if let Some(fact) = line.strip_prefix("    ") {
+            let Some(function) = functions.last_mut() else {
+                continue;
+            };
+            if let Some(hash) = fact.strip_prefix("Hash: ") {
+                hash.clone_into(&mut function.hash);
+            } else if let Some(list) = fact.strip_prefix("Block counts: [") {
+                let numbers = list.trim_end_matches(']').split(", ");
+                function
+                    .counts
+                    .extend(numbers.filter_map(|number| number.parse::<u64>().ok()));
+            } else if let Some(count) = fact.strip_prefix("Function count: ") {
+                function.counts.extend(count.parse::<u64>().ok());
+            }
+        } else if let Some(name) = line
+            .strip_prefix("  ")
+            .and_then(|name| name.strip_suffix(':'))
+        {
+            functions.push(Function {
+                symbol: name.to_owned(),
+                hash: String::new(),
+                counts: Vec::new(),
+            });
+        }
+    }
+    functions
+}
+
+/// Handlers by their place in the sources: the mode, and what its functions' paths begin with.
+const HANDLERS: [(&str, &str); 2] = [
+    ("traditional", "evmscope_interp::traditional::op::"),
+    ("advanced", "evmscope_interp::advanced::handlers::"),
+];
+
+/// How much of the program ran in training.
+pub fn coverage(functions: &[Function]) -> Coverage {
+    let blocks = || functions.iter().flat_map(|function| &function.counts);
+    Coverage {
+        functions: functions.len(),
+        functions_run: functions.iter().filter(|function| function.ran()).count(),
+        blocks: blocks().count(),
+        blocks_run: blocks().filter(|count| **count > 0).count(),
+        handlers: HANDLERS
+            .iter()
+            .map(|(mode, path)| handlers(mode, path, functions))
+            .collect(),
+    }
+}
+
+/// The handlers of a mode: one that is made several times, for other operands, ran if any of them did.
+fn handlers(mode: &str, path: &str, functions: &[Function]) -> Handlers {
+    let mut ran = BTreeMap::new();
+    for function in functions {
+        if let Some(handler) = function.name().strip_prefix(path) {
+            // Names of the newer mangling tell the types that a function was made for.
+            let path = handler.split("::<").next().unwrap_or(handler);
+            let opcode = path.rsplit("::").next().unwrap_or(path).to_owned();
+            if opcode
+                .chars()
+                .all(|c| c.is_ascii_uppercase() || c.is_ascii_digit())
+            {
+                *ran.entry(opcode).or_insert(false) |= function.ran();
+            }
+        }
+    }
+    Handlers {
+        mode: mode.to_owned(),
+        all: ran.len(),
+        untrained: ran
+            .into_iter()
+            .filter(|(_, ran)| !ran)
+            .map(|(name, _)| name)
+            .collect(),
+    }
+}
+
+/// The functions whose hottest block ran most, that one's count beside them.
+pub fn hottest(functions: &[Function], most: usize) -> Vec<HotFunction> {
+    let mut hot: Vec<_> = functions
+        .iter()
+        .filter_map(|function| Some((*function.counts.iter().max()?, function)))
+        .filter(|(count, _)| *count > 0)
+        .collect();
+    hot.sort_by(|a, b| b.0.cmp(&a.0).then_with(|| a.1.symbol.cmp(&b.1.symbol)));
+    hot.truncate(most);
+    let named = hot.into_iter().map(|(count, function)| HotFunction {
+        function: function.name(),
+        count,
+    });
+    named.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SHOWN: &str = "\
+Counters:
+  evmscope_interp.99-cgu.0;_ZN15evmscope_interp11traditional2op3ADD17h537e82d146945384E:
+    Hash: 0x01
+    Counters: 2
+    Block counts: [0, 41]
+  evmscope_interp.99-cgu.0;_ZN15evmscope_interp11traditional2op3SUB17h537e82d146945384E:
+    Hash: 0x02
+    Counters: 1
+    Block counts: [0]
+  main:
+    Hash: 0x03
+    Counters: 1
+    Block counts: [1]
+Instrumentation level: IR  entry_first = 0  instrument_loop_entries = 0
+Functions shown: 3
+Total functions: 3
+";
+
+    #[test]
+    fn functions_are_read_with_their_counts_and_handlers_found() {
+        let functions = functions(SHOWN);
+        assert_eq!(functions.len(), 3);
+        assert_eq!(functions[0].hash, "0x01");
+        assert_eq!(functions[0].counts, [0, 41]);
+        let coverage = coverage(&functions);
+        assert_eq!((coverage.functions_run, coverage.functions), (2, 3));
+        assert_eq!((coverage.blocks_run, coverage.blocks), (2, 4));
+        assert_eq!(coverage.handlers[0].all, 2);
+        assert_eq!(coverage.handlers[0].untrained, ["SUB"]);
+        let hottest = hottest(&functions, 9);
+        assert_eq!(hottest[0].function, "evmscope_interp::traditional::op::ADD");
+        assert_eq!(hottest.len(), 2);
+    }
+
+    #[test]
+    fn handlers_are_known_by_names_of_the_newer_mangling_too() {
+        let function = |symbol: &str, count| Function {
+            symbol: symbol.to_owned(),
+            hash: "0x01".to_owned(),
+            counts: vec![count],
+        };
+        // `traditional::op::ADD::<u8>` and `::<i8>`, and `traditional::op::SUB::<u8>`.
+        let add = function("_RINvNtNtCs1_15evmscope_interp11traditional2op3ADDhE", 0);
+        let other = function("_RINvNtNtCs1_15evmscope_interp11traditional2op3ADDaE", 5);
+        let sub = function("_RINvNtNtCs1_15evmscope_interp11traditional2op3SUBhE", 0);
+        let traditional = &coverage(&[add, other, sub]).handlers[0];
+        assert_eq!(traditional.all, 2);
+        assert_eq!(traditional.untrained, ["SUB"]);
+    }
+
+    #[test]
+    fn other_bodies_under_the_same_names_are_foreign() {
+        let roll = Roll {
+            binary: "bin".into(),
+            functions: functions(SHOWN),
+        };
+        let path = Path::new("raw");
+        roll.check(path, &functions(SHOWN)).unwrap();
+        let other = functions(&SHOWN.replace("0x01", "0x09"));
+        assert!(matches!(
+            roll.check(path, &other),
+            Err(ProfileError::Foreign {
+                ran: 2,
+                known: 1,
+                ..
+            })
+        ));
+        let idle = functions(&SHOWN.replace("41", "0").replace("[1]", "[0]"));
+        assert!(matches!(
+            roll.check(path, &idle),
+            Err(ProfileError::Idle(_))
+        ));
+    }
+}

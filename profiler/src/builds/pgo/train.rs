@@ -1,0 +1,135 @@
+//! Training: the instrumented binary runs the cases of a set, each in each mode, a process and a file each.
+//!
+//! Owns what is run how often; the hidden verb of the child is in `cmd/pgo/trained.rs`. What the child computes is
+//! held against the parent's verified result: an instrumented binary that computes something else has learned
+//! something else.
+
+use super::Workshop;
+use crate::engines::verify::Verified;
+use anyhow::{Context, Result, bail};
+use evmscope_reports::pgo::Trained;
+use serde::{Deserialize, Serialize};
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// The hidden verb that the instrumented binary runs.
+pub const CHILD: &str = "__trained";
+
+/// Opcodes that each case executes in each mode, so that no case drowns the others by its length.
+pub const OPCODES: u64 = 20_000_000;
+
+/// Most calls of a case that executes next to nothing.
+const MOST_CALLS: u64 = 4_096;
+
+/// What the child says of its last call.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Outcome {
+    /// `success`, `revert`, or the halt reason in kebab case.
+    pub status: String,
+    pub gas_used: u64,
+    /// keccak256 of the output.
+    pub output_hash: String,
+}
+
+/// What was trained, noted beside the folder of raw profiles.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Training {
+    /// In the order of the runs.
+    pub runs: Vec<Trained>,
+}
+
+impl Training {
+    /// The profile of a run.
+    pub fn raw(workshop: &Workshop, run: &Trained) -> PathBuf {
+        workshop
+            .raw()
+            .join(format!("{}.{}.profraw", run.case, run.mode))
+    }
+}
+
+/// How often to call a case, so that `opcodes` are executed.
+pub fn calls(opcodes: u64, of_one_call: u64) -> u64 {
+    opcodes.div_ceil(of_one_call.max(1)).clamp(1, MOST_CALLS)
+}
+
+/// Removes what was trained before: profiles of other binaries would be merged with the new ones.
+///
+/// # Errors
+/// A folder that cannot be emptied.
+pub fn clear(workshop: &Workshop) -> Result<()> {
+    let raw = workshop.raw();
+    match fs::remove_dir_all(&raw) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            return Err(error).with_context(|| format!("cannot remove {}", raw.display()));
+        }
+        _ => {}
+    }
+    fs::create_dir_all(&raw).with_context(|| format!("cannot make {}", raw.display()))
+}
+
+/// Runs one case in one mode with the instrumented binary; the profile goes to `raw`.
+///
+/// # Errors
+/// A child that fails, finds another result or writes no profile.
+pub fn run(binary: &Path, case_dir: &Path, v: &Verified, run: &Trained, raw: &Path) -> Result<()> {
+    let mut command = Command::new(binary);
+    command.env("LLVM_PROFILE_FILE", raw);
+    call(command, case_dir, v, run)?;
+    match fs::metadata(raw) {
+        Ok(file) if file.len() > 0 => Ok(()),
+        _ => bail!(
+            "training of {} wrote no profile to {}: is {} instrumented?",
+            run.case,
+            raw.display(),
+            binary.display()
+        ),
+    }
+}
+
+/// Runs one case in one mode with any build of this program, and holds its result against the right one.
+///
+/// # Errors
+/// A child that fails or finds another result.
+pub fn call(mut command: Command, case_dir: &Path, v: &Verified, run: &Trained) -> Result<()> {
+    let what = || format!("training of {} in the mode {}", run.case, run.mode);
+    let calls = run.calls.to_string();
+    let output = command
+        .args([CHILD, &run.case, "--mode", &run.mode, "--calls", &calls])
+        .arg("--case-dir")
+        .arg(case_dir)
+        .output()
+        .with_context(|| format!("cannot run {}", command.get_program().display()))?;
+    if !output.status.success() {
+        let said = String::from_utf8_lossy(&output.stderr);
+        bail!("{} failed ({}): {}", what(), output.status, said.trim());
+    }
+    let found: Outcome = serde_json::from_slice(&output.stdout)
+        .with_context(|| format!("{}: no result in what it printed", what()))?;
+    let expected = Outcome {
+        status: v.result.status.clone(),
+        gas_used: v.result.gas_used,
+        output_hash: v.result.output_hash.clone(),
+    };
+    if found != expected {
+        bail!(
+            "{} came out as {found:?}, and {expected:?} is right",
+            what()
+        );
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::calls;
+
+    #[test]
+    fn short_cases_are_called_more_often() {
+        assert_eq!(calls(20_000_000, 6_500_000), 4);
+        assert_eq!(calls(20_000_000, 30_000_000), 1);
+        assert_eq!(calls(20_000_000, 2), 4_096);
+        assert_eq!(calls(20_000_000, 0), 4_096);
+    }
+}

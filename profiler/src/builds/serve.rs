@@ -1,0 +1,338 @@
+//! The side that is measured: reads requests, answers each. Nothing runs but what was asked for, so that
+//! a build that waits leaves the machine to the one that is timed.
+
+use super::protocol::{Counted, Examined, Hello, Opened, Reply, Request, Tuning, VERSION};
+use crate::cases::{self, Case};
+use crate::engines::EngineId;
+use crate::engines::verify::{self, Verified};
+use crate::instruments::clock::ThreadClock;
+use crate::instruments::counters::{Linux, Pinned, Plan, Probe, pin_to_one_kind};
+use crate::machine::rig;
+use crate::measure::record::new_run;
+use crate::measure::time::{calibrate, sample_of};
+use crate::measure::{self, Calls, Sampling};
+use crate::profile::collect;
+use crate::symbols::Symbols;
+use anyhow::{Context, Result, anyhow};
+use evmscope_interp::Settings;
+use evmscope_reports::counter::{Counter, Source};
+use evmscope_reports::run::{Measurement, Rig};
+use serde::Serialize;
+use std::io::{BufRead, Write};
+use std::path::Path;
+use std::time::Duration;
+
+/// Samples a second of the stacks.
+const HZ: u32 = 1_999;
+
+/// Serves until the requests end.
+///
+/// # Errors
+/// Of its own streams, and of a machine on which nothing can be timed. What cannot be done for a request
+/// is an answer to it.
+pub fn serve(requests: impl BufRead, answers: impl Write) -> Result<()> {
+    let pinned = pin_to_one_kind(&Linux::default())?;
+    let tools = Tools {
+        clock: ThreadClock::open()?,
+        kernel: Linux::new(pinned.as_ref()),
+    };
+    let mut peer = Peer { requests, answers };
+    peer.say(&Hello {
+        protocol: VERSION,
+        rig: Rig {
+            cores: pinned.as_ref().map(Pinned::to_string),
+            ..rig::examine()
+        },
+        modes: EngineId::all().iter().map(EngineId::to_string).collect(),
+    })?;
+    let mut next = peer.next()?;
+    while let Some(request) = next {
+        next = match request {
+            Request::Open {
+                case_dir,
+                case,
+                modes,
+                tuning,
+            } => match load(&case_dir, &case) {
+                Ok(case) => {
+                    let asked = Asked {
+                        case: &case,
+                        dir: &case_dir,
+                        modes: &modes,
+                        tuning: &tuning,
+                    };
+                    serve_case(&tools, asked, &mut peer)?
+                }
+                Err(error) => peer.refuse(&error)?,
+            },
+            Request::Sample { .. } | Request::Count { .. } | Request::Examine { .. } => {
+                peer.refuse(&anyhow!("no case is open"))?
+            }
+        };
+    }
+    Ok(())
+}
+
+/// What a case is measured with.
+struct Tools {
+    clock: ThreadClock,
+    kernel: Linux,
+}
+
+/// What was asked to be opened.
+#[derive(Clone, Copy)]
+struct Asked<'a> {
+    case: &'a Case,
+    dir: &'a Path,
+    modes: &'a [String],
+    tuning: &'a Tuning,
+}
+
+/// Serves one case, up to the request that is about another.
+fn serve_case(
+    tools: &Tools,
+    asked: Asked<'_>,
+    peer: &mut Peer<impl BufRead, impl Write>,
+) -> Result<Option<Request>> {
+    let mut verified = match verified(asked) {
+        Ok(verified) => verified,
+        Err(error) => return peer.refuse(&error),
+    };
+    let opened: Vec<_> = verified
+        .iter_mut()
+        .map(|v| {
+            Ok(Opened {
+                result: v.result.clone(),
+                call: calibrate(&tools.clock, v)?,
+            })
+        })
+        .collect::<Result<_>>()?;
+    let calls: Vec<_> = opened.iter().map(|opened| opened.call).collect();
+    peer.say(&Reply::Opened(opened))?;
+    while let Some(request) = peer.next()? {
+        let (Request::Sample { mode, .. }
+        | Request::Count { mode }
+        | Request::Examine { mode, .. }) = &request
+        else {
+            return Ok(Some(request));
+        };
+        let place = verified.iter().position(|v| v.id.name() == mode);
+        let reply = match (place, &request) {
+            (None, _) => Reply::Refused(format!("mode {mode} is not open")),
+            (Some(i), Request::Examine { sample_ms, .. }) => {
+                let budget = Duration::from_millis(*sample_ms);
+                match examine(&mut verified[i], asked.dir, calls[i], budget) {
+                    Ok(examined) => Reply::Examined(Box::new(examined)),
+                    Err(error) => Reply::Refused(format!("{error:#}")),
+                }
+            }
+            (Some(i), Request::Sample { calls, .. }) => {
+                match sample_of(&tools.clock, &mut verified[i], *calls) {
+                    Ok(sample) => Reply::Sampled(sample),
+                    Err(error) => Reply::Refused(format!("{error:#}")),
+                }
+            }
+            (Some(i), Request::Count { .. }) => match count(tools, &mut verified[i]) {
+                Ok(counted) => Reply::Counted(counted),
+                Err(error) => Reply::Refused(format!("{error:#}")),
+            },
+            (Some(_), Request::Open { .. }) => return Ok(Some(request)),
+        };
+        peer.say(&reply)?;
+    }
+    Ok(None)
+}
+
+/// Passes of counting in a launch: with several launches enough pairs for an interval.
+const COUNTING_PASSES: usize = 2;
+
+/// Hardware counters. Where there is none no time is spent: what the kernel counts is no reason for it.
+fn count(tools: &Tools, v: &mut Verified) -> Result<Counted> {
+    let probe = Probe::new(&tools.kernel);
+    let is_hardware = |counter: &Counter| counter.source() == Source::Hardware;
+    if !probe.available.iter().any(is_hardware) {
+        let missing = probe.unavailable.into_iter();
+        return Ok(Counted {
+            measurements: Vec::new(),
+            unavailable: missing.filter(|it| is_hardware(&it.counter)).collect(),
+        });
+    }
+    let plan = Plan::new(&tools.kernel, &probe);
+    let one = std::slice::from_mut(v);
+    let (mut measurements, mut unavailable) =
+        measure::count(one, &tools.kernel, &plan, COUNTING_PASSES, &mut || ())?;
+    measurements.retain(|it| is_hardware(&it.counter));
+    unavailable.retain(|it| is_hardware(&it.counter));
+    Ok(Counted {
+        measurements,
+        unavailable,
+    })
+}
+
+/// Stacks and simulated counters, and what each opcode costs by both.
+fn examine(v: &mut Verified, dir: &Path, call: f64, budget: Duration) -> Result<Examined> {
+    let symbols = Symbols::of_this_process().context("cannot read the symbols of this program")?;
+    let profiled = collect::profile(v, Sampling { hz: HZ, budget }, &symbols)?;
+    let mut run = new_run(None, v.settings, Calls::Warm);
+    let (case, mode) = (&v.case.name, v.id.name());
+    run.measurements = vec![Measurement::new(case, mode, Counter::CpuTime, vec![call])?];
+    let (measurements, simulated, unavailable) = match collect::simulate(v, dir, &symbols) {
+        Ok(simulated) => (
+            simulated.measurements,
+            Some(simulated.by_opcode),
+            Vec::new(),
+        ),
+        Err(missing) => (Vec::new(), None, missing),
+    };
+    Ok(Examined {
+        opcodes: profiled.opcode_costs(v, &run, &[], simulated.as_ref()),
+        measurements,
+        unavailable,
+    })
+}
+
+fn verified(asked: Asked<'_>) -> Result<Vec<Verified<'_>>> {
+    let engines = asked.modes.iter().map(|mode| mode.parse::<EngineId>());
+    let engines = engines
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|error| anyhow!(error))?;
+    let settings = Settings::try_from(asked.tuning).map_err(|error| anyhow!(error))?;
+    verify::verify(asked.case, &engines, settings)
+}
+
+fn load(dir: &Path, name: &str) -> Result<Case> {
+    let mut set = cases::pick(cases::load_all(dir)?, &[name.to_owned()])?;
+    Ok(set.cases.swap_remove(0))
+}
+
+/// Who asks.
+struct Peer<R, W> {
+    requests: R,
+    answers: W,
+}
+
+impl<R: BufRead, W: Write> Peer<R, W> {
+    /// The next request that can be read; the others are refused. None where they end.
+    fn next(&mut self) -> Result<Option<Request>> {
+        loop {
+            let mut line = String::new();
+            let read = self.requests.read_line(&mut line);
+            if read.context("cannot read the requests")? == 0 {
+                return Ok(None);
+            }
+            match serde_json::from_str(&line) {
+                Ok(request) => return Ok(Some(request)),
+                Err(error) => self.say(&Reply::Refused(format!("no request: {error}")))?,
+            }
+        }
+    }
+
+    fn say(&mut self, what: &impl Serialize) -> Result<()> {
+        let line = serde_json::to_string(what)? + "\n";
+        let said = self.answers.write_all(line.as_bytes());
+        said.and_then(|()| self.answers.flush())
+            .context("cannot answer")
+    }
+
+    /// Says that a request cannot be done, and reads the next.
+    fn refuse(&mut self, error: &anyhow::Error) -> Result<Option<Request>> {
+        self.say(&Reply::Refused(format!("{error:#}")))?;
+        self.next()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use evmscope_interp::Settings;
+
+    /// What a build says to some lines, the hello left out.
+    fn answers(lines: &[String]) -> Vec<Reply> {
+        let mut said = Vec::new();
+        let requests: String = lines.iter().map(|line| format!("{line}\n")).collect();
+        serve(requests.as_bytes(), &mut said).unwrap();
+        let said = String::from_utf8(said).unwrap();
+        let mut lines = said.lines();
+        let hello: Hello = serde_json::from_str(lines.next().unwrap()).unwrap();
+        assert_eq!((hello.protocol, hello.rig), (VERSION, rig::examine()));
+        assert_eq!(hello.modes[..2], ["traditional", "advanced"]);
+        lines
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect()
+    }
+
+    fn line(request: &Request) -> String {
+        serde_json::to_string(request).unwrap()
+    }
+
+    fn open(case: &str, modes: &[&str]) -> String {
+        line(&Request::Open {
+            case_dir: cases::default_dir(),
+            case: case.to_owned(),
+            modes: modes.iter().map(|mode| (*mode).to_owned()).collect(),
+            tuning: Settings::default().into(),
+        })
+    }
+
+    fn sample(mode: &str) -> String {
+        line(&Request::Sample {
+            mode: mode.to_owned(),
+            calls: 3,
+        })
+    }
+
+    #[test]
+    fn a_case_is_verified_and_sampled_until_the_next_is_open() {
+        let said = answers(&[
+            open("empty", &["traditional", "advanced"]),
+            sample("advanced"),
+            sample("traditional"),
+            open("ten-thousand-hashes", &["traditional"]),
+            sample("advanced"),
+        ]);
+        let [
+            Reply::Opened(both),
+            Reply::Sampled(a),
+            Reply::Sampled(b),
+            Reply::Opened(one),
+            Reply::Refused(why),
+        ] = &said[..]
+        else {
+            panic!("{said:?}")
+        };
+        let modes: Vec<_> = both.iter().map(|it| it.result.mode.as_str()).collect();
+        assert_eq!(modes, ["traditional", "advanced"]);
+        assert!([*a, *b, both[0].call].iter().all(|time| *time > 0.0));
+        assert_eq!(
+            (one[0].result.case.as_str(), one.len()),
+            ("ten-thousand-hashes", 1)
+        );
+        assert_eq!(why, "mode advanced is not open");
+    }
+
+    #[test]
+    fn what_cannot_be_done_is_answered_and_the_next_is_served() {
+        let said = answers(&[
+            "what?".to_owned(),
+            sample("advanced"),
+            open("nothing", &["advanced"]),
+            open("empty", &["best"]),
+            open("empty", &["advanced"]),
+        ]);
+        let refused: Vec<_> = said[..4]
+            .iter()
+            .map(|reply| match reply {
+                Reply::Refused(why) => why.as_str(),
+                other => panic!("{other:?}"),
+            })
+            .collect();
+        assert!(refused[0].starts_with("no request: "), "{refused:?}");
+        assert_eq!(refused[1], "no case is open");
+        assert!(
+            refused[2].starts_with("unknown case `nothing`"),
+            "{refused:?}"
+        );
+        assert!(refused[3].starts_with("unknown mode `best`"), "{refused:?}");
+        assert!(matches!(said[4], Reply::Opened(_)));
+    }
+}

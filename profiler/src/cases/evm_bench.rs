@@ -1,0 +1,58 @@
+//! The layout of evm-bench: `benchmark.evm-bench.json` beside a contract. That tool compiles with its
+//! own containers; here the compiled contract lies beside the source, as solc writes it.
+
+use super::hex::{parse_hex, read, read_hex};
+use super::{Case, Deployment, Expected};
+use anyhow::{Context, Result, bail};
+use evmscope_interp::Fork;
+use serde::Deserialize;
+use std::path::Path;
+
+pub const FILE: &str = "benchmark.evm-bench.json";
+
+#[derive(Deserialize)]
+struct Manifest {
+    name: String,
+    contract: String,
+    #[serde(default)]
+    calldata: String,
+}
+
+pub fn load(path: &Path) -> Result<Case> {
+    let place = path.display().to_string();
+    let manifest: Manifest =
+        serde_json::from_str(&read(path)?).with_context(|| format!("in {place}"))?;
+    let contract = path.with_file_name(&manifest.contract);
+    Ok(Case {
+        code: compiled(&contract).with_context(|| format!("in {place}"))?,
+        calldata: parse_hex(&manifest.calldata, &format!("{place}: calldata"))?,
+        name: manifest.name,
+        description: "evm-bench".into(),
+        fork: Fork::Cancun,
+        gas_limit: 2_000_000_000,
+        storage: Vec::new(),
+        setup: Vec::new(),
+        expected: Expected::Agreement,
+        source_map: None,
+    })
+}
+
+/// The init code (`.bin`), whose constructor then runs, where it is there; else the deployed code
+/// (`.bin-runtime`).
+fn compiled(contract: &Path) -> Result<Deployment> {
+    let (init, runtime) = (
+        contract.with_extension("bin"),
+        contract.with_extension("bin-runtime"),
+    );
+    if init.exists() {
+        return Ok(Deployment::Init(read_hex(&init)?));
+    }
+    if runtime.exists() {
+        return Ok(Deployment::Runtime(read_hex(&runtime)?));
+    }
+    bail!(
+        "the contract is not compiled: run `solc --bin --optimize -o {} {}`",
+        contract.parent().unwrap_or(Path::new(".")).display(),
+        contract.display()
+    )
+}

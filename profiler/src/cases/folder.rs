@@ -1,0 +1,99 @@
+//! This project's layout: a folder with `case.toml` and `code.hex`.
+
+use super::hex::{parse_hex, parse_word, read, read_hex};
+use super::{Case, Deployment, Expected};
+use alloy_primitives::B256;
+use anyhow::{Context, Result, anyhow};
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::path::Path;
+
+pub const FILE: &str = "case.toml";
+
+/// The file beside a case that holds what its compiler reported of the code.
+const SOURCE_MAP: &str = "source-map.json";
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    description: String,
+    fork: String,
+    gas_limit: u64,
+    calldata: String,
+    /// For people and for the compiler of the cases.
+    #[serde(rename = "source")]
+    _source: String,
+    #[serde(default)]
+    storage: BTreeMap<String, String>,
+    #[serde(default)]
+    setup: Vec<Call>,
+    expected: Stated,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Call {
+    calldata: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Stated {
+    status: String,
+    gas_used: u64,
+    output_hash: B256,
+    refund: Option<i64>,
+    logs: Option<usize>,
+}
+
+/// In one line; the error's own text draws the place over several.
+fn refusal(place: &str, text: &str, error: &toml::de::Error) -> anyhow::Error {
+    // A field that the whole file lacks stands in no line.
+    let part = error
+        .span()
+        .filter(|span| span.end > 0 && span.len() < text.len());
+    let before = part.and_then(|span| text.get(..span.start));
+    let line = before.map(|before| format!(", line {}", before.lines().count().max(1)));
+    anyhow!(
+        "in {place}{}: {}",
+        line.unwrap_or_default(),
+        error.message()
+    )
+}
+
+pub fn load(dir: &Path) -> Result<Case> {
+    let path = dir.join(FILE);
+    let place = path.display().to_string();
+    let text = read(&path)?;
+    let file: File = toml::from_str(&text).map_err(|error| refusal(&place, &text, &error))?;
+    let name = dir
+        .file_name()
+        .and_then(|name| name.to_str())
+        .context("a case folder without a name")?;
+    let slots = file.storage.iter();
+    let storage =
+        slots.map(|(key, value)| Ok((parse_word(key, &path)?, parse_word(value, &path)?)));
+    let setup = file
+        .setup
+        .iter()
+        .map(|call| parse_hex(&call.calldata, &format!("{place}: setup.calldata")));
+    Ok(Case {
+        name: name.to_owned(),
+        description: file.description,
+        fork: file.fork.parse().with_context(|| format!("in {place}"))?,
+        gas_limit: file.gas_limit,
+        code: Deployment::Runtime(read_hex(&dir.join("code.hex"))?),
+        calldata: parse_hex(&file.calldata, &format!("{place}: calldata"))?,
+        storage: storage.collect::<Result<_>>()?,
+        setup: setup.collect::<Result<_>>()?,
+        expected: Expected::Stated {
+            from: FILE,
+            status: file.expected.status,
+            gas_used: file.expected.gas_used,
+            output_hash: file.expected.output_hash,
+            refund: file.expected.refund,
+            logs: file.expected.logs,
+        },
+        source_map: Some(dir.join(SOURCE_MAP)).filter(|file| file.exists()),
+    })
+}

@@ -1,0 +1,134 @@
+//! Arguments that several verbs share, and how their values are read.
+
+use crate::engines::EngineId;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::{Args, ValueEnum};
+use evmscope_interp::{
+    Fork, KeccakMemo, Mode, Settings, Technique, Techniques, UnknownFork, statetest,
+};
+use std::error::Error;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+/// A value out of a list of names, which the help and the errors then show.
+fn one_of<T>(names: Vec<&'static str>) -> impl TypedValueParser<Value = T>
+where
+    T: FromStr<Err: Into<Box<dyn Error + Send + Sync>>> + Clone + Send + Sync + 'static,
+{
+    PossibleValuesParser::new(names).try_map(|name| name.parse::<T>())
+}
+
+pub fn modes() -> impl TypedValueParser<Value = Mode> {
+    one_of(Mode::ALL.iter().map(|mode| mode.name()).collect())
+}
+
+pub fn engines() -> impl TypedValueParser<Value = EngineId> {
+    one_of(EngineId::names())
+}
+
+pub fn forks() -> impl TypedValueParser<Value = Fork> {
+    one_of(Fork::ALL.iter().map(|fork| fork.name()).collect())
+}
+
+fn memos() -> impl TypedValueParser<Value = KeccakMemo> {
+    one_of(KeccakMemo::ALL.iter().map(|memo| memo.name()).collect())
+}
+
+fn techniques() -> impl TypedValueParser<Value = Technique> {
+    one_of(
+        Technique::ALL
+            .iter()
+            .map(|technique| technique.name())
+            .collect(),
+    )
+}
+
+fn budget(text: &str) -> Result<f64, String> {
+    let usable = |budget: &f64| budget.is_finite() && *budget > 0.0;
+    let budget = text.parse().ok().filter(usable);
+    budget.ok_or_else(|| "use a number above 0, such as 4 or 2.5".to_owned())
+}
+
+/// The interpreter holds no more gas than an `i64`, and nobody should get less than was asked for.
+pub fn gas(text: &str) -> Result<u64, String> {
+    const MOST: u64 = i64::MAX as u64;
+    let whole = text.parse().ok().filter(|gas| *gas <= MOST);
+    whole.ok_or_else(|| format!("use a whole number from 0 to {MOST}"))
+}
+
+/// How to print a result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    Text,
+    Json,
+}
+
+/// Where cases come from.
+#[derive(Args)]
+pub struct CaseDir {
+    /// Folder of cases: NAME/case.toml, NAME.runtime.hex, or evm-bench's [default: cases].
+    #[arg(long, value_name = "PATH")]
+    pub case_dir: Option<PathBuf>,
+}
+
+/// How the interpreter works; no result depends on it.
+#[derive(Args)]
+pub struct Tuning {
+    /// Modes that remember hashes of 32 and 64 bytes for the rest of a message.
+    #[arg(long, value_name = "MODES", default_value_t = Settings::default().keccak_memo, value_parser = memos())]
+    pub keccak_memo: KeccakMemo,
+    /// Most decoded bytes that the advanced mode keeps for a byte of code.
+    #[arg(
+        long,
+        value_name = "X",
+        default_value_t = Settings::default().budget,
+        allow_negative_numbers = true,
+        value_parser = budget
+    )]
+    pub budget: f64,
+    /// Leave out techniques of the advanced mode; `evmscope ablate` measures what each brings.
+    #[arg(long, value_name = "TECHNIQUE,..", value_delimiter = ',', value_parser = techniques())]
+    pub without: Vec<Technique>,
+}
+
+impl Tuning {
+    pub fn settings(&self) -> Settings {
+        Settings {
+            keccak_memo: self.keccak_memo,
+            budget: self.budget,
+            techniques: self
+                .without
+                .iter()
+                .fold(Techniques::ALL, |set, technique| set.without(*technique)),
+            ..Settings::default()
+        }
+    }
+}
+
+/// `5%`, `5 %` or `5`: a share of 0.05.
+pub fn share(text: &str) -> Result<f64, String> {
+    let number = text.trim().strip_suffix('%').unwrap_or(text).trim();
+    let share = number.parse::<f64>().map(|percent| percent / 100.0);
+    let usable = share.ok().filter(|share| (0.0005..=1.0).contains(share));
+    usable.ok_or_else(|| "use per cent from 0.05 to 100, such as 5% or 2.5%".to_owned())
+}
+
+/// What is known of contracts beyond what lies beside a case.
+#[derive(Args)]
+pub struct SourceMaps {
+    /// The compiler's standard JSON output, or a build-info file of Foundry or Hardhat; may be repeated.
+    #[arg(long = "source-map", value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+}
+
+pub fn fork_of_test(name: &str) -> Result<Fork, UnknownFork> {
+    statetest::fork(name).map_or_else(|| name.parse(), Ok)
+}
+
+pub fn per_cent(text: &str) -> Result<f64, String> {
+    let share = text
+        .parse()
+        .ok()
+        .filter(|share| (0.0..=100.0).contains(share));
+    share.ok_or_else(|| "use a number from 0 to 100".to_owned())
+}

@@ -1,0 +1,134 @@
+//! The gate in front of every figure: a case is run in each engine and compared with what is expected.
+//! Measuring takes a [`Verified`], which only this file makes.
+
+use crate::cases::{Case, Expected, NEXT_LINE};
+use crate::engines::executed::Executed;
+use crate::engines::{CallOutcome, Engine, EngineId};
+use crate::instruments::span::span;
+use anyhow::{Result, bail};
+use evmscope_interp::Settings;
+use evmscope_reports::run::CaseResult;
+use std::fmt::Display;
+
+/// A case in one engine, whose result was found right.
+pub struct Verified<'a> {
+    pub case: &'a Case,
+    pub id: EngineId,
+    pub engine: Box<dyn Engine>,
+    /// What the engine was started with.
+    pub settings: Settings,
+    pub result: CaseResult,
+    /// Opcodes of one call, which are the same in every engine.
+    pub executed: Executed,
+}
+
+/// Runs a case once in each engine and compares.
+///
+/// # Errors
+/// Every field that is not as expected, with case, mode, field, expected and found, a line each.
+pub fn verify<'a>(
+    case: &'a Case,
+    engines: &[EngineId],
+    settings: Settings,
+) -> Result<Vec<Verified<'a>>> {
+    let _span = span("verifying");
+    let scenario = case.scenario()?;
+    let reference_engines = match case.expected {
+        Expected::Stated { .. } => engines.to_vec(),
+        // Whoever is measured, all have to agree where nothing is stated.
+        Expected::Agreement => engines_that_agree(case)?,
+    };
+    let executed = Executed::count(&scenario, case.fork);
+    let runs = reference_engines.iter().map(|id| {
+        let mut engine = id.start(&scenario, case.fork, settings)?;
+        engine.prepare(1);
+        engine.call()?;
+        match engine.outcome() {
+            Some(outcome) => Ok((id.clone(), engine, outcome)),
+            None => bail!(
+                "case {}, mode {id}: the engine gave up without a result",
+                case.name
+            ),
+        }
+    });
+    let runs = runs.collect::<Result<Vec<_>>>()?;
+
+    let mut wrong = Vec::new();
+    for (id, _, outcome) in &runs {
+        let mut mismatch = |field: &str, expected: &dyn Display, found: &dyn Display| {
+            if expected.to_string() != found.to_string() {
+                wrong.push(format!(
+                    "case {}, mode {id}: {field} is wrong: expected {expected}, found {found}",
+                    case.name
+                ));
+            }
+        };
+        compare(&case.expected, &runs[0].2, outcome, &mut mismatch);
+    }
+    if !wrong.is_empty() {
+        bail!("{}", wrong.join(NEXT_LINE));
+    }
+
+    let asked = runs.into_iter().filter(|(id, ..)| engines.contains(id));
+    Ok(asked
+        .map(|(id, engine, outcome)| Verified {
+            result: CaseResult {
+                case: case.name.clone(),
+                mode: id.name().to_owned(),
+                fork: case.fork.name().to_owned(),
+                status: outcome.status.clone(),
+                gas_used: outcome.gas_used,
+                output_hash: outcome.output_hash().to_string(),
+                opcodes: id.mode().map(|_| executed.total()),
+                expected: case.expected.source().to_owned(),
+            },
+            case,
+            id,
+            engine,
+            settings,
+            executed: executed.clone(),
+        })
+        .collect())
+}
+
+/// Compares an outcome with what is stated, or with the first engine's where nothing is.
+fn compare(
+    expected: &Expected,
+    first: &CallOutcome,
+    found: &CallOutcome,
+    mismatch: &mut dyn FnMut(&str, &dyn Display, &dyn Display),
+) {
+    match expected {
+        Expected::Stated {
+            status,
+            gas_used,
+            output_hash,
+            refund,
+            logs,
+            ..
+        } => {
+            mismatch("status", status, &found.status);
+            mismatch("gas_used", gas_used, &found.gas_used);
+            mismatch("output_hash", output_hash, &found.output_hash());
+            mismatch("refund", &refund.unwrap_or(found.refund), &found.refund);
+            mismatch("logs", &logs.unwrap_or(found.logs), &found.logs);
+        }
+        Expected::Agreement => {
+            mismatch("status", &first.status, &found.status);
+            mismatch("gas_used", &first.gas_used, &found.gas_used);
+            mismatch("output", &first.output, &found.output);
+            mismatch("refund", &first.refund, &found.refund);
+            mismatch("logs", &first.logs, &found.logs);
+        }
+    }
+}
+
+fn engines_that_agree(case: &Case) -> Result<Vec<EngineId>> {
+    if cfg!(not(feature = "peers")) {
+        bail!(
+            "case {} states no expected result, and this build has no peer to agree with: build with the feature `peers`",
+            case.name
+        );
+    }
+    Ok(EngineId::all())
+}

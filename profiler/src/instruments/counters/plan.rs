@@ -1,0 +1,304 @@
+//! Which counters open here, which fit the PMU together, and a pass over the work with each group.
+
+use super::kernel::{Access, EventGroup, Kernel, Refused, Snapshot, Usage, access};
+use super::refusal::{Circumstances, Refusal};
+use super::{Counted, Reading};
+use evmscope_reports::counter::{Counter, Source};
+use evmscope_reports::run::Unavailable;
+use nix::errno::Errno;
+use std::num::NonZeroU32;
+use std::time::{Duration, Instant};
+
+/// What this machine offers, each event tried alone.
+///
+/// Alone, because an event that fails inside a group spoils the group, and because the errno of a
+/// group's member is ambiguous.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Probe {
+    /// Counters that open, in the order of [`Counter::ALL`].
+    pub available: Vec<Counter>,
+    /// The others that this room is responsible for, with the reason.
+    pub unavailable: Vec<Unavailable>,
+}
+
+impl Probe {
+    /// Tries every hardware and software counter except the clock's.
+    pub fn new(kernel: &impl Kernel) -> Self {
+        let attempts: Vec<_> = Counter::ALL
+            .iter()
+            .filter_map(|&counter| Some((counter, attempt(kernel, counter)?)))
+            .collect();
+        let circumstances = Circumstances {
+            pmu: attempts
+                .iter()
+                .any(|(counter, outcome)| counter.source() == Source::Hardware && outcome.is_ok()),
+            paranoid: kernel.paranoid(),
+            hybrid: kernel.hybrid(),
+        };
+        let mut probe = Self {
+            available: Vec::new(),
+            unavailable: Vec::new(),
+        };
+        for (counter, outcome) in attempts {
+            match outcome {
+                Ok(()) => probe.available.push(counter),
+                Err(errno) => probe
+                    .unavailable
+                    .push(because(counter, Refusal::new(errno, circumstances))),
+            }
+        }
+        probe
+    }
+}
+
+/// Whether `counter` opens; none if another instrument measures it.
+fn attempt(kernel: &impl Kernel, counter: Counter) -> Option<Result<(), Errno>> {
+    match access(counter) {
+        Access::Usage(_) => Some(kernel.usage().map(drop)),
+        Access::Event(_) => Some(match kernel.open(&[counter]) {
+            Ok(_) => Ok(()),
+            Err(refused) => Err(refused.errno),
+        }),
+        Access::Elsewhere => None,
+    }
+}
+
+/// Counters in groups that fit the PMU. One pass over the work counts one group, so that the
+/// kernel has no need to multiplex: what it still takes away is scaled and shown as coverage.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Plan {
+    groups: Vec<Vec<Counter>>,
+    /// Counters of [`Kernel::usage`], and how each is read from it.
+    usage: Vec<(Counter, fn(&Usage) -> u64)>,
+    circumstances: Circumstances,
+    /// What will not be counted: the probe's list and what proved unusable in every group.
+    pub unavailable: Vec<Unavailable>,
+}
+
+impl Plan {
+    /// Groups what `probe` found, learning from the kernel how many members fit.
+    pub fn new(kernel: &impl Kernel, probe: &Probe) -> Self {
+        let (mut software, mut hardware, mut usage) = (Vec::new(), Vec::new(), Vec::new());
+        for &counter in &probe.available {
+            match access(counter) {
+                Access::Event(_) if counter.source() == Source::Software => software.push(counter),
+                Access::Event(_) => hardware.push(counter),
+                Access::Usage(read) => usage.push((counter, read)),
+                Access::Elsewhere => {}
+            }
+        }
+        let mut plan = Self {
+            groups: Vec::new(),
+            usage,
+            circumstances: Circumstances {
+                pmu: !hardware.is_empty(),
+                paranoid: kernel.paranoid(),
+                hybrid: kernel.hybrid(),
+            },
+            unavailable: probe.unavailable.clone(),
+        };
+        plan.add(kernel, &software);
+        plan.add(kernel, &hardware);
+        plan
+    }
+
+    /// Number of passes over the work that one [`Plan::count`] makes.
+    pub fn passes(&self) -> usize {
+        self.groups.len() + usize::from(!self.usage.is_empty())
+    }
+
+    /// Adds `counters` in as few groups as this machine can hold.
+    fn add(&mut self, kernel: &impl Kernel, counters: &[Counter]) {
+        let (first, rest) = match fit(kernel, counters) {
+            Fit::Nothing => return,
+            Fit::Counts(n) => {
+                self.groups.push(counters[..n].to_vec());
+                (&[][..], &counters[n..])
+            }
+            // The kernel checks a group against an idle PMU; where somebody holds a part of it, a
+            // smaller group can still get in.
+            Fit::NeverRuns(n) if n > 1 => {
+                let (left, right) = counters.split_at(n.div_ceil(2));
+                (left, right)
+            }
+            Fit::NeverRuns(n) => {
+                self.give_up(&counters[..n], Refusal::Starved);
+                (&[][..], &counters[n..])
+            }
+            Fit::Refused(n, errno) => {
+                let refusal = Refusal::new(errno, self.circumstances);
+                self.give_up(&counters[..n], refusal);
+                (&[][..], &counters[n..])
+            }
+        };
+        self.add(kernel, first);
+        self.add(kernel, rest);
+    }
+
+    fn give_up(&mut self, counters: &[Counter], refusal: Refusal) {
+        let lost = counters.iter().map(|&counter| because(counter, refusal));
+        self.unavailable.extend(lost);
+    }
+
+    /// Runs `work` `calls` times under each group and returns the figures per call.
+    ///
+    /// Every figure is a difference of two readings of a group opened for this pass. A group that
+    /// never got onto the PMU yields a reason and no figure.
+    pub fn count(
+        &self,
+        kernel: &impl Kernel,
+        work: &mut dyn FnMut(),
+        calls: NonZeroU32,
+    ) -> Counted {
+        let mut counted = Counted::default();
+        let mut run = || (0..calls.get()).for_each(|_| work());
+        for members in &self.groups {
+            match pass(kernel, members, &mut run) {
+                Ok(delta) => delta.read_into(members, calls, &mut counted),
+                Err(errno) => {
+                    let refusal = Refusal::new(errno, self.circumstances);
+                    let lost = members.iter().map(|&counter| because(counter, refusal));
+                    counted.unavailable.extend(lost);
+                }
+            }
+        }
+        if !self.usage.is_empty() {
+            self.count_usage(kernel, &mut run, calls, &mut counted);
+        }
+        counted
+    }
+
+    fn count_usage(
+        &self,
+        kernel: &impl Kernel,
+        run: &mut dyn FnMut(),
+        calls: NonZeroU32,
+        counted: &mut Counted,
+    ) {
+        let before = kernel.usage();
+        run();
+        let after = kernel.usage();
+        for &(counter, read) in &self.usage {
+            match (before, after) {
+                (Ok(before), Ok(after)) => counted.readings.push(Reading {
+                    counter,
+                    value: (read(&after) - read(&before)) as f64 / f64::from(calls.get()),
+                    coverage: 1.0,
+                }),
+                (Err(errno), _) | (_, Err(errno)) => counted
+                    .unavailable
+                    .push(because(counter, Refusal::new(errno, self.circumstances))),
+            }
+        }
+    }
+}
+
+/// How much of a list of counters one group can hold.
+enum Fit {
+    /// The list is empty.
+    Nothing,
+    /// The first so many count together.
+    Counts(usize),
+    /// The first so many open together but never get onto the PMU.
+    NeverRuns(usize),
+    /// The first so many are refused, although each opened alone before.
+    Refused(usize, Errno),
+}
+
+fn fit(kernel: &impl Kernel, counters: &[Counter]) -> Fit {
+    let mut n = counters.len();
+    while n > 0 {
+        match kernel.open(&counters[..n]) {
+            Ok(group) => {
+                return match comes_to_run(group) {
+                    Ok(true) => Fit::Counts(n),
+                    Ok(false) => Fit::NeverRuns(n),
+                    Err(errno) => Fit::Refused(n, errno),
+                };
+            }
+            // EINVAL names the member too many, and any other errno the one that failed: what comes
+            // before it is opened anew, since a group with a failed member cannot be read.
+            Err(Refused { member, .. }) if member > 0 => n = member.min(n - 1),
+            Err(Refused { errno, .. }) => return Fit::Refused(1, errno),
+        }
+    }
+    Fit::Nothing
+}
+
+/// Whether the kernel puts the group onto the PMU within some of its rotations (every 4 ms or so).
+fn comes_to_run(mut group: impl EventGroup) -> Result<bool, Errno> {
+    const ROUNDS: u32 = 20;
+    let before = group.read()?.running;
+    group.enable()?;
+    for _ in 0..ROUNDS {
+        if group.read()?.running > before {
+            return Ok(true);
+        }
+        let round = Instant::now();
+        while round.elapsed() < Duration::from_millis(1) {
+            std::hint::spin_loop();
+        }
+    }
+    Ok(group.read()?.running > before)
+}
+
+/// What a group counted during one pass.
+struct Delta {
+    values: Vec<u64>,
+    enabled: u64,
+    running: u64,
+}
+
+fn pass(kernel: &impl Kernel, members: &[Counter], run: &mut dyn FnMut()) -> Result<Delta, Errno> {
+    let mut group = kernel.open(members).map_err(|refused| refused.errno)?;
+    let before = group.read()?;
+    group.enable()?;
+    run();
+    group.disable()?;
+    let after = group.read()?;
+    Ok(Delta::between(&before, &after))
+}
+
+impl Delta {
+    /// Differences, because not even PERF_EVENT_IOC_RESET clears the two times.
+    fn between(before: &Snapshot, after: &Snapshot) -> Self {
+        let values = before.values.iter().zip(&after.values);
+        Self {
+            values: values.map(|(before, after)| after - before).collect(),
+            enabled: after.enabled - before.enabled,
+            running: after.running - before.running,
+        }
+    }
+
+    fn read_into(&self, members: &[Counter], calls: NonZeroU32, counted: &mut Counted) {
+        if self.running == 0 {
+            let starved = members
+                .iter()
+                .map(|&member| because(member, Refusal::Starved));
+            counted.unavailable.extend(starved);
+            return;
+        }
+        let coverage = self.running as f64 / self.enabled as f64;
+        let per_call = 1.0 / (coverage * f64::from(calls.get()));
+        let readings = members
+            .iter()
+            .zip(&self.values)
+            .map(|(&counter, &value)| Reading {
+                counter,
+                value: value as f64 * per_call,
+                coverage,
+            });
+        counted.readings.extend(readings);
+    }
+}
+
+fn because(counter: Counter, refusal: Refusal) -> Unavailable {
+    Unavailable {
+        counter,
+        reason: refusal.to_string(),
+    }
+}
+
+#[cfg(test)]
+#[path = "plan_tests.rs"]
+mod tests;

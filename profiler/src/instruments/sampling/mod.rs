@@ -1,0 +1,523 @@
+//! Sampling: where the work's CPU time goes, as instruction pointers of the calling thread.
+//!
+//! Owns taking samples, raw. What the addresses are called is `symbols`' business, and what becomes
+//! of the stacks `flamegraph`'s. A run that is sampled is never timed: sampling costs 3 to 10 %.
+
+mod perf;
+mod record;
+mod ring;
+mod sigprof;
+
+use crate::instruments::clock::{ClockError, ThreadClock};
+use evmscope_reports::counter::Counter;
+use perf::Trigger;
+use std::time::{Duration, Instant};
+use thiserror::Error;
+
+/// How to sample.
+#[derive(Clone, Copy, Debug)]
+pub struct Request {
+    /// Samples a second of CPU time to ask for; [`Samples::rate`] is what was achieved.
+    pub hz: u32,
+    /// Wall-clock time after which no further call of the work begins.
+    pub budget: Duration,
+    /// Whether to record callers, through the chain of frame pointers. Without
+    /// `-Cforce-frame-pointers=yes` in the build they are garbage; the leaf is right in any case.
+    pub chain: bool,
+    /// Whether to record what the registers and the top of the stack held, and how much of the latter, where
+    /// the sampler can. An interpreter's own position is found there.
+    pub words: Option<Stack>,
+}
+
+/// How much of the stack to record with a sample.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stack {
+    /// The frames of what a handler calls.
+    Top = 256,
+    /// What that calls as well: of hash10k 98 % of the samples tell their position with it, 12 % with the top
+    /// alone. It fills the ring four times as fast.
+    Deep = 1_024,
+}
+
+/// What took the samples.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sampler {
+    /// A `perf_event_open` ring on the PMU's cycle counter.
+    PerfCycles,
+    /// A `perf_event_open` ring on the kernel's CPU clock.
+    PerfCpuClock,
+    /// A `perf_event_open` ring on another event of the PMU.
+    PerfEvent(Counter),
+    /// The signal SIGPROF, by the crate `pprof`.
+    Sigprof,
+}
+
+/// What the address of a sample can tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Precision {
+    /// The instruction that ran.
+    Instruction,
+    /// The function that ran, at one instruction of it that stands for all: inline frames would
+    /// blame one opcode for its whole interpreter.
+    Function,
+}
+
+impl Sampler {
+    /// The name in a [`Profile`](evmscope_reports::run::Profile).
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::PerfCycles => "perf cycles",
+            Self::PerfCpuClock => "perf cpu-clock",
+            Self::PerfEvent(counter) => counter.name(),
+            Self::Sigprof => "pprof SIGPROF",
+        }
+    }
+
+    /// Unit of the weights.
+    pub fn unit(self) -> &'static str {
+        match self {
+            Self::PerfCycles => "cycles",
+            Self::PerfEvent(counter) => counter.unit(),
+            Self::PerfCpuClock | Self::Sigprof => "ns",
+        }
+    }
+
+    /// What its addresses mean.
+    pub fn precision(self) -> Precision {
+        match self {
+            Self::PerfCycles | Self::PerfCpuClock | Self::PerfEvent(_) => Precision::Instruction,
+            Self::Sigprof => Precision::Function,
+        }
+    }
+}
+
+/// One sampled stack.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Sample {
+    /// The instruction pointer in user space.
+    pub ip: u64,
+    /// Return addresses, innermost first.
+    pub callers: Vec<u64>,
+    /// What the sample stands for, in [`Sampler::unit`].
+    pub weight: u64,
+    /// When it was taken, ns of CLOCK_MONOTONIC, where the sampler tells.
+    pub time: Option<u64>,
+    /// What the registers held, that of a function's first argument first; empty where it is not known.
+    pub registers: Vec<u64>,
+    /// What lay on the top of the stack, from its pointer on.
+    pub stack: Vec<u64>,
+    /// Those of the registers that lead to callers.
+    pub stack_registers: Option<StackRegisters>,
+}
+
+/// The registers by which the frames of functions are found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StackRegisters {
+    /// The stack pointer.
+    pub stack: u64,
+    /// The frame pointer, or what the function has there.
+    pub frame: u64,
+    /// Where a call leaves the way back, if not on the stack.
+    pub link: u64,
+}
+
+/// The samples of one run, with what is needed to judge them.
+#[derive(Clone, Debug)]
+pub struct Samples {
+    /// What took them.
+    pub sampler: Sampler,
+    /// Samples taken; `stacks` holds fewer where the sampler joined equal ones.
+    pub taken: u64,
+    /// Samples the kernel dropped because the ring was full.
+    pub lost: u64,
+    /// CPU time of the thread over all calls, user and kernel, ns. Time in the kernel is not
+    /// sampled, so the weights of a sampler in ns add up to this or less.
+    pub cpu_time: u64,
+    /// The stacks.
+    pub stacks: Vec<Sample>,
+}
+
+impl Samples {
+    /// Samples a second of CPU time really taken.
+    pub fn rate(&self) -> f64 {
+        self.taken as f64 * 1e9 / self.cpu_time as f64
+    }
+}
+
+/// Why nothing was sampled.
+#[derive(Debug, Error)]
+pub enum SampleError {
+    /// Outside the range that a timer can do.
+    #[error("{0} samples a second cannot be taken: ask for 1 to 100000")]
+    Rate(u32),
+    /// There is no clock for what was sampled.
+    #[error(transparent)]
+    Clock(#[from] ClockError),
+    /// Every sampler failed.
+    #[error("nothing could be sampled: {}", reasons(.0))]
+    Failed(Vec<(Sampler, Failure)>),
+}
+
+/// Why one sampler brought nothing.
+#[derive(Debug, Error)]
+pub enum Failure {
+    /// The kernel refuses it.
+    #[error("{0}")]
+    Refused(#[from] std::io::Error),
+    /// The crate `pprof` failed.
+    #[error("{0}")]
+    Pprof(#[from] pprof::Error),
+    /// It ran and took no samples.
+    #[error("no sample within {0} us of CPU time; ask for a longer budget or a higher rate")]
+    Silent(u64),
+}
+
+fn reasons(failures: &[(Sampler, Failure)]) -> String {
+    let lines = failures
+        .iter()
+        .map(|(sampler, failure)| format!("{}: {failure}", sampler.name()));
+    lines.collect::<Vec<_>>().join("; ")
+}
+
+/// The best sampler of this machine.
+#[derive(Clone, Copy, Debug)]
+pub struct Offer {
+    /// What would take the samples.
+    pub sampler: Sampler,
+    /// The highest rate the kernel allows it, a second.
+    pub highest_rate: u32,
+}
+
+/// Which ring would open here, or why the kernel refuses both.
+pub fn offered() -> Result<Offer, std::io::Error> {
+    let offer = |sampler| Offer {
+        sampler,
+        highest_rate: perf::highest_rate(),
+    };
+    perf::try_open(Trigger::Cycles)
+        .map(|()| offer(Sampler::PerfCycles))
+        .or_else(|_| perf::try_open(Trigger::CpuClock).map(|()| offer(Sampler::PerfCpuClock)))
+}
+
+/// Calls `work` again and again until the budget is spent, at least once, and samples this thread.
+///
+/// The samplers are tried from the best: a ring on cycles, a ring on the CPU clock, SIGPROF. One
+/// that opens and stays silent (a PMU without interrupts, as some virtual machines have) is
+/// followed by the next.
+pub fn sample(request: &Request, work: &mut dyn FnMut()) -> Result<Samples, SampleError> {
+    let samplers = [Sampler::PerfCycles, Sampler::PerfCpuClock, Sampler::Sigprof];
+    sample_by(&samplers, request, work)
+}
+
+/// As [`sample`], on an event of the PMU: where it happens, and not where time is spent.
+pub fn sample_on(
+    event: Counter,
+    request: &Request,
+    work: &mut dyn FnMut(),
+) -> Result<Samples, SampleError> {
+    sample_by(&[Sampler::PerfEvent(event)], request, work)
+}
+
+fn sample_by(
+    samplers: &[Sampler],
+    request: &Request,
+    work: &mut dyn FnMut(),
+) -> Result<Samples, SampleError> {
+    if !(1..=100_000).contains(&request.hz) {
+        return Err(SampleError::Rate(request.hz));
+    }
+    let clock = ThreadClock::open()?;
+    let mut failures = Vec::new();
+    for &sampler in samplers {
+        match sample_with(sampler, request, &clock, work) {
+            Ok(samples) if samples.taken > 0 => return Ok(samples),
+            Ok(samples) => failures.push((sampler, Failure::Silent(samples.cpu_time / 1000))),
+            Err(failure) => failures.push((sampler, failure)),
+        }
+    }
+    Err(SampleError::Failed(failures))
+}
+
+fn sample_with(
+    sampler: Sampler,
+    request: &Request,
+    clock: &ThreadClock,
+    work: &mut dyn FnMut(),
+) -> Result<Samples, Failure> {
+    let mut session = Session {
+        request,
+        clock,
+        work,
+        cpu_time: 0,
+    };
+    let taken = match sampler {
+        Sampler::PerfCycles => perf::take(Trigger::Cycles, &mut session)?,
+        Sampler::PerfCpuClock => perf::take(Trigger::CpuClock, &mut session)?,
+        Sampler::PerfEvent(counter) => perf::take(Trigger::Counter(counter), &mut session)?,
+        Sampler::Sigprof => sigprof::take(&mut session)?,
+    };
+    Ok(Samples {
+        sampler,
+        taken: taken.taken,
+        lost: taken.lost,
+        cpu_time: session.cpu_time,
+        stacks: taken.stacks,
+    })
+}
+
+/// What a sampler took.
+#[derive(Default)]
+struct Taken {
+    taken: u64,
+    lost: u64,
+    stacks: Vec<Sample>,
+}
+
+/// The work while a sampler watches it.
+struct Session<'a> {
+    request: &'a Request,
+    clock: &'a ThreadClock,
+    work: &'a mut dyn FnMut(),
+    cpu_time: u64,
+}
+
+impl Session<'_> {
+    /// Calls the work until the budget is spent; after each call `between` may stop the sampler,
+    /// empty it and start it again.
+    fn run<E>(&mut self, mut between: impl FnMut() -> Result<(), E>) -> Result<(), E> {
+        let start = Instant::now();
+        loop {
+            self.cpu_time += self
+                .clock
+                .time(|| crate::instruments::region::measured_region(self.work));
+            between()?;
+            if start.elapsed() >= self.request.budget {
+                return Ok(());
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::symbols::Symbols;
+
+    #[inline(never)]
+    fn outer(rounds: u32) -> u64 {
+        (0..rounds).map(inlined).fold(1, u64::wrapping_add)
+    }
+
+    #[inline(always)]
+    fn inlined(seed: u32) -> u64 {
+        (0..200u64).fold(seed.into(), |sum, i| {
+            std::hint::black_box(sum).wrapping_mul(i | 1)
+        })
+    }
+
+    fn request() -> Request {
+        Request {
+            hz: 1_000,
+            budget: Duration::from_millis(300),
+            chain: false,
+            words: None,
+        }
+    }
+
+    fn work() {
+        std::hint::black_box(outer(2_000));
+    }
+
+    /// Share of the weight whose frames hold a name.
+    fn share(samples: &Samples, name: &str) -> f64 {
+        let symbols = Symbols::of_this_process().unwrap();
+        let weight = |samples: &mut dyn Iterator<Item = &Sample>| -> u64 {
+            samples.map(|sample| sample.weight).sum()
+        };
+        let named = |sample: &&Sample| {
+            let frames = symbols.frames(sample.ip);
+            frames.iter().any(|frame| frame.function.ends_with(name))
+        };
+        let of_name = weight(&mut samples.stacks.iter().filter(named));
+        of_name as f64 / weight(&mut samples.stacks.iter()) as f64
+    }
+
+    #[test]
+    fn the_work_owns_its_samples() {
+        let mut calls = 0;
+        let mut counted = || {
+            calls += 1;
+            work();
+        };
+        let samples = sample(&request(), &mut counted).unwrap();
+        assert!(calls > 1);
+        assert!(share(&samples, "tests::outer") > 0.9, "{samples:?}");
+        let total: u64 = samples.stacks.iter().map(|sample| sample.weight).sum();
+        if samples.sampler.unit() == "ns" {
+            let covered = total as f64 / samples.cpu_time as f64;
+            assert!((0.5..1.1).contains(&covered), "{covered} of the time");
+        }
+    }
+
+    #[test]
+    fn an_instruction_shows_what_was_inlined_there() {
+        let samples = sample(&request(), &mut work).unwrap();
+        if samples.sampler.precision() == Precision::Instruction {
+            assert!(share(&samples, "tests::inlined") > 0.8, "{samples:?}");
+        }
+    }
+
+    #[test]
+    fn registers_hold_the_pointers_that_the_sampled_code_works_on() {
+        let bytes = vec![1_u8; 1 << 16];
+        let range = bytes.as_ptr_range();
+        let mut walk = || {
+            for _ in 0..50 {
+                let (mut at, mut sum) = (std::hint::black_box(range.start), 0_u64);
+                while at != range.end {
+                    sum = std::hint::black_box(sum) + at.addr() as u64;
+                    at = std::hint::black_box(at.wrapping_add(1));
+                }
+            }
+        };
+        let request = Request {
+            words: Some(Stack::Top),
+            ..request()
+        };
+        let samples = sample(&request, &mut walk).unwrap();
+        if samples.sampler == Sampler::Sigprof {
+            return eprintln!("skipped: SIGPROF tells no registers");
+        }
+        let inside =
+            |word: &u64| (range.start.addr() as u64..=range.end.addr() as u64).contains(word);
+        let found = samples.stacks.iter().filter(|sample| {
+            assert!(!sample.registers.is_empty() && !sample.stack.is_empty());
+            sample.registers.iter().chain(&sample.stack).any(inside)
+        });
+        let share = found.count() as f64 / samples.stacks.len() as f64;
+        assert!(share > 0.9, "{share} of the samples");
+    }
+
+    /// As fast as the kernel samples, up to what fills a ring of 512 KiB within a second.
+    fn fast() -> u32 {
+        perf::highest_rate().min(50_000)
+    }
+
+    #[test]
+    fn a_ring_that_fills_during_a_call_counts_what_it_lost() {
+        let request = Request {
+            hz: fast(),
+            budget: Duration::ZERO,
+            chain: true,
+            words: None,
+        };
+        let clock = ThreadClock::open().unwrap();
+        // A ring holds about 6,500 records with a short chain.
+        let long_call = 16_000 * 1_000_000_000 / u64::from(fast());
+        let mut calls = 0;
+        let mut work = || {
+            calls += 1;
+            let start = clock.now();
+            while clock.now() - start < long_call {
+                std::hint::black_box(outer(10_000));
+            }
+        };
+        match sample_with(Sampler::PerfCpuClock, &request, &clock, &mut work) {
+            Ok(samples) => {
+                assert_eq!(calls, 1);
+                assert!(samples.taken > 1_000, "{} samples", samples.taken);
+                assert!(samples.lost > 0, "{} samples fitted", samples.taken);
+            }
+            Err(refused) => eprintln!("skipped, no perf ring here: {refused}"),
+        }
+    }
+
+    #[test]
+    fn a_long_run_empties_the_ring_between_calls() {
+        /// More than one ring of 512 KiB in records of 32 bytes.
+        const RING: u64 = 17_000;
+        let clock = ThreadClock::open().unwrap();
+        // Wall-clock time, of which a busy machine may give this thread little.
+        for patience in [2, 8, 32, 128] {
+            let request = Request {
+                hz: fast(),
+                budget: Duration::from_secs(patience * RING) / fast(),
+                chain: false,
+                words: None,
+            };
+            match sample_with(Sampler::PerfCpuClock, &request, &clock, &mut work) {
+                Ok(samples) if samples.taken > RING => {
+                    assert_eq!(samples.lost, 0);
+                    let times: Vec<_> = samples.stacks.iter().map(|s| s.time).collect();
+                    return assert!(times.is_sorted(), "records are in order across the wrap");
+                }
+                Ok(_) => {}
+                Err(refused) => return eprintln!("skipped, no perf ring here: {refused}"),
+            }
+        }
+        panic!("too few samples to fill a ring");
+    }
+
+    #[test]
+    fn sigprof_finds_the_same_function() {
+        // The timer runs on the whole process, and other tests take most of its samples.
+        let request = Request {
+            budget: Duration::from_secs(2),
+            ..request()
+        };
+        let clock = ThreadClock::open().unwrap();
+        let samples = sample_with(Sampler::Sigprof, &request, &clock, &mut work).unwrap();
+        assert!(samples.taken > 0);
+        assert!(share(&samples, "tests::outer") > 0.9, "{samples:?}");
+        assert!(samples.rate() <= 1_100.0);
+        let total: u64 = samples.stacks.iter().map(|sample| sample.weight).sum();
+        let covered = total as f64 / samples.cpu_time as f64;
+        assert!((0.99..=1.0).contains(&covered), "{covered} of the time");
+    }
+
+    #[test]
+    fn an_event_is_sampled_or_refused_and_never_taken_for_time() {
+        match sample_on(Counter::Instructions, &request(), &mut work) {
+            Ok(mut samples) => {
+                assert_eq!(samples.sampler, Sampler::PerfEvent(Counter::Instructions));
+                assert_eq!(samples.sampler.unit(), "count");
+                // An interrupt that comes late finds the thread in the kernel, whose addresses are negative.
+                samples.stacks.retain(|sample| sample.ip < 1 << 63);
+                assert!(share(&samples, "tests::outer") > 0.9, "{samples:?}");
+            }
+            // No PMU here.
+            Err(SampleError::Failed(failures)) => {
+                let [(Sampler::PerfEvent(Counter::Instructions), _)] = &failures[..] else {
+                    panic!("{failures:?}")
+                };
+            }
+            Err(other) => panic!("{other}"),
+        }
+        let none = sample_on(Counter::CpuTime, &request(), &mut work);
+        assert!(none.is_err(), "it is no event");
+    }
+
+    #[test]
+    fn an_impossible_rate_is_refused() {
+        for hz in [0, 100_001] {
+            let refused = sample(&Request { hz, ..request() }, &mut || ()).unwrap_err();
+            assert!(matches!(refused, SampleError::Rate(_)));
+        }
+    }
+
+    #[test]
+    fn work_too_short_for_a_sample_says_so() {
+        let request = Request {
+            hz: 1,
+            budget: Duration::ZERO,
+            chain: false,
+            words: None,
+        };
+        match sample(&request, &mut || ()) {
+            Err(error) => assert!(error.to_string().contains("longer budget"), "{error}"),
+            // The kernel finds the period for a rate of cycles from 1 upwards, so the first samples
+            // come at once.
+            Ok(samples) => assert_eq!(samples.sampler, Sampler::PerfCycles),
+        }
+    }
+}

@@ -1,0 +1,337 @@
+//! What this machine offers for measuring, and the command that would enable the rest.
+//!
+//! [`examine`] finds out and prints nothing; [`render`] writes the findings for people.
+
+use crate::instruments::clock::ThreadClock;
+use crate::instruments::counters::{self, Kernel, Linux, Pinned, Probe, Unpinned};
+use crate::instruments::sampling;
+use crate::machine::confinement::Confinement;
+use crate::machine::rig::{self, Cpu};
+use crate::machine::toolchain::{self, Tool};
+use evmscope_reports::counter::{Counter, Source};
+use evmscope_reports::render::terminal;
+use std::path::Path;
+use std::process::Command;
+
+/// One thing that was looked at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// What was looked at.
+    pub subject: String,
+    /// How it stands.
+    pub state: State,
+}
+
+/// How a thing stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum State {
+    /// There, with what is to know of it.
+    Ok(String),
+    /// Not there or unfit: why, and what would mend it, with the command where one does.
+    Missing(String),
+}
+
+/// Looks at this machine, in the order in which it is shown.
+pub fn examine() -> Vec<Finding> {
+    let cpu = Cpu::read();
+    let confinement = Confinement::read();
+    // This process runs no case: what pins the verbs that do may pin it as well.
+    let pinned = counters::pin_to_one_kind(&Linux::default());
+    let kernel = Linux::new(pinned.as_ref().ok().and_then(Option::as_ref));
+    let probe = Probe::new(&kernel);
+    let mut findings = vec![
+        finding("CPU", State::Ok(cpu_line(&cpu))),
+        finding("machine", machine(cpu.virtualized)),
+        finding("kinds of cores", cores(&pinned)),
+        finding("frequency governor", governor(rig::governor().as_deref())),
+        finding("thread CPU clock", clock()),
+        finding("container", container(&confinement)),
+        finding(
+            "perf_event_paranoid",
+            paranoid(kernel.paranoid(), confinement.privileged),
+        ),
+    ];
+    findings.extend(counters(&probe, Source::Hardware));
+    findings.extend(counters(&probe, Source::Software));
+    findings.extend([
+        finding("sampling", sampling()),
+        finding("valgrind", valgrind()),
+        finding("llvm-profdata", llvm_profdata(rig::llvm_major())),
+    ]);
+    findings
+}
+
+fn finding(subject: &str, state: State) -> Finding {
+    Finding {
+        subject: subject.to_owned(),
+        state,
+    }
+}
+
+/// Extensions that decide how fast 256-bit words, Keccak and memory copies can be.
+const TELLING_FEATURES: &[&str] = &[
+    "bmi1", "bmi2", "adx", "avx2", "avx512f", "erms", "asimd", "sha3", "sve",
+];
+
+fn cpu_line(cpu: &Cpu) -> String {
+    let has = |name: &&&str| cpu.features.iter().any(|feature| feature == **name);
+    let features: Vec<_> = TELLING_FEATURES.iter().filter(has).copied().collect();
+    let cpus = rig::usable_cpus();
+    format!("{}, {cpus} usable, {}", cpu.model, features.join(" "))
+}
+
+fn machine(virtualized: bool) -> State {
+    match virtualized {
+        true => {
+            State::Ok("virtual: other guests disturb times; compare within one run only".to_owned())
+        }
+        false => State::Ok("no hypervisor".to_owned()),
+    }
+}
+
+fn governor(governor: Option<&str>) -> State {
+    match governor {
+        Some("performance") => State::Ok("performance".to_owned()),
+        Some(other) => State::Missing(format!(
+            "`{other}` changes the frequency while measuring: \
+             `sudo cpupower frequency-set -g performance`"
+        )),
+        None => State::Ok("not steered by this kernel".to_owned()),
+    }
+}
+
+fn clock() -> State {
+    match ThreadClock::open().and_then(|clock| clock.resolution()) {
+        Ok(resolution) if resolution.is_fine() => State::Ok(format!(
+            "steps of {} ns, {} ns a reading",
+            resolution.step, resolution.read
+        )),
+        Ok(resolution) => State::Missing(format!(
+            "it steps by {} ns: too coarse for samples of 10 ms; boot a kernel with \
+             CONFIG_HIGH_RES_TIMERS",
+            resolution.step
+        )),
+        Err(error) => State::Missing(error.to_string()),
+    }
+}
+
+fn cores(pinned: &Result<Option<Pinned>, Unpinned>) -> State {
+    match pinned {
+        Ok(None) => State::Ok("one".to_owned()),
+        Ok(Some(pinned)) => State::Ok(format!(
+            "several: bench and profile keep to {pinned}; `taskset -c` chooses others"
+        )),
+        Err(unpinned) => State::Missing(unpinned.to_string()),
+    }
+}
+
+/// Whether the process may open perf events: a container does not hide the PMU, but its filter of
+/// system calls (Docker's, Podman's) refuses `perf_event_open` without CAP_PERFMON.
+fn container(confinement: &Confinement) -> State {
+    let Confinement {
+        container,
+        filtered,
+        privileged,
+    } = confinement;
+    let filter = match filtered {
+        Some(true) => "a seccomp filter",
+        Some(false) => "no seccomp filter",
+        None => "seccomp unknown",
+    };
+    match (container, filtered, privileged) {
+        (None, Some(true), _) => State::Ok(format!("none seen, but {filter}")),
+        (None, ..) => State::Ok("none".to_owned()),
+        (Some(name), Some(true), false) => State::Missing(format!(
+            "{name}, {filter} and no CAP_PERFMON: where counters are refused, start it with \
+             `--cap-add PERFMON` (Docker before 20.10: `--security-opt seccomp=unconfined`)"
+        )),
+        (Some(name), ..) => State::Ok(format!("{name}, {filter}")),
+    }
+}
+
+/// What a level means for counting the own thread in user mode, which is all that is asked for.
+/// Levels 3 and 4 are patches of Debian, Ubuntu and Android; a capability lifts any level.
+fn paranoid(level: Option<i32>, privileged: bool) -> State {
+    match level {
+        Some(level @ ..=1) => State::Ok(format!("{level}: counting is allowed, the kernel's part too")),
+        Some(2) => State::Ok("2: counting in user mode is allowed".to_owned()),
+        Some(level) if privileged => State::Ok(format!(
+            "{level} forbids counting to others; this process has CAP_PERFMON or CAP_SYS_ADMIN"
+        )),
+        Some(level) => State::Missing(format!(
+            "{level} forbids counting: `sudo sysctl kernel.perf_event_paranoid=2`, on the host where \
+             this is a container"
+        )),
+        None => State::Missing(
+            "this kernel has no perf events: boot one with CONFIG_PERF_EVENTS, or leave the sandbox"
+                .to_owned(),
+        ),
+    }
+}
+
+/// The counters of one source that open, and per reason those that do not.
+fn counters(probe: &Probe, source: Source) -> Vec<Finding> {
+    let subject = match source {
+        Source::Hardware => "hardware counters",
+        _ => "software counters",
+    };
+    let of_source = |counter: &Counter| counter.source() == source;
+    let open = names(probe.available.iter().copied().filter(of_source));
+    let mut refused: Vec<(&str, Vec<Counter>)> = Vec::new();
+    for lost in &probe.unavailable {
+        if !of_source(&lost.counter) {
+            continue;
+        }
+        match refused
+            .iter_mut()
+            .find(|(reason, _)| *reason == lost.reason)
+        {
+            Some((_, counters)) => counters.push(lost.counter),
+            None => refused.push((&lost.reason, vec![lost.counter])),
+        }
+    }
+    let open = (!open.is_empty()).then(|| finding(subject, State::Ok(open)));
+    let refused = refused.into_iter().map(|(reason, counters)| {
+        let counters = names(counters.into_iter());
+        finding(subject, State::Missing(format!("{counters}: {reason}")))
+    });
+    open.into_iter().chain(refused).collect()
+}
+
+fn names(counters: impl Iterator<Item = Counter>) -> String {
+    counters.map(Counter::name).collect::<Vec<_>>().join(", ")
+}
+
+fn sampling() -> State {
+    match sampling::offered() {
+        Ok(offer) => State::Ok(format!(
+            "{}, up to {} samples a second",
+            offer.sampler.name(),
+            offer.highest_rate
+        )),
+        Err(refused) => State::Missing(format!(
+            "SIGPROF only, at the kernel's tick and per function ({refused}): what enables \
+             task-clock enables the better sampler"
+        )),
+    }
+}
+
+fn valgrind() -> State {
+    match first_line("valgrind", &["--version"]) {
+        Some(version) => State::Ok(version),
+        None => {
+            State::Missing("for simulated counters: `sudo apt-get install valgrind`".to_owned())
+        }
+    }
+}
+
+fn llvm_profdata(wanted: Option<&str>) -> State {
+    let Some(wanted) = wanted else {
+        return State::Missing("unknown LLVM version of this build's rustc".to_owned());
+    };
+    match toolchain::find(Tool::Profdata, wanted) {
+        Ok(path) => State::Ok(format!("{} (LLVM {wanted})", path.display())),
+        Err(error) => State::Missing(format!("for profile-guided builds: {error}")),
+    }
+}
+
+fn first_line(program: &str, arguments: &[&str]) -> Option<String> {
+    let output = output(Path::new(program), arguments)?;
+    output.lines().next().map(str::to_owned)
+}
+
+fn output(program: &Path, arguments: &[&str]) -> Option<String> {
+    let output = Command::new(program).args(arguments).output().ok()?;
+    let text = String::from_utf8(output.stdout).ok()?;
+    output.status.success().then_some(text)
+}
+
+/// A line per finding: mark, subject, detail; within `columns`, where there is a limit.
+pub fn render(findings: &[Finding], columns: Option<u16>) -> String {
+    let rows = findings.iter().map(|Finding { subject, state }| {
+        let (mark, detail) = match state {
+            State::Ok(detail) => ("ok", detail),
+            State::Missing(detail) => ("missing", detail),
+        };
+        [mark, subject, detail]
+    });
+    terminal::rows(rows, columns)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::instruments::counters::Fake;
+    use evmscope_reports::run::Unavailable;
+
+    #[test]
+    fn counters_are_listed_by_what_keeps_them_away() {
+        let lost = |counter, reason: &str| Unavailable {
+            counter,
+            reason: reason.into(),
+        };
+        let probe = Probe {
+            available: vec![Counter::Cycles, Counter::Instructions, Counter::PageFaults],
+            unavailable: vec![
+                lost(
+                    Counter::Branches,
+                    "this CPU's PMU has no such event (ENOENT)",
+                ),
+                lost(
+                    Counter::BranchMisses,
+                    "this CPU's PMU has no such event (ENOENT)",
+                ),
+                lost(Counter::StalledBackend, "it is held by others"),
+                lost(Counter::TaskClock, "too many open files"),
+            ],
+        };
+        let mut findings = vec![
+            finding("frequency governor", governor(Some("powersave"))),
+            finding("machine", machine(true)),
+            finding("perf_event_paranoid", paranoid(Some(-1), false)),
+            finding("perf_event_paranoid", paranoid(Some(4), false)),
+            finding("perf_event_paranoid", paranoid(Some(4), true)),
+            finding("perf_event_paranoid", paranoid(None, false)),
+            finding("kinds of cores", cores(&Ok(None))),
+            finding(
+                "kinds of cores",
+                cores(&counters::pin_to_one_kind(&Fake::hybrid())),
+            ),
+            finding("container", container(&Confinement::default())),
+        ];
+        let docker = |filtered, privileged| {
+            let container = Some("docker".to_owned());
+            finding(
+                "container",
+                self::container(&Confinement {
+                    container,
+                    filtered: Some(filtered),
+                    privileged,
+                }),
+            )
+        };
+        findings.extend([docker(true, false), docker(true, true)]);
+        findings.extend(counters(&probe, Source::Hardware));
+        findings.extend(counters(&probe, Source::Software));
+        insta::assert_snapshot!(render(&findings, None));
+    }
+
+    #[test]
+    fn this_machine_is_examined_in_full() {
+        let findings = examine();
+        let text = render(&findings, None);
+        for subject in [
+            "CPU",
+            "hardware counters",
+            "software counters",
+            "sampling",
+            "valgrind",
+        ] {
+            assert!(text.contains(&format!("  {subject} ")), "{text}");
+        }
+        for finding in &findings {
+            let (State::Ok(detail) | State::Missing(detail)) = &finding.state;
+            assert!(!detail.is_empty() && !detail.contains('\n'), "{finding:?}");
+        }
+    }
+}

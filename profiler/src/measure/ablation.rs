@@ -1,0 +1,90 @@
+//! What each technique of the advanced mode brings: a case is simulated with all of them, and without each in
+//! turn. Results are verified every time. How a simulation is made is described in `simulate`.
+
+use crate::cases::Case;
+use crate::engines::EngineId;
+use crate::engines::verify;
+use crate::measure::simulate::simulate;
+use anyhow::{Context, Result, bail};
+use evmscope_interp::{Mode, Settings, Technique};
+use evmscope_reports::counter::Counter;
+use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
+use std::path::Path;
+
+/// What a record of this kind calls itself.
+pub const SCHEMA: &str = "evmscope/ablation/1";
+
+/// Simulated instructions of one warm call.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Ablation {
+    /// [`SCHEMA`].
+    pub schema: Cow<'static, str>,
+    pub case: String,
+    pub keccak_memo: Cow<'static, str>,
+    /// With the techniques that the settings have.
+    pub instructions: u64,
+    pub without: Vec<Without>,
+}
+
+/// The same without one of them.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Without {
+    pub technique: Cow<'static, str>,
+    pub what: Cow<'static, str>,
+    pub instructions: u64,
+}
+
+/// Simulates a case once for each technique, and once more; tells `progress` before each.
+///
+/// # Errors
+/// A result that is not the expected one, or a simulation that cannot be had.
+pub fn ablate(
+    case: &Case,
+    case_dir: &Path,
+    settings: Settings,
+    progress: impl Fn(&str),
+) -> Result<Ablation> {
+    let instructions = |settings: Settings| {
+        let verified = verify::verify(case, &[EngineId::from(Mode::Advanced)], settings)?;
+        let [verified] = &verified[..] else {
+            bail!("one mode was asked for");
+        };
+        let measured = match simulate(verified, case_dir) {
+            Ok(simulated) => simulated.measurements,
+            Err(reasons) => bail!(
+                "no simulated counters: {}",
+                reasons.first().map_or("", |counter| &counter.reason)
+            ),
+        };
+        let found = measured
+            .iter()
+            .find(|measurement| measurement.counter == Counter::SimInstructions);
+        let count = found.and_then(|measurement| measurement.samples.first());
+        Ok(*count.context("the simulator counted no instructions")? as u64)
+    };
+    progress("all techniques");
+    let whole = instructions(settings)?;
+    let in_use = Technique::ALL
+        .iter()
+        .filter(|technique| settings.techniques.has(**technique));
+    let without = in_use.map(|technique| {
+        progress(technique.name());
+        let settings = Settings {
+            techniques: settings.techniques.without(*technique),
+            ..settings
+        };
+        Ok(Without {
+            technique: technique.name().into(),
+            what: technique.what().into(),
+            instructions: instructions(settings)?,
+        })
+    });
+    Ok(Ablation {
+        schema: SCHEMA.into(),
+        case: case.name.clone(),
+        keccak_memo: settings.keccak_memo.name().into(),
+        without: without.collect::<Result<_>>()?,
+        instructions: whole,
+    })
+}

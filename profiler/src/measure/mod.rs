@@ -1,0 +1,117 @@
+//! Figures of verified cases: times in shuffled pairs, counters, samples, simulated counts. Each kind
+//! is a run of its own, nothing here prints, and nothing here knows a symbol: what addresses mean is explained in
+//! the room `profile`.
+
+pub mod ablation;
+
+pub mod count;
+
+pub mod memory;
+
+pub mod opcode_counts;
+
+pub mod record;
+
+pub mod sample;
+
+pub mod simulate;
+
+pub mod time;
+
+use crate::engines::verify::Verified;
+use crate::instruments::clock::ThreadClock;
+use anyhow::Result;
+pub use count::count;
+pub use sample::Sampling;
+pub use time::time;
+
+/// CPU time of a timed sample, ns. Shorter ones show the clock, longer ones the neighbours.
+pub const SAMPLE: u64 = 10_000_000;
+
+/// Most worlds made ready at once: a batch of short calls spans many clock steps, and the worlds of
+/// long ones do not fill the memory.
+const BATCH: u64 = 256;
+
+/// CPU time of a batch of cold calls, ns, for short ones: many clock steps, and few interpreters, since each
+/// takes a part of the CPU's caches.
+const COLD_BATCH: u64 = 50_000;
+
+/// Most of those interpreters.
+const INTERPRETERS: u64 = 64;
+
+/// Which calls of an interpreter are timed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Calls {
+    /// Late ones: what proved hot is decoded.
+    Warm,
+    /// Each one's first.
+    Cold,
+}
+
+impl Calls {
+    fn prepare(self, v: &mut Verified, calls: u64) {
+        match self {
+            Calls::Warm => v.engine.prepare(calls as usize),
+            Calls::Cold => v.engine.prepare_cold(calls as usize),
+        }
+    }
+
+    /// How many calls of `length` ns to time at once, where `left` ns are to be filled.
+    fn batch(self, length: u64, left: u64) -> u64 {
+        match self {
+            Calls::Warm => (left / length).clamp(1, BATCH),
+            Calls::Cold => (COLD_BATCH.min(left) / length).clamp(1, INTERPRETERS),
+        }
+    }
+}
+
+/// Estimates a call's CPU time, ns, at least 1. The second of two calls: the first warms caches.
+///
+/// # Errors
+/// A call that the engine cannot run to a result.
+fn length(clock: &ThreadClock, v: &mut Verified, calls: Calls) -> Result<u64> {
+    calls.prepare(v, 2);
+    v.engine.call()?;
+    let mut called = Ok(());
+    let time = clock.time(|| called = v.engine.call());
+    called.map(|()| time.max(1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cases::Case;
+    use crate::engines::EngineId;
+    use crate::engines::verify::verify;
+    use alloy_primitives::{Bytes, hex};
+    use evmscope_interp::{Fork, Settings};
+
+    #[test]
+    fn cold_calls_come_out_as_warm_ones() {
+        // Counts down from 100: hot within one call.
+        let code = Bytes::from_static(&hex!("60645b6001900380600257"));
+        let case = Case::ad_hoc(code, Bytes::new(), 100_000, Fork::Osaka);
+        for mut v in verify(&case, &EngineId::all(), Settings::default()).unwrap() {
+            let warm = v.engine.outcome().unwrap();
+            for n in [1, 3, 2] {
+                v.engine.prepare_cold(n);
+                for _ in 0..n {
+                    v.engine.call().unwrap();
+                    assert_eq!(v.engine.outcome().unwrap(), warm);
+                }
+            }
+            v.engine.prepare(1);
+            v.engine.call().unwrap();
+            assert_eq!(v.engine.outcome().unwrap(), warm);
+        }
+    }
+
+    #[test]
+    fn a_batch_of_cold_calls_is_short() {
+        assert_eq!(Calls::Cold.batch(200, SAMPLE), INTERPRETERS);
+        assert_eq!(Calls::Cold.batch(10_000, SAMPLE), 5);
+        assert_eq!(Calls::Cold.batch(SAMPLE, SAMPLE), 1);
+        assert_eq!(Calls::Cold.batch(10_000, 1), 1);
+        assert_eq!(Calls::Warm.batch(10_000, SAMPLE), BATCH);
+    }
+}

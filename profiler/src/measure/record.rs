@@ -1,0 +1,41 @@
+//! The beginning of every run: when, on what machine, of what build.
+
+use crate::engines::verify::Verified;
+use crate::instruments::counters::Pinned;
+use crate::machine::rig;
+use crate::measure::Calls;
+use evmscope_interp::Settings;
+use evmscope_reports::Run;
+use evmscope_reports::run::{self, Rig, SCHEMA};
+
+/// A run without results yet, on the kind of core that the thread was pinned to.
+pub fn new_run(pinned: Option<&Pinned>, settings: Settings, calls: Calls) -> Run {
+    Run {
+        schema: SCHEMA.to_owned(),
+        created: now(),
+        rig: Rig {
+            cores: pinned.map(Pinned::to_string),
+            ..rig::examine()
+        },
+        settings: Some(run::Settings {
+            keccak_memo: settings.keccak_memo.to_string(),
+            budget: settings.budget,
+            cold: calls == Calls::Cold,
+        }),
+        ..Run::default()
+    }
+}
+
+/// Adds the verified results to a run.
+pub fn add_results(run: &mut Run, verified: &[Verified]) {
+    run.results
+        .extend(verified.iter().map(|v| v.result.clone()));
+}
+
+/// This moment, RFC 3339, UTC, to the second.
+pub fn now() -> String {
+    jiff::Timestamp::now()
+        .round(jiff::Unit::Second)
+        .unwrap_or_default()
+        .to_string()
+}

@@ -1,0 +1,73 @@
+//! Samples of a verified case. What their addresses mean is explained in the room `profile`.
+
+use super::{BATCH, Calls, length};
+use crate::engines::verify::Verified;
+use crate::instruments::clock::ThreadClock;
+use crate::instruments::region::measured_region;
+use crate::instruments::sampling::{self, Request, Samples, Stack};
+use crate::instruments::span::span;
+use anyhow::Result;
+use evmscope_reports::counter::Counter;
+use std::time::Duration;
+
+/// Samples in one call that fit the ring, which is emptied between calls, with much of the stack in each.
+const DEEP_SAMPLES: u64 = 300;
+
+/// With little of it. Of longer calls the addresses alone are sampled.
+const TOP_SAMPLES: u64 = 800;
+
+/// How to sample for flamegraphs.
+#[derive(Clone, Copy, Debug)]
+pub struct Sampling {
+    /// Samples a second.
+    pub hz: u32,
+    /// Time to spend on each engine.
+    pub budget: Duration,
+}
+
+/// Samples an engine.
+pub fn sample_calls(v: &mut Verified, sampling: Sampling) -> Result<Samples> {
+    sampled(v, sampling, None)
+}
+
+/// Samples an engine on an event of the PMU.
+pub fn sample_event(v: &mut Verified, sampling: Sampling, event: Counter) -> Result<Samples> {
+    sampled(v, sampling, Some(event))
+}
+
+fn sampled(v: &mut Verified, sampling: Sampling, event: Option<Counter>) -> Result<Samples> {
+    let _span = span("sampling");
+    let clock = ThreadClock::open()?;
+    v.engine.keep_places();
+    let length = length(&clock, v, Calls::Warm)?;
+    let calls = (sampling.budget.as_nanos() as u64 / length).clamp(1, BATCH) as usize;
+    let a_call = length.saturating_mul(sampling.hz.into()) / 1_000_000_000;
+    let request = Request {
+        hz: sampling.hz,
+        budget: sampling.budget,
+        chain: false,
+        words: match a_call {
+            0..DEEP_SAMPLES => Some(Stack::Deep),
+            DEEP_SAMPLES..TOP_SAMPLES => Some(Stack::Top),
+            _ => None,
+        },
+    };
+    let (mut ready, mut called) = (0, Ok(()));
+    let mut work = || {
+        if ready == 0 {
+            v.engine.prepare(calls);
+            ready = calls;
+        }
+        ready -= 1;
+        measured_region(&mut || {
+            if called.is_ok() {
+                called = v.engine.call();
+            }
+        });
+    };
+    let samples = match event {
+        Some(event) => sampling::sample_on(event, &request, &mut work)?,
+        None => sampling::sample(&request, &mut work)?,
+    };
+    called.map(|()| samples)
+}

@@ -1,0 +1,106 @@
+//! Simulated counters of one call, by a child process of this binary under callgrind.
+
+use crate::engines::Engine;
+use crate::engines::verify::Verified;
+use crate::instruments::callgrind::{self, SimulateError};
+use crate::instruments::counters::Reading;
+use crate::instruments::region::measured_region;
+use crate::instruments::span::span;
+use anyhow::Result;
+use evmscope_interp::{Settings, Technique};
+use evmscope_reports::counter::Counter;
+use evmscope_reports::run::{Measurement, Unavailable};
+use std::ffi::OsString;
+use std::path::Path;
+
+/// A simulated call.
+pub struct SimulatedCall {
+    pub measurements: Vec<Measurement>,
+    /// Instructions in all.
+    pub total: u64,
+    /// Instructions at each address of this binary's file. The rest of the total was executed in libraries.
+    pub instructions: Vec<(u64, u64)>,
+}
+
+/// Simulates one call of an engine in a child process, after one that warms what stays warm.
+///
+/// # Errors
+/// Every simulated counter, with the reason why there is none.
+pub fn simulate(v: &Verified, case_dir: &Path) -> Result<SimulatedCall, Vec<Unavailable>> {
+    let _span = span("simulating");
+    let arguments = simulated_arguments(&v.case.name, v.id.name(), v.settings, case_dir);
+    let simulations = (0..v.id.simulations()).map(|_| callgrind::simulate(&arguments));
+    let simulations = simulations
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|error| error.unavailable())?;
+    let Some(simulated) = simulations.first() else {
+        return Err(SimulateError::NeverEntered.unavailable());
+    };
+    let values = |counter| {
+        let readings = simulations.iter().flat_map(|it| &it.readings);
+        let of_counter = readings.filter(move |reading| reading.counter == counter);
+        of_counter.map(|reading| reading.value).collect()
+    };
+    let measurement = |&Reading { counter, .. }: &Reading| {
+        let measured = Measurement::new(&v.case.name, v.id.name(), counter, values(counter));
+        measured.map_err(|error| {
+            vec![Unavailable {
+                counter,
+                reason: error.to_string(),
+            }]
+        })
+    };
+    let total = simulated.readings.iter();
+    let total = total.filter(|reading| reading.counter == Counter::SimInstructions);
+    Ok(SimulatedCall {
+        measurements: simulated
+            .readings
+            .iter()
+            .map(measurement)
+            .collect::<Result<_, _>>()?,
+        total: total.map(|reading| reading.value as u64).sum(),
+        instructions: simulated.instructions.clone(),
+    })
+}
+
+/// The command line of the child that makes one call of a case.
+pub fn simulated_arguments(
+    case: &str,
+    mode: &str,
+    settings: Settings,
+    case_dir: &Path,
+) -> Vec<OsString> {
+    let mut arguments = vec![
+        CHILD.into(),
+        case.into(),
+        "--mode".into(),
+        mode.into(),
+        "--case-dir".into(),
+        case_dir.into(),
+        "--keccak-memo".into(),
+        settings.keccak_memo.name().into(),
+        "--budget".into(),
+        settings.budget.to_string().into(),
+    ];
+    for technique in Technique::ALL {
+        if !settings.techniques.has(*technique) {
+            arguments.extend(["--without".into(), technique.name().into()]);
+        }
+    }
+    arguments
+}
+
+/// The hidden verb that [`simulate()`] starts under the simulator.
+pub const CHILD: &str = "__simulated";
+
+/// What the child does.
+///
+/// # Errors
+/// A call that the engine cannot run to a result.
+pub fn simulated_call(engine: &mut dyn Engine) -> Result<()> {
+    engine.prepare(2);
+    engine.call()?;
+    let mut called = Ok(());
+    measured_region(&mut || called = engine.call());
+    called
+}

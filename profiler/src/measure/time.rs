@@ -1,0 +1,89 @@
+//! Times of verified cases: shuffled turns, samples of about 10 ms of thread CPU time.
+
+use super::{BATCH, Calls, SAMPLE, length};
+use crate::engines::verify::Verified;
+use crate::instruments::clock::ThreadClock;
+use crate::instruments::span::span;
+use anyhow::Result;
+use evmscope_reports::counter::Counter;
+use evmscope_reports::run::Measurement;
+use rand::SeedableRng;
+use rand::rngs::SmallRng;
+use rand::seq::SliceRandom;
+
+/// The order of the pairs is random, and the same in every run of the tool.
+pub const SHUFFLE: u64 = 0x5eed;
+
+/// Times every engine of one case: `pairs` samples each, taken in turn, the order drawn anew for each
+/// turn. The unit is ns of thread CPU time per call.
+pub fn time(
+    verified: &mut [Verified],
+    pairs: usize,
+    calls: Calls,
+    tick: &mut dyn FnMut(),
+) -> Result<Vec<Measurement>> {
+    let _span = span("timing");
+    let clock = ThreadClock::open()?;
+    let mut samples = vec![Vec::with_capacity(pairs); verified.len()];
+    let mut order: Vec<usize> = (0..verified.len()).collect();
+    let mut rng = SmallRng::seed_from_u64(SHUFFLE);
+    let lengths: Vec<u64> = verified
+        .iter_mut()
+        .map(|v| length(&clock, v, calls))
+        .collect::<Result<_>>()?;
+    for _ in 0..pairs {
+        order.shuffle(&mut rng);
+        for &i in &order {
+            samples[i].push(sample(&clock, &mut verified[i], calls, lengths[i])?);
+        }
+        tick();
+    }
+    let named = verified.iter().zip(samples);
+    named
+        .map(|(v, samples)| {
+            Ok(Measurement::new(
+                &v.case.name,
+                v.id.name(),
+                Counter::CpuTime,
+                samples,
+            )?)
+        })
+        .collect()
+}
+
+/// One sample: calls until their time reaches [`SAMPLE`], in batches made ready outside that time.
+fn sample(clock: &ThreadClock, v: &mut Verified, calls: Calls, length: u64) -> Result<f64> {
+    let (mut done, mut time) = (0, 0);
+    while time < SAMPLE {
+        let batch = calls.batch(length, SAMPLE - time);
+        time += timed(clock, v, calls, batch)?;
+        done += batch;
+    }
+    Ok(time as f64 / done as f64)
+}
+
+/// CPU time of a batch of calls, ns.
+fn timed(clock: &ThreadClock, v: &mut Verified, calls: Calls, batch: u64) -> Result<u64> {
+    calls.prepare(v, batch);
+    let mut called = Ok(());
+    let time = clock.time(|| called = (0..batch).try_for_each(|_| v.engine.call()));
+    called.map(|()| time)
+}
+
+/// CPU time of a warm call, ns, from a sample that also warms caches and predictors.
+pub fn calibrate(clock: &ThreadClock, v: &mut Verified) -> Result<f64> {
+    let length = length(clock, v, Calls::Warm)?;
+    sample(clock, v, Calls::Warm, length)
+}
+
+/// One sample of a number of warm calls that was found out before: CPU time of a call, ns. Two processes
+/// that are compared do the same work in it.
+pub fn sample_of(clock: &ThreadClock, v: &mut Verified, calls: u64) -> Result<f64> {
+    let (mut done, mut time) = (0, 0);
+    while done < calls {
+        let batch = (calls - done).min(BATCH);
+        time += timed(clock, v, Calls::Warm, batch)?;
+        done += batch;
+    }
+    Ok(time as f64 / done.max(1) as f64)
+}

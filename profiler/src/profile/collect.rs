@@ -1,0 +1,121 @@
+//! A verified case sampled and simulated, and both explained: sample, unwind, symbolize, attribute, fold.
+
+use super::contracts::{self, AttributedSample};
+use super::fold::{self, Fold};
+use super::opcode_costs::{self, Events, Sampled, Weights};
+use super::symbolize::symbolize;
+use super::unwind;
+use crate::engines::verify::Verified;
+use crate::instruments::sampling::Samples;
+use crate::measure::sample::{Sampling, sample_calls, sample_event};
+use crate::measure::simulate;
+use crate::symbols::Symbols;
+use crate::symbols::handlers::opcode_of;
+use anyhow::Result;
+use evmscope_reports::Run;
+use evmscope_reports::counter::Counter;
+use evmscope_reports::run::{Measurement, OpcodeCost, Profile, Unavailable};
+use std::path::Path;
+
+/// The samples of an engine, explained: by native functions, and by position in the contracts.
+pub struct Profiled {
+    pub profile: Profile,
+    pub attributed: Vec<AttributedSample>,
+}
+
+impl Profiled {
+    /// What each opcode costs by these samples, by the events sampled beside them and by a simulation.
+    pub fn opcode_costs(
+        &self,
+        v: &Verified,
+        run: &Run,
+        events: &[Events],
+        simulated: Option<&Weights>,
+    ) -> Vec<OpcodeCost> {
+        let sampled = Sampled {
+            profile: &self.profile,
+            weights: &by_opcode(&self.attributed),
+        };
+        opcode_costs::of(v, run, Some(sampled), events, simulated)
+    }
+}
+
+/// Samples an engine and explains the samples.
+pub fn profile(v: &mut Verified, sampling: Sampling, symbols: &Symbols) -> Result<Profiled> {
+    let samples = sample_calls(v, sampling)?;
+    Ok(explain(v, samples, symbols))
+}
+
+fn explain(v: &Verified, mut samples: Samples, symbols: &Symbols) -> Profiled {
+    unwind::callers(&mut samples, symbols);
+    let samples = symbolize(samples, symbols);
+    let attributed = contracts::attribute(&samples, &*v.engine);
+    Profiled {
+        profile: fold::profile(&v.case.name, v.id.name(), &samples, Fold::default()),
+        attributed,
+    }
+}
+
+/// The weight of samples by opcode.
+fn by_opcode(attributed: &[AttributedSample]) -> Weights {
+    let mut weights = Weights::new();
+    for sample in attributed {
+        *weights.entry(sample.opcode).or_default() += sample.weight;
+    }
+    weights
+}
+
+/// Events that are attributed to opcodes.
+const ATTRIBUTED_EVENTS: [Counter; 3] = [
+    Counter::Instructions,
+    Counter::BranchMisses,
+    Counter::CacheMisses,
+];
+
+/// Samples an engine on events of the PMU, as far as `run` has counted them: a run of its own each.
+pub fn sample_events(
+    v: &mut Verified,
+    sampling: Sampling,
+    symbols: &Symbols,
+    run: &Run,
+) -> Result<Vec<Events>> {
+    let mut events = Vec::new();
+    for counter in ATTRIBUTED_EVENTS {
+        let Some(counted) = run.measurement(&v.case.name, v.id.name(), counter) else {
+            continue;
+        };
+        let samples = sample_event(v, sampling, counter)?;
+        let weights = by_opcode(&explain(v, samples, symbols).attributed);
+        events.push(Events::new(counter, counted.median, weights));
+    }
+    Ok(events)
+}
+
+/// A simulated call, explained: the counters, and its instructions by opcode.
+pub struct Simulated {
+    pub measurements: Vec<Measurement>,
+    pub by_opcode: Weights,
+}
+
+/// Simulates one call of an engine, and shares out its instructions as samples are.
+///
+/// # Errors
+/// Every simulated counter, with the reason why there is none.
+pub fn simulate(
+    v: &Verified,
+    case_dir: &Path,
+    symbols: &Symbols,
+) -> Result<Simulated, Vec<Unavailable>> {
+    let call = simulate::simulate(v, case_dir)?;
+    let mut by_opcode = Weights::new();
+    for &(address, count) in &call.instructions {
+        let stack = fold::stack_of_file(address, symbols);
+        *by_opcode.entry(opcode_of(&stack)).or_default() += count;
+    }
+    let in_libraries = call.total.saturating_sub(by_opcode.values().sum());
+    *by_opcode.entry(None).or_default() += in_libraries;
+    Ok(Simulated {
+        measurements: call.measurements,
+        by_opcode,
+    })
+}

@@ -1,0 +1,178 @@
+//! Where in the contracts samples were: the interpreter's own instruction pointer, found among what the registers
+//! and the top of the stack held.
+//!
+//! Handlers get that pointer as their first argument, and have it in a register. What they call keeps it
+//! in another one, or saves it on the stack below the return address into the handler. A word that points
+//! into code, or into what is made of code, is taken for it; where the handler is an opcode's, only one at that
+//! opcode, since the stack holds remains of other calls too. What functions and places are called is not
+//! this file's business.
+
+use super::offsets;
+use crate::engines::Engine;
+use crate::instruments::sampling::Sample;
+use crate::profile::fold::{self, Fold};
+use crate::profile::symbolize::{Handler, SymbolizedSamples};
+use crate::symbols::handlers::opcode_of;
+use alloy_primitives::B256;
+use evmscope_interp::{Opcode, Place};
+use std::collections::BTreeMap;
+
+/// An opcode of a contract: the hash of its code, and the offset there.
+pub type Position = (B256, usize);
+
+/// Samples with one stack, pc and opcode.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AttributedSample {
+    /// Native functions, root first, `;` between them.
+    pub functions: String,
+    /// Where they ran; none where no word told.
+    pub position: Option<Position>,
+    /// The opcode that they ran for: the handler's, or that at the position.
+    pub opcode: Option<Opcode>,
+    /// In the sampler's unit.
+    pub weight: u64,
+}
+
+/// Finds the positions of samples that an engine gave. It has not run since.
+pub fn attribute(samples: &SymbolizedSamples, engine: &dyn Engine) -> Vec<AttributedSample> {
+    let fold = Fold::default().as_known_by(samples.sampler);
+    let mut weights = BTreeMap::<_, u64>::new();
+    for symbolized in &samples.stacks {
+        let functions = fold::stack_from_handler(symbolized, fold);
+        let sample = &symbolized.sample;
+        let found = symbolized
+            .handler()
+            .and_then(|handler| position(sample, &handler, |word| engine.place(word as usize)));
+        let (position, there) = found.unzip();
+        let opcode = opcode_of(&functions).or(there);
+        *weights.entry((functions, position, opcode)).or_default() += sample.weight;
+    }
+    let attributed = weights.into_iter();
+    attributed
+        .map(|((functions, position, opcode), weight)| AttributedSample {
+            functions,
+            position,
+            opcode,
+            weight,
+        })
+        .collect()
+}
+
+/// The first place that a word of a sample stands for and that fits the handler, and the opcode there.
+fn position(
+    sample: &Sample,
+    handler: &Handler,
+    place: impl Fn(u64) -> Option<Place>,
+) -> Option<(Position, Opcode)> {
+    let at = |place: &Place, pc: usize| {
+        let opcode = Opcode(*place.code.bytes().get(pc)?);
+        Some(((place.code.hash(), pc), opcode))
+    };
+    let on_stack = |address: u64| sample.stack.iter().position(|&word| word == address);
+    let (below, above) = sample
+        .stack
+        .split_at(handler.return_address.and_then(on_stack).unwrap_or(0));
+    // What the handler calls first saves its registers right below the return address.
+    let mut words = sample
+        .registers
+        .iter()
+        .chain(below.iter().rev())
+        .chain(above);
+    let Some(opcode) = handler.opcode else {
+        let first = words.find_map(|&word| place(word))?;
+        return at(&first, first.pc);
+    };
+    words.filter_map(|&word| place(word)).find_map(|place| {
+        if place.opcode == Some(opcode) {
+            return at(&place, place.pc);
+        }
+        // A handler that is about to end has moved the pointer on already.
+        let in_code = || {
+            offsets(place.code.bytes())
+                .take_while(|&pc| pc < place.pc)
+                .last()
+        };
+        let before = at(&place, place.before.or_else(in_code)?)?;
+        (before.1 == opcode).then_some(before)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use evmscope_interp::Code;
+    use std::sync::Arc;
+
+    /// PUSH1 7, DUP1, ADD, STOP, ADD, at addresses from 1000 on; decoded, the first ADD alone at 2000.
+    fn place(word: u64) -> Option<Place> {
+        let code = Arc::new(Code::new(&[0x60, 7, 0x80, 0x01, 0x00, 0x01]));
+        let (pc, before) = match word {
+            1000..1006 => ((word - 1000) as usize, None),
+            2000 => (3, Some(0)),
+            _ => return None,
+        };
+        Some(Place {
+            opcode: code.bytes().get(pc).copied().map(Opcode),
+            code,
+            pc,
+            before,
+        })
+    }
+
+    fn found(opcode: Option<&str>, registers: &[u64], stack: &[u64]) -> Option<usize> {
+        let sample = Sample {
+            registers: registers.to_vec(),
+            stack: stack.to_vec(),
+            ..Sample::default()
+        };
+        let handler = Handler {
+            opcode: opcode.map(|name| Opcode::from_name(name).unwrap()),
+            return_address: None,
+        };
+        position(&sample, &handler, place).map(|((_, pc), _)| pc)
+    }
+
+    #[test]
+    fn what_a_handler_calls_saves_the_pointer_below_the_return_address() {
+        let found = |opcode: &str, stack: &[u64]| {
+            let sample = Sample {
+                stack: stack.to_vec(),
+                ..Sample::default()
+            };
+            let handler = Handler {
+                opcode: Opcode::from_name(opcode),
+                return_address: Some(77),
+            };
+            position(&sample, &handler, place).map(|((_, pc), _)| pc)
+        };
+        // An ADD of an earlier call is left on the stack; that of this one is next to the return address.
+        assert_eq!(found("ADD", &[1003, 5, 1005, 77, 1003]), Some(5));
+        assert_eq!(found("PUSH1", &[1002, 5, 1000, 77]), Some(0));
+        assert_eq!(found("ADD", &[5, 77, 6, 1003]), Some(3));
+        assert_eq!(found("ADD", &[5, 77, 6]), None);
+    }
+
+    #[test]
+    fn the_pointer_is_found_where_it_fits_the_function() {
+        // In the first register, in another one, on the stack.
+        assert_eq!(found(Some("ADD"), &[1003, 5], &[9]), Some(3));
+        assert_eq!(found(Some("ADD"), &[5, 7, 1003], &[9]), Some(3));
+        assert_eq!(found(Some("ADD"), &[5], &[9, 1003]), Some(3));
+        // Moved on already: over an immediate, and in a stream.
+        assert_eq!(found(Some("DUP1"), &[1003], &[]), Some(2));
+        assert_eq!(found(Some("PUSH1"), &[1002], &[]), Some(0));
+        assert_eq!(found(Some("PUSH1"), &[2000], &[]), Some(0));
+        // One that fits behind one that does not.
+        assert_eq!(found(Some("STOP"), &[1000, 1004], &[]), Some(4));
+        // Functions that belong to no opcode: where the first pointer points.
+        assert_eq!(found(None, &[5, 2000], &[1000]), Some(3));
+    }
+
+    #[test]
+    fn what_points_nowhere_or_to_another_opcode_tells_no_position() {
+        assert_eq!(found(Some("ADD"), &[1, 2, 3], &[4]), None);
+        assert_eq!(found(Some("MUL"), &[1003], &[2000]), None);
+        assert_eq!(found(Some("PUSH1"), &[1000 - 1], &[]), None);
+        assert_eq!(found(None, &[], &[]), None);
+    }
+}

@@ -1,0 +1,125 @@
+//! Samples with the names of their addresses: each address is looked up once, whoever reads the names afterwards.
+//!
+//! Owns which functions a sample was in and which handler ran. Callers come from `unwind` or the recording; stacks
+//! are made of the names in `fold`, positions in contracts in `contracts`.
+
+use crate::instruments::sampling::{Sample, Sampler, Samples};
+use crate::symbols::handlers::{HandlerName, is_handler};
+use crate::symbols::{Frame, Symbols};
+use evmscope_interp::Opcode;
+use std::collections::HashMap;
+use std::rc::Rc;
+
+/// What a sampler took, with names.
+#[derive(Clone, Debug)]
+pub struct SymbolizedSamples {
+    pub sampler: Sampler,
+    /// Samples that were taken; equal ones are one of `stacks`.
+    pub taken: u64,
+    pub lost: u64,
+    /// Samples a second of CPU time.
+    pub rate: f64,
+    pub stacks: Vec<SymbolizedSample>,
+}
+
+/// A sample and the functions at each of its addresses.
+#[derive(Clone, Debug)]
+pub struct SymbolizedSample {
+    pub sample: Sample,
+    /// An item an address, callers first, outermost first; in each the physical function, then what was inlined
+    /// there. Never empty, and no item is.
+    functions: Vec<Rc<[Frame]>>,
+}
+
+/// What ran an instruction when a sample was taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Handler {
+    /// The opcode whose handler it is; none for other instructions of the decoded form.
+    pub opcode: Option<Opcode>,
+    /// The return address into it, unless it was sampled itself.
+    pub return_address: Option<u64>,
+}
+
+/// Gives samples their names.
+pub fn symbolize(samples: Samples, symbols: &Symbols) -> SymbolizedSamples {
+    let rate = samples.rate();
+    let mut symbolizer = Symbolizer::new(symbols);
+    SymbolizedSamples {
+        sampler: samples.sampler,
+        taken: samples.taken,
+        lost: samples.lost,
+        rate,
+        stacks: samples
+            .stacks
+            .into_iter()
+            .map(|sample| symbolizer.symbolize(sample))
+            .collect(),
+    }
+}
+
+/// Looks addresses up, and remembers what it found.
+pub struct Symbolizer<'a> {
+    symbols: &'a Symbols,
+    known: HashMap<u64, Rc<[Frame]>>,
+}
+
+impl<'a> Symbolizer<'a> {
+    pub fn new(symbols: &'a Symbols) -> Symbolizer<'a> {
+        Symbolizer {
+            symbols,
+            known: HashMap::new(),
+        }
+    }
+
+    pub fn symbolize(&mut self, sample: Sample) -> SymbolizedSample {
+        let functions = addresses(&sample).map(|address| self.functions(address));
+        SymbolizedSample {
+            functions: functions.collect(),
+            sample,
+        }
+    }
+
+    fn functions(&mut self, address: u64) -> Rc<[Frame]> {
+        let known = self.known.entry(address);
+        let frames = || self.symbols.frames(address).into();
+        Rc::clone(known.or_insert_with(frames))
+    }
+}
+
+impl SymbolizedSample {
+    /// The functions at each address, outermost caller first.
+    pub fn functions(&self) -> impl Iterator<Item = &[Frame]> {
+        self.functions.iter().map(|frames| &**frames)
+    }
+
+    /// Whether a symbol or a line table names the sampled address.
+    pub fn has_name(&self) -> bool {
+        let sampled = self.functions.last().and_then(|frames| frames.first());
+        sampled.is_some_and(Frame::has_name)
+    }
+
+    /// The innermost handler; none in what runs between instructions.
+    pub fn handler(&self) -> Option<Handler> {
+        let callers = self.sample.callers.iter().copied().map(Some);
+        let returns = [None].into_iter().chain(callers);
+        let inner_first = self.functions.iter().rev();
+        inner_first
+            .zip(returns)
+            .find_map(|(frames, return_address)| {
+                let name = &frames.first()?.function;
+                is_handler(name).then(|| Handler {
+                    opcode: HandlerName::of_frame(name).map(|it| it.opcode),
+                    return_address,
+                })
+            })
+    }
+}
+
+/// Callers, outermost first, and the sampled instruction. A return address belongs to the
+/// instruction after the call: the byte before it is the call.
+fn addresses(sample: &Sample) -> impl Iterator<Item = u64> {
+    let callers = sample.callers.iter().rev();
+    callers
+        .map(|&address| address.wrapping_sub(1))
+        .chain([sample.ip])
+}

@@ -1,0 +1,164 @@
+//! Callers of samples, from the registers and the top of the stack that were recorded with them: the unwind tables of
+//! the binaries tell where each function keeps its way back (DWARF call frame information), so no frame pointers
+//! are needed. The crate `framehop` reads them.
+
+use crate::instruments::sampling::{Sample, Samples, StackRegisters};
+use crate::symbols::{Symbols, Unwindable};
+use framehop::{
+    CacheNative, ExplicitModuleSectionInfo, MayAllocateDuringUnwind, Module, Unwinder,
+    UnwinderNative,
+};
+use object::{Object, ObjectSection};
+use std::fs;
+use std::ops::Range;
+
+/// More callers than any sample has: a table that leads in a circle must not.
+const DEEPEST: usize = 64;
+
+/// Fills in the callers of samples, as far as the recorded stack tells them. What is cut off there has the
+/// inner ones only.
+pub fn callers(samples: &mut Samples, symbols: &Symbols) {
+    let mut unwinder = UnwinderNative::<Vec<u8>, MayAllocateDuringUnwind>::new();
+    let modules = symbols.unwindable().into_iter().filter_map(module);
+    modules.for_each(|module| unwinder.add_module(module));
+    let mut cache = CacheNative::<MayAllocateDuringUnwind>::new();
+    for sample in &mut samples.stacks {
+        let Some(registers) = sample.stack_registers else {
+            continue;
+        };
+        let found = {
+            let mut read = |address| word(sample, registers, address).ok_or(());
+            let mut frames = unwinder.iter_frames(
+                sample.ip,
+                of_unwinder(sample, registers),
+                &mut cache,
+                &mut read,
+            );
+            let next = || frames.next().ok().flatten().map(|frame| frame.address());
+            std::iter::from_fn(next).skip(1).take(DEEPEST).collect()
+        };
+        sample.callers = found;
+    }
+}
+
+/// A word of the stack, by its address.
+fn word(sample: &Sample, registers: StackRegisters, address: u64) -> Option<u64> {
+    let offset = address.checked_sub(registers.stack)?;
+    let at = usize::try_from(offset / 8).ok()?;
+    sample.stack.get(at).copied()
+}
+
+#[cfg(target_arch = "x86_64")]
+fn of_unwinder(sample: &Sample, registers: StackRegisters) -> framehop::x86_64::UnwindRegsX86_64 {
+    framehop::x86_64::UnwindRegsX86_64::new(sample.ip, registers.stack, registers.frame)
+}
+
+#[cfg(target_arch = "aarch64")]
+fn of_unwinder(_: &Sample, registers: StackRegisters) -> framehop::aarch64::UnwindRegsAarch64 {
+    framehop::aarch64::UnwindRegsAarch64::new(registers.link, registers.stack, registers.frame)
+}
+
+/// What the unwinder needs of a file; none where it has no tables.
+fn module(file: Unwindable) -> Option<Module<Vec<u8>>> {
+    let bytes = fs::read(&file.path).ok()?;
+    let object = object::File::parse(&*bytes).ok()?;
+    let section = |name| object.section_by_name(name);
+    let range = |name| -> Option<Range<u64>> {
+        let section = section(name)?;
+        Some(section.address()..section.address() + section.size())
+    };
+    let data = |name| Some(section(name)?.data().ok()?.to_vec());
+    data(".eh_frame")?;
+    Some(Module::new(
+        file.path.display().to_string(),
+        file.memory,
+        file.bias,
+        ExplicitModuleSectionInfo {
+            base_svma: 0,
+            text_svma: range(".text"),
+            text: data(".text"),
+            got_svma: range(".got"),
+            eh_frame_svma: range(".eh_frame"),
+            eh_frame: data(".eh_frame"),
+            eh_frame_hdr_svma: range(".eh_frame_hdr"),
+            eh_frame_hdr: data(".eh_frame_hdr"),
+            ..ExplicitModuleSectionInfo::default()
+        },
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::instruments::sampling::{self, Request, Sampler, Stack};
+    use std::time::Duration;
+
+    #[inline(never)]
+    fn outermost(rounds: u64) -> u64 {
+        let sum = middle(rounds);
+        std::hint::black_box(sum) + 1
+    }
+
+    #[inline(never)]
+    fn middle(rounds: u64) -> u64 {
+        let sum = innermost(rounds);
+        std::hint::black_box(sum) + 1
+    }
+
+    #[inline(never)]
+    fn innermost(rounds: u64) -> u64 {
+        // Room on the stack, as the state of a hash takes.
+        let mut state = std::hint::black_box([1_u64; 24]);
+        for i in 0..rounds {
+            let at = (i % 24) as usize;
+            state[at] = std::hint::black_box(state[at]).wrapping_mul(i | 1);
+        }
+        state.iter().fold(0, |a, b| a ^ b)
+    }
+
+    #[test]
+    fn callers_are_found_without_frame_pointers() {
+        let request = Request {
+            hz: 1_000,
+            budget: Duration::from_millis(300),
+            chain: false,
+            words: Some(Stack::Deep),
+        };
+        let mut work = || {
+            std::hint::black_box(outermost(100_000));
+        };
+        let mut samples = sampling::sample(&request, &mut work).unwrap();
+        if samples.sampler == Sampler::Sigprof {
+            return eprintln!("skipped: SIGPROF brings callers of its own");
+        }
+        let symbols = Symbols::of_this_process().unwrap();
+        callers(&mut samples, &symbols);
+        let name = |address: u64| symbols.frames(address - 1)[0].function.clone();
+        let chained = samples.stacks.iter().filter(|sample| {
+            let leaf = &symbols.frames(sample.ip)[0].function;
+            let callers: Vec<_> = sample.callers.iter().map(|&it| name(it)).collect();
+            leaf.ends_with("innermost")
+                && callers.len() > 2
+                && callers[0].ends_with("middle")
+                && callers[1].ends_with("outermost")
+                && callers.iter().any(|it| it.ends_with("measured_region"))
+        });
+        let share = chained.count() as f64 / samples.stacks.len() as f64;
+        assert!(share > 0.9, "{share} of the samples");
+    }
+
+    #[test]
+    fn a_stack_that_is_cut_off_ends_the_callers() {
+        let sample = Sample {
+            stack: vec![7, 8],
+            ..Sample::default()
+        };
+        let registers = StackRegisters {
+            stack: 1_000,
+            ..StackRegisters::default()
+        };
+        let read = |address| word(&sample, registers, address);
+        assert_eq!([read(1_000), read(1_008)], [Some(7), Some(8)]);
+        assert_eq!([read(992), read(1_016), read(u64::MAX)], [None; 3]);
+    }
+}

@@ -1,0 +1,242 @@
+//! Files whose code is in memory: where they are mapped, their symbol and line tables. Names are cleaned in `names`.
+
+use super::names::{demangled, readable};
+use super::{Frame, Origin};
+use addr2line::Loader;
+use object::{Object, ObjectSection, ObjectSegment, ObjectSymbol, SymbolKind};
+use std::cell::OnceCell;
+use std::fs;
+use std::io;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+pub(super) struct Module {
+    pub(super) memory: Range<u64>,
+    /// What the file is called in a stack where it names no function.
+    pub(super) name: String,
+    /// The file, and what its first byte in `memory` has as an offset; none for the vdso.
+    pub(super) file: Option<(PathBuf, u64)>,
+    loaded: OnceCell<Option<Loaded>>,
+}
+
+pub(super) struct Loaded {
+    pub(super) loader: Loader,
+    /// Address in memory minus address in the file.
+    pub(super) bias: u64,
+}
+
+/// A file whose code is in memory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unwindable {
+    pub path: PathBuf,
+    pub memory: Range<u64>,
+    /// Address in memory minus address in the file.
+    pub bias: u64,
+}
+
+/// A part of memory that a file was mapped to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mapping {
+    pub memory: Range<u64>,
+    /// What the first byte has as an offset in the file.
+    pub offset: u64,
+    /// As the kernel names it; `[vdso]` and its like are no file.
+    pub path: String,
+}
+
+/// A function that exists in the binary, with its code.
+#[derive(Clone, Debug)]
+pub struct Function {
+    /// The name for people.
+    pub name: String,
+    /// Where it is in memory.
+    pub address: u64,
+    /// Its instructions.
+    pub code: Vec<u8>,
+}
+
+impl Module {
+    /// One line of proc_pid_maps(5): `start-end perms offset dev inode path`; none if not code.
+    pub(super) fn parse(line: &str, own: &Path) -> Option<Self> {
+        let mut fields = line.split_whitespace();
+        let (start, end) = fields.next()?.split_once('-')?;
+        let executable = fields.next()?.contains('x');
+        let offset = hexadecimal(fields.next()?)?;
+        let path = fields.nth(2)?;
+        // A path may hold spaces: take the line from where it begins.
+        let path = &line[line.find(path)?..];
+        let name = path.rsplit('/').next()?.trim_matches(['[', ']']).to_owned();
+        let file = path.starts_with('/').then(|| {
+            let is_own = Path::new(path) == own;
+            let path = if is_own { OWN } else { path };
+            (PathBuf::from(path), offset)
+        });
+        executable.then_some(Self {
+            memory: hexadecimal(start)?..hexadecimal(end)?,
+            name,
+            file,
+            loaded: OnceCell::new(),
+        })
+    }
+
+    pub(super) fn mapped(mapping: Mapping) -> Self {
+        let Mapping {
+            memory,
+            offset,
+            path,
+        } = mapping;
+        let name = path.rsplit('/').next().unwrap_or(&path);
+        Self {
+            memory,
+            name: name.trim_matches(['[', ']']).to_owned(),
+            file: path.starts_with('/').then(|| (PathBuf::from(path), offset)),
+            loaded: OnceCell::new(),
+        }
+    }
+
+    pub(super) fn is_own(&self) -> bool {
+        let file = self.file.as_ref().map(|(path, _)| path.as_path());
+        file == Some(Path::new(OWN))
+    }
+
+    pub(super) fn functions(&self, wanted: impl Fn(&str) -> bool) -> Vec<Function> {
+        let (Some((path, _)), Some(loaded)) = (&self.file, self.loaded()) else {
+            return Vec::new();
+        };
+        let mut functions = functions_of(path, wanted).unwrap_or_default();
+        for function in &mut functions {
+            function.address = function.address.wrapping_add(loaded.bias);
+        }
+        functions
+    }
+
+    pub(super) fn loaded(&self) -> Option<&Loaded> {
+        self.loaded
+            .get_or_init(|| {
+                let (path, offset) = self.file.as_ref()?;
+                Some(Loaded {
+                    loader: Loader::new(path).ok()?,
+                    bias: self.memory.start.wrapping_sub(address_of(path, *offset)?),
+                })
+            })
+            .as_ref()
+    }
+
+    pub(super) fn frames(&self, address: u64) -> Vec<Frame> {
+        let Some(loaded) = self.loaded() else {
+            return Vec::new();
+        };
+        let address = address.wrapping_sub(loaded.bias);
+        let mut frames = loaded.line_table_frames(address);
+        // The symbol table has names where line tables have none, and knows better which instance
+        // of a generic function the physical one is.
+        if let Some(symbol) = loaded.loader.find_symbol(address) {
+            let function = readable(&demangled(symbol));
+            match frames.first_mut() {
+                Some(physical) => physical.function = function,
+                None => frames.push(Frame::named(&function)),
+            }
+        }
+        frames
+    }
+}
+
+impl Loaded {
+    /// Outermost first; empty where the file has no line tables for the address.
+    fn line_table_frames(&self, address: u64) -> Vec<Frame> {
+        let mut frames = Vec::new();
+        let Ok(mut inner_first) = self.loader.find_frames(address) else {
+            return frames;
+        };
+        while let Ok(Some(frame)) = inner_first.next() {
+            let Some(name) = &frame.function else {
+                continue;
+            };
+            let name = name.raw_name().map_or("[unknown]".into(), demangled);
+            let file = frame.location.and_then(|at| at.file);
+            frames.push(Frame {
+                function: readable(&name),
+                origin: Origin::of(file, &name),
+            });
+        }
+        frames.reverse();
+        frames
+    }
+}
+
+/// The functions of a binary whose name for people passes, by the address that the file gives them. Of those
+/// that the linker folded into one, one is told.
+///
+/// # Errors
+/// A file that cannot be read, or holds no program.
+pub fn functions_of(path: &Path, wanted: impl Fn(&str) -> bool) -> io::Result<Vec<Function>> {
+    let bytes = fs::read(path)?;
+    let file = object::File::parse(&*bytes).map_err(io::Error::other)?;
+    let code = |symbol: &object::Symbol<'_, '_>| {
+        let section = file.section_by_index(symbol.section_index()?).ok()?;
+        let code = section.data_range(symbol.address(), symbol.size());
+        Some(code.ok()??.to_vec())
+    };
+    let mut functions: Vec<_> = file
+        .symbols()
+        .filter(|symbol| symbol.kind() == SymbolKind::Text && symbol.size() > 0)
+        .filter_map(|symbol| {
+            let name = readable(&demangled(symbol.name().ok()?));
+            wanted(&name).then_some(())?;
+            Some(Function {
+                name,
+                address: symbol.address(),
+                code: code(&symbol)?,
+            })
+        })
+        .collect();
+    functions.sort_by_key(|function| function.address);
+    functions.dedup_by_key(|function| function.address);
+    Ok(functions)
+}
+
+/// The address that the byte at `offset`, the start of a code mapping, has in the file's own terms.
+/// Segments need not lie at their offsets: linkers such as lld shift each by a page.
+fn address_of(path: &Path, offset: u64) -> Option<u64> {
+    let bytes = fs::read(path).ok()?;
+    let file = object::File::parse(&*bytes).ok()?;
+    file.segments()
+        .filter(|segment| segment.permissions().executable())
+        .find_map(|segment| {
+            let (start, size) = segment.file_range();
+            // The kernel maps whole pages, so a mapping can begin before its segment.
+            let page = segment.align().max(1);
+            let mapped = start - start % page..start + size;
+            mapped
+                .contains(&offset)
+                .then(|| segment.address().wrapping_sub(start).wrapping_add(offset))
+        })
+}
+
+fn hexadecimal(text: &str) -> Option<u64> {
+    u64::from_str_radix(text, 16).ok()
+}
+
+/// The binary that runs, even if a build has replaced its file since.
+pub(super) const OWN: &str = "/proc/self/exe";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_of_the_map_is_code_or_nothing() {
+        let own = Path::new("/opt/tool");
+        let parse = |line| Module::parse(line, own);
+        let module = parse("55d0-55f0 r-xp 00002000 fe:00 42   /opt/tool").unwrap();
+        assert_eq!(module.memory, 0x55d0..0x55f0);
+        assert_eq!(module.file, Some(("/proc/self/exe".into(), 0x2000)));
+        let module = parse("1000-2000 r-xp 0 fe:00 42   /opt/a folder/libx.so.6").unwrap();
+        assert_eq!(module.name, "libx.so.6");
+        assert_eq!(module.file.unwrap().0, Path::new("/opt/a folder/libx.so.6"));
+        let vdso = parse("7000-9000 r-xp 00000000 00:00 0   [vdso]").unwrap();
+        assert_eq!((vdso.name.as_str(), vdso.file), ("vdso", None));
+        assert!(parse("55d0-55f0 r--p 00002000 fe:00 42 /opt/tool").is_none());
+        assert!(parse("7ff0-8000 rw-p 00000000 00:00 0").is_none());
+    }
+}
