@@ -75,6 +75,7 @@ fn add(all: &mut Run, run: Run) {
         rig: _,
         parts: _,
         settings: _,
+        engines,
         results,
         measurements,
         ratios,
@@ -86,6 +87,12 @@ fn add(all: &mut Run, run: Run) {
     } = run;
     if created < all.created {
         all.created = created;
+    }
+    // Machines may have other versions of one engine; then both are named.
+    for engine in engines {
+        if !all.engines.contains(&engine) {
+            all.engines.push(engine);
+        }
     }
     all.results.extend(results);
     all.measurements.extend(measurements);
@@ -155,7 +162,7 @@ fn together(parts: &[Part]) -> Rig {
 mod tests {
     use super::*;
     use crate::counter::Counter;
-    use crate::run::{Measurement, Settings};
+    use crate::run::{Engine, Measurement, Settings};
 
     fn run(cpu: &str, created: &str, cases: &[&str]) -> Run {
         let measured = cases.iter().map(|case| {
@@ -176,6 +183,28 @@ mod tests {
     fn named(runs: Vec<Run>) -> Vec<(String, Run)> {
         let names = ["one.json", "two.json", "three.json"].map(str::to_owned);
         names.into_iter().zip(runs).collect()
+    }
+
+    #[test]
+    fn two_versions_of_an_engine_are_both_kept() {
+        let with = |version: &str, case: &str| {
+            let mut run = run("A", "2026-11-22T10:00:00Z", &[case]);
+            for (name, version) in [("advanced", "evmscope 0.1.0"), ("revm", version)] {
+                run.engines.push(Engine {
+                    name: name.to_owned(),
+                    version: version.to_owned(),
+                });
+            }
+            run
+        };
+        let shards = [("revm 43.0.3", "empty"), ("revm 44.0.0", "storage")];
+        let merged = merge(named(shards.map(|(v, case)| with(v, case)).into())).unwrap();
+        let versions: Vec<_> = merged
+            .engines
+            .iter()
+            .map(|it| it.version.as_str())
+            .collect();
+        assert_eq!(versions, ["evmscope 0.1.0", "revm 43.0.3", "revm 44.0.0"]);
     }
 
     #[test]

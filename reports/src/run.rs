@@ -26,6 +26,9 @@ pub struct Run {
     /// How the interpreter was set; absent in runs that were made before it could be.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub settings: Option<Settings>,
+    /// The engines that ran, each once; empty in runs that were made before it was kept.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub engines: Vec<Engine>,
     /// One verified result per case and mode.
     pub results: Vec<CaseResult>,
     /// A flat list: one entry per case, mode and counter.
@@ -192,6 +195,15 @@ impl Rig {
             .next()
             .map(|(own, other)| format!("{own} against {other}"))
     }
+}
+
+/// An engine that ran.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Engine {
+    /// As `mode` in results and measurements.
+    pub name: String,
+    /// What it is and of which version: `revm 43.0.3`.
+    pub version: String,
 }
 
 /// One of the runs that a merged run was made of.

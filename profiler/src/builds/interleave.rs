@@ -148,6 +148,9 @@ fn open(builds: &mut [Build], sides: &mut [Side], plan: &Plan, case: &str) -> Re
         for (longest, opened) in longest.iter_mut().zip(&opened) {
             *longest = longest.max(opened.call);
         }
+        for it in &opened {
+            record::add_engine(&mut side.run, &it.result.mode, &it.version);
+        }
         let results: Vec<_> = opened.into_iter().map(|it| it.result).collect();
         match &first {
             Some(first) => agree(first, &results, &side.path)?,

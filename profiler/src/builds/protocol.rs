@@ -74,6 +74,9 @@ pub struct Opened {
     pub result: CaseResult,
     /// CPU time of a warm call, ns.
     pub call: f64,
+    /// The engine's version; empty from builds that do not state it.
+    #[serde(default)]
+    pub version: String,
 }
 
 /// What was counted in one launch.

@@ -104,6 +104,7 @@ fn serve_case(
             Ok(Opened {
                 result: v.result.clone(),
                 call: calibrate(&tools.clock, v)?,
+                version: v.id.version(),
             })
         })
         .collect::<Result<_>>()?;

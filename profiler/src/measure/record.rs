@@ -26,10 +26,23 @@ pub fn new_run(pinned: Option<&Pinned>, settings: Settings, calls: Calls) -> Run
     }
 }
 
-/// Adds the verified results to a run.
+/// Adds the verified results to a run, and the engines that gave them.
 pub fn add_results(run: &mut Run, verified: &[Verified]) {
-    run.results
-        .extend(verified.iter().map(|v| v.result.clone()));
+    for v in verified {
+        run.results.push(v.result.clone());
+        add_engine(run, v.id.name(), &v.id.version());
+    }
+}
+
+/// Adds an engine to a run, once; none of a build that does not state its version.
+pub fn add_engine(run: &mut Run, name: &str, version: &str) {
+    let engine = run::Engine {
+        name: name.to_owned(),
+        version: version.to_owned(),
+    };
+    if !version.is_empty() && !run.engines.contains(&engine) {
+        run.engines.push(engine);
+    }
 }
 
 /// This moment, RFC 3339, UTC, to the second.

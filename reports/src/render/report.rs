@@ -256,14 +256,24 @@ pub(super) fn unavailable(all: &[Unavailable]) -> Vec<(String, String)> {
 
 /// One rig, or that of each part of a merged run, headed by its cases.
 fn rigs(run: &Run) -> Vec<(&'static str, String)> {
+    let mut engines: Vec<&str> = Vec::new();
+    for engine in &run.engines {
+        if !engines.contains(&engine.version.as_str()) {
+            engines.push(&engine.version);
+        }
+    }
+    let engines = (!engines.is_empty()).then(|| ("engines", engines.join("; ")));
     if run.parts.is_empty() {
-        return rig(&run.created, &run.rig);
+        return rig(&run.created, &run.rig)
+            .into_iter()
+            .chain(engines)
+            .collect();
     }
     let parts = run.parts.iter().flat_map(|part| {
         let cases = ("cases", part.cases.join(", "));
         std::iter::once(cases).chain(rig(&part.created, &part.rig))
     });
-    parts.collect()
+    parts.chain(engines).collect()
 }
 
 pub(super) fn rig(created: &str, rig: &Rig) -> Vec<(&'static str, String)> {
