@@ -3,10 +3,12 @@
 
 mod authorization;
 
+use crate::driver::Execute;
 use crate::fork::Fork;
 use crate::host::Environment;
-use crate::interpreter::{Execute, Interpreter, Mode, Settings};
+use crate::interpreter::Interpreter;
 use crate::keccak::keccak256;
+use crate::settings::{Mode, Settings};
 use crate::word::Word;
 use crate::world::transaction::{Fees, Kind, Transaction, TransactionError, checked_mul};
 use crate::world::{Account, World};

@@ -10,7 +10,7 @@
 
 use crate::dispatch::{FAILED, Next, is_chain, is_long, narrow, stop};
 use crate::fork::Fork;
-use crate::frame::{Exit, Machine};
+use crate::frame::{Exit, Machine, Registers};
 use crate::gas::Gas;
 use crate::opcode::{Opcode, opcodes};
 use crate::ops::*;
@@ -18,38 +18,6 @@ use crate::outcome::Halt;
 use crate::stack::{self, LIMIT};
 use crate::trace::{Observer, Step};
 use crate::word::Word;
-
-/// What the handlers share of a running frame, besides the machine's.
-#[derive(Debug)]
-pub(crate) struct Registers {
-    /// Item 0 of the frame's stack.
-    base: *mut Word,
-    /// The first byte of the code.
-    start: *const u8,
-    /// Where jumps may land, a bit a byte.
-    jumpdests: *const [u64],
-    fork: Fork,
-    /// Who watches, whose type the handlers know.
-    observer: *mut (),
-    exit: Option<Exit>,
-    #[cfg(not(tail_calls))]
-    gas: i64,
-}
-
-impl Default for Registers {
-    fn default() -> Registers {
-        Registers {
-            base: std::ptr::null_mut(),
-            start: std::ptr::null(),
-            jumpdests: &[],
-            fork: Fork::default(),
-            observer: std::ptr::null_mut(),
-            exit: None,
-            #[cfg(not(tail_calls))]
-            gas: 0,
-        }
-    }
-}
 
 /// What runs an opcode.
 ///

@@ -4,9 +4,12 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-const UNSAFE: [&str; 7] = [
-    "advanced/dispatch.rs",
-    "advanced/handlers.rs",
+const UNSAFE: [&str; 10] = [
+    "advanced/run/bodies.rs",
+    "advanced/run/exits.rs",
+    "advanced/run/handlers.rs",
+    "advanced/run/mod.rs",
+    "advanced/run/operands.rs",
     "keccak.rs",
     "memory.rs",
     "stack.rs",

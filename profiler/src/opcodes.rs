@@ -224,7 +224,12 @@ pub fn is_handler(function: &str) -> bool {
             .strip_prefix(mode)
             .is_some_and(|it| it.starts_with(' '))
     };
-    modes.into_iter().any(of_mode) || function.starts_with("advanced::handlers::")
+    modes.into_iter().any(of_mode)
+        || ["advanced::", "run::"].iter().any(|it| {
+            function
+                .strip_prefix(it)
+                .is_some_and(|it| it.starts_with("handlers::"))
+        })
 }
 
 /// A handler is named by its mode and its opcode (`advanced MLOAD`; in runs of earlier versions

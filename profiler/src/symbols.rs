@@ -436,6 +436,7 @@ fn readable(name: &str) -> String {
 fn handler(name: &str) -> Option<String> {
     let path = name.strip_prefix("evmscope_interp::")?;
     let (mode, path) = path.split_once("::")?;
+    let path = path.strip_prefix("run::").unwrap_or(path);
     let path = path.strip_prefix("handlers::").unwrap_or(path);
     let (kind, path) = path.split_once("::")?;
     let mut segments = split_outside_brackets(path).into_iter();

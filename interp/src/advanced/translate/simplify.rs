@@ -1,11 +1,11 @@
 //! Pure nodes made smaller before they exist: constants folded, masks and chains of additions merged,
 //! conditions read through their ISZEROs.
 
-use super::instruction::Test;
-use super::technique::Technique;
 use super::value::{Node, Operation, Trace, Value};
 use crate::opcode::{Opcode, opcodes};
 use crate::ops::*;
+use crate::slot_ir::instruction::Test;
+use crate::technique::Technique;
 use crate::word::Word;
 
 /// The result of an opcode is below 2^bits, whatever its operands.

@@ -2,14 +2,14 @@
 //! moves items vanishes. It chooses the way: static jumps are followed, past conditional ones the likelier
 //! side. What opcodes become is told in `simplify`.
 
-use super::instruction::Test;
-use super::program::Program;
 use super::simplify;
-use super::technique::{Technique, Techniques};
 use super::value::{Exit, Node, OPERANDS, Operation, To, Trace, Value};
 use crate::fork::Fork;
 use crate::opcode::{Class, Info, Opcode};
+use crate::slot_ir::Program;
+use crate::slot_ir::instruction::Test;
 use crate::stack;
+use crate::technique::{Technique, Techniques};
 use crate::word::Word;
 use std::collections::VecDeque;
 
@@ -124,7 +124,7 @@ impl Walker {
     /// Takes the opcode at `pc` into the trace; tells where to go on, unless the trace has ended.
     fn step(&mut self, program: &Program, fork: Fork, pc: usize, limits: Limits) -> Option<usize> {
         #[cfg(test)]
-        super::cache::tests::step();
+        super::tests::step();
         let code = program.code.bytes();
         let op = Opcode(code.get(pc).copied().unwrap_or_default());
         let Some(info) = op.info_at(fork) else {

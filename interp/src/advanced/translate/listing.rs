@@ -1,19 +1,19 @@
 //! The slot IR as text, beside the code it was made of: for people, and for golden files.
 
 use super::analysis::Walker;
-use super::encode::Encoder;
-use super::instruction::{self as ins, Cell, Header};
 use crate::code::Code;
 use crate::opcode::{Class, Opcode};
+use crate::slot_ir::EncodedTrace;
+use crate::slot_ir::instruction::{self as ins, Cell, Header};
 use std::fmt::Write;
 
 /// Bytes of an item.
 const ITEM: i16 = 32;
 
-/// The trace that `walker` walked and `encoder` encoded, in two columns: the opcodes on the way, and the
+/// The trace that `walker` walked and the encoder encoded, in two columns: the opcodes on the way, and the
 /// instructions where their opcodes are.
-pub(super) fn listing(code: &Code, walker: &Walker, encoder: &Encoder) -> String {
-    let header = Header::of(encoder.cells[0]);
+pub(super) fn listing(code: &Code, walker: &Walker, encoded: &EncodedTrace) -> String {
+    let header = Header::of(encoded.cells[0]);
     let mut text = format!(
         "entry {:#06x}: gas {}, {} to {} items, {} opcodes in {} bytes\n",
         header.pc,
@@ -21,10 +21,10 @@ pub(super) fn listing(code: &Code, walker: &Walker, encoder: &Encoder) -> String
         header.least / ITEM as u16,
         header.most / ITEM as u16,
         walker.trace.opcodes,
-        size_of_val(&*encoder.cells),
+        size_of_val(&*encoded.cells),
     );
-    let mut instructions = instructions(&encoder.cells).into_iter().peekable();
-    let mut marks = encoder.marks.iter().peekable();
+    let mut instructions = instructions(&encoded.cells).into_iter().peekable();
+    let mut marks = encoded.marks.iter().peekable();
     for &pc in &walker.path {
         let op = Opcode(
             code.bytes()
