@@ -93,8 +93,8 @@ impl Code {
         }
     }
 
-    /// Apart, since what is made once is made by a closure over the native stack: inlined into a handler, which a build
-    /// with a profile does, it would turn the jump to the next handler into a call.
+    /// Outlined: `OnceLock`'s closure would block the tail call of a handler that a build with a profile inlines this
+    /// into.
     #[cold]
     #[inline(never)]
     fn find_jumpdests(&self) -> &[u64] {

@@ -126,8 +126,8 @@ impl Driver<'_> {
         exit
     }
 
-    /// Makes the frame of a message, its stack where the caller's ends; or tells what came of a message
-    /// that needs none.
+    /// Makes the frame of a message, its stack where the caller's ends; or the result of a message that
+    /// needs none.
     pub fn begin(
         &mut self,
         host: &mut dyn Host,
@@ -293,7 +293,7 @@ fn deploy(m: &mut Machine, address: Address, range: Range<usize>) -> Result<(), 
     Ok(())
 }
 
-/// Gives the machine's frame what came of its call: gas, refund, return data, output and result.
+/// Gives the machine's frame the result of its call: gas, refund, return data, output and result.
 fn deliver(m: &mut Machine, returned: FrameResult) {
     let frame = &mut m.frame;
     frame.gas.give_back(returned.gas_left);

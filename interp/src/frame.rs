@@ -140,7 +140,7 @@ pub(crate) enum Exit {
     Halt(Halt),
     /// The frame has jumped to a jumpdest that its observer wants.
     Jump,
-    /// The frame calls: run the message, put its output there, push what came of it.
+    /// The frame calls: run the message, put its output there, push its result.
     Call {
         message: Message,
         /// The message's input, in the frame's memory.

@@ -54,7 +54,7 @@ impl FromStr for Mode {
 pub struct Settings {
     /// How often an entry point of code (its start, a jumpdest, where a call returns to) is reached before
     /// the advanced mode translates it; at most 254.
-    pub heat: u8,
+    pub hot_threshold: u8,
     /// Most bytes that the advanced mode keeps for a byte of code.
     pub budget: f64,
     /// Which modes remember hashes of 32 and 64 bytes for the rest of a message.
@@ -66,7 +66,7 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Settings {
         Settings {
-            heat: 24,
+            hot_threshold: 24,
             budget: 4.0,
             keccak_memo: KeccakMemo::Advanced,
             techniques: Techniques::ALL,
@@ -78,7 +78,7 @@ impl Settings {
     /// Translates all code before it runs for the first time, whatever memory that takes: for tests.
     pub fn eager() -> Settings {
         Settings {
-            heat: 0,
+            hot_threshold: 0,
             budget: 64.0,
             ..Settings::default()
         }

@@ -261,7 +261,7 @@ macro_rules! step {
         next::<O>($ip.add(1), $sp.sub($inputs).add(1), $gas, $m)
     }};
     ($ip:ident $sp:ident $gas:ident $m:ident $byte:literal $name:ident $inputs:literal read($function:expr)) => {{
-        apart::$name($ip, $sp, $gas, $m);
+        outlined::$name($ip, $sp, $gas, $m);
         next::<O>($ip.add(1), $sp.sub($inputs).add(1), $gas, $m)
     }};
     ($ip:ident $sp:ident $gas:ident $m:ident $byte:literal $name:ident $inputs:literal memory($function:expr)) => {{
@@ -286,7 +286,7 @@ macro_rules! step {
         called::$name::<O>($ip, $sp, $gas, $m)
     };
     ($ip:ident $sp:ident $gas:ident $m:ident $byte:literal $name:ident $inputs:literal exit($function:expr)) => {{
-        apart::$name($ip, $sp, $gas, $m);
+        outlined::$name($ip, $sp, $gas, $m);
         stop()
     }};
     ($ip:ident $sp:ident $gas:ident $m:ident $byte:literal $name:ident $inputs:literal push($n:literal)) => {{
@@ -326,7 +326,7 @@ macro_rules! step {
 }
 
 /// What is done apart, by class; the gas afterwards. SAFETY of every arm: as for `step`.
-macro_rules! apart {
+macro_rules! outlined {
     ($ip:ident $sp:ident $gas:ident $m:ident $inputs:literal pure($function:expr)) => {{
         stack::store($sp.sub($inputs), $function(operands::<$inputs>($sp, false)));
         $gas
@@ -403,14 +403,14 @@ macro_rules! define {
 
         /// What of them needs room on the native stack.
         #[allow(dead_code, non_snake_case, unused_variables, reason = "of most classes, there is nothing")]
-        mod apart {
+        mod outlined {
             use super::*;
             $(#[inline(never)]
             pub(super) unsafe fn $name(ip: *const u8, sp: *mut Word, gas: i64, m: &mut Machine) -> i64 {
                 // SAFETY: the contract of `Handler`, and what `check` saw.
                 #[allow(unused_unsafe, reason = "of most classes, there is nothing")]
                 unsafe {
-                    apart!(ip sp gas m $inputs $class $(($arg))?)
+                    outlined!(ip sp gas m $inputs $class $(($arg))?)
                 }
             })*
         }
@@ -423,7 +423,7 @@ macro_rules! define {
             pub(super) unsafe fn $name<O: Observer>(ip: *const u8, sp: *mut Word, gas: i64, m: &mut Machine) -> Next<u8> {
                 // SAFETY: the contract of `Handler`, and what `check` saw.
                 unsafe {
-                    let gas = apart::$name(ip, sp, gas, m);
+                    let gas = outlined::$name(ip, sp, gas, m);
                     if gas == FAILED {
                         return stop();
                     }

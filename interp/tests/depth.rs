@@ -181,7 +181,7 @@ fn no_handler_keeps_native_stack() {
         let statuses = on_a_stack_of(64 << 10, || {
             Mode::ALL.map(|mode| {
                 let settings = Settings {
-                    heat: 1,
+                    hot_threshold: 1,
                     ..Settings::eager()
                 };
                 let mut interpreter = Interpreter::with_settings(mode, scene.fork, settings);

@@ -444,10 +444,10 @@ fn handler(name: &str) -> Option<String> {
     // As the folders of handlers in `traditional.rs` and `advanced/handlers.rs` are called.
     let kind = match kind {
         "op" | "memory_op" => "",
-        "apart" => " (apart)",
+        "apart" | "outlined" => " (apart)",
         "called" => " (called)",
         "grown" => " (memory grows)",
-        "grown_apart" => " (memory grows, apart)",
+        "grown_apart" | "grow_outlined" => " (memory grows, apart)",
         _ => return None,
     };
     Opcode::from_name(&opcode)?;

@@ -42,7 +42,7 @@ pub(crate) struct Cache {
     seen: [usize; SEEN],
     translator: Translator,
     loads: Loads,
-    heat: u8,
+    hot_threshold: u8,
     budget: f64,
     techniques: Techniques,
     keeps_places: bool,
@@ -51,7 +51,7 @@ pub(crate) struct Cache {
 impl Cache {
     pub fn new(fork: Fork, settings: &Settings) -> Cache {
         let Settings {
-            heat,
+            hot_threshold,
             budget,
             techniques,
             ..
@@ -62,10 +62,10 @@ impl Cache {
             last: None,
             bytes: 0,
             // A trace that soon hands over again costs more than it saves.
-            translator: Translator::new(fork, if heat == 0 { 1 } else { 6 }, techniques),
+            translator: Translator::new(fork, if hot_threshold == 0 { 1 } else { 6 }, techniques),
             seen: [0; SEEN],
             loads: Loads::new(techniques.has(Technique::Slots)),
-            heat,
+            hot_threshold,
             budget,
             techniques,
             keeps_places: false,
@@ -138,7 +138,7 @@ impl Cache {
     /// The program of code; `None` where it is too short to be worth one or too long, or too many are in use.
     #[inline]
     pub fn get(&mut self, code: &Arc<Code>, statistics: &mut Statistics) -> Option<Id> {
-        if code.len() < SHORTEST && self.heat > 0 {
+        if code.len() < SHORTEST && self.hot_threshold > 0 {
             return None;
         }
         if let Some(id) = self.last
@@ -157,7 +157,7 @@ impl Cache {
             self.last = Some(*id);
             return self.last;
         }
-        if code.len() < SHORT_CODE && self.heat > 0 {
+        if code.len() < SHORT_CODE && self.hot_threshold > 0 {
             let seen = &mut self.seen[address / align_of::<Code>() % SEEN];
             if *seen != address {
                 *seen = address;
@@ -174,7 +174,7 @@ impl Cache {
         statistics.misses += 1;
         self.bytes += most;
         let id = Id(self.programs.len() as u32);
-        let mut program = Program::new(code, self.heat, self.budget, self.techniques);
+        let mut program = Program::new(code, self.hot_threshold, self.budget, self.techniques);
         if self.keeps_places {
             program.keep_places();
         }

@@ -80,7 +80,7 @@ pub(crate) struct Program {
     refused: Box<[u8]>,
     /// How often each entry point has yet to be reached.
     counters: Box<[u8]>,
-    heat: u8,
+    hot_threshold: u8,
     /// Most bytes of the decoded form.
     budget: usize,
     techniques: Techniques,
@@ -93,7 +93,12 @@ type Places = Vec<(u16, u16)>;
 
 impl Program {
     /// A program without entries; `budget` is in bytes of decoded form a byte of code.
-    pub fn new(code: &Arc<Code>, heat: u8, budget: f64, techniques: Techniques) -> Program {
+    pub fn new(
+        code: &Arc<Code>,
+        hot_threshold: u8,
+        budget: f64,
+        techniques: Techniques,
+    ) -> Program {
         Program {
             code: Arc::clone(code),
             stream: Vec::new(),
@@ -102,8 +107,8 @@ impl Program {
             others: Vec::new(),
             pending: Vec::new(),
             refused: Box::default(),
-            counters: vec![heat; code.len() / COUNTED + 1].into(),
-            heat,
+            counters: vec![hot_threshold; code.len() / COUNTED + 1].into(),
+            hot_threshold,
             budget: (code.len() as f64 * budget) as usize,
             techniques,
             places: None,
@@ -170,7 +175,7 @@ impl Program {
 
     /// Whether an entry point was reached half as often as it takes to become hot.
     pub fn is_warm(&self, pc: usize) -> bool {
-        self.counters[pc / COUNTED] <= self.heat / 2
+        self.counters[pc / COUNTED] <= self.hot_threshold / 2
     }
 
     /// Whether an entry point was refused. Its counter starts anew, so that it is not asked about at
@@ -179,7 +184,7 @@ impl Program {
         let bits = self.refused.get(pc / 8).copied().unwrap_or_default();
         let refused = bits >> (pc % 8) & 1 == 1;
         if refused {
-            self.counters[pc / COUNTED] = self.heat;
+            self.counters[pc / COUNTED] = self.hot_threshold;
         }
         refused
     }

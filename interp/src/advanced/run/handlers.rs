@@ -296,7 +296,7 @@ macro_rules! body {
     ($ip:ident $sp:ident $gas:ident $m:ident $byte:literal $name:ident $inputs:literal read($function:expr)) => {
         // SAFETY: the contract of `Handler`.
         unsafe {
-            apart::$name::<A, B>($ip, $sp, $gas, $m);
+            outlined::$name::<A, B>($ip, $sp, $gas, $m);
             next($ip.add(1), $sp, $gas, $m)
         }
     };
@@ -309,7 +309,7 @@ macro_rules! body {
                     return next($ip.add(2), $sp, left, $m);
                 }
             }
-            let gas = apart::$name::<A, B>($ip, $sp, $gas, $m);
+            let gas = outlined::$name::<A, B>($ip, $sp, $gas, $m);
             if gas == FAILED {
                 return stop();
             }
@@ -324,7 +324,7 @@ macro_rules! body {
 
 /// What of a body is done apart, by class; the gas afterwards. SAFETY of every arm: the contract of
 /// [`Handler`].
-macro_rules! apart {
+macro_rules! outlined {
     ($ip:ident $sp:ident $gas:ident $m:ident $byte:literal $inputs:literal pure($function:expr)) => {{
         // SAFETY: the contract of `Handler`.
         unsafe { compute::<$inputs, A, B>($ip, $sp, Opcode($byte), $function) }
@@ -410,7 +410,7 @@ macro_rules! define {
             pub(super) unsafe fn $name<A: Source, B: Source>(ip: *const Cell, sp: *mut Word, gas: i64, m: &mut Machine) -> Next<Cell> {
                 // SAFETY: the contract of `Handler`.
                 unsafe {
-                    apart::$name::<A, B>(ip, sp, gas, m);
+                    outlined::$name::<A, B>(ip, sp, gas, m);
                     let cells = if $inputs == 3 { 2 } else { 1 + A::CELLS + B::CELLS };
                     next(ip.add(cells), sp, gas, m)
                 }
@@ -419,11 +419,11 @@ macro_rules! define {
 
         /// What of them needs room on the native stack: apart, so that the handler can end in a jump.
         #[allow(dead_code, non_snake_case, unused_variables, reason = "of each class, the rows of others are empty")]
-        mod apart {
+        mod outlined {
             use super::*;
             $(#[inline(never)]
             pub(super) unsafe fn $name<A: Source, B: Source>(ip: *const Cell, sp: *mut Word, gas: i64, m: &mut Machine) -> i64 {
-                apart!(ip sp gas m $byte $inputs $class $(($arg))?)
+                outlined!(ip sp gas m $byte $inputs $class $(($arg))?)
             })*
         }
 
@@ -457,7 +457,7 @@ macro_rules! define {
                         access!(ip sp m $inputs at; $class $(($arg))?);
                         return next(ip.add(1), sp, left, m);
                     }
-                    let gas = grown_apart::$name::<A, B>(ip, sp, gas, m);
+                    let gas = grow_outlined::$name::<A, B>(ip, sp, gas, m);
                     if gas == FAILED {
                         return stop();
                     }
@@ -468,7 +468,7 @@ macro_rules! define {
 
         /// What of that needs room on the native stack.
         #[allow(dead_code, non_snake_case, unused_variables, reason = "of each class, the rows of others are empty")]
-        mod grown_apart {
+        mod grow_outlined {
             use super::*;
             $(#[inline(never)]
             pub(super) unsafe fn $name<A: Address, B: Source>(ip: *const Cell, sp: *mut Word, gas: i64, m: &mut Machine) -> i64 {

@@ -31,10 +31,10 @@ const MOST_GAS: u32 = u16::MAX as u32;
 const MOST_EXITS: usize = 32;
 
 /// Addresses looked through for one that was accessed before: the walk takes linear time.
-const LATELY: usize = 8;
+const RECENT_ACCESSES: usize = 8;
 
 /// Bytes looked at to see that code only fails.
-const FAILING: usize = 96;
+const REVERT_LOOKAHEAD: usize = 96;
 
 /// Makes traces; keeps its buffers between them.
 #[derive(Debug, Default)]
@@ -286,9 +286,9 @@ impl Walker {
 
     fn add_access(&mut self, mut node: Node) -> Option<Value> {
         let address = node.operands[0];
-        let lately = self.accessed.iter().rev().take(LATELY);
+        let recent = self.accessed.iter().rev().take(RECENT_ACCESSES);
         node.narrow = self.trace.has(Technique::Narrow)
-            && (self.trace.bits(address) <= 64 || lately.copied().any(|base| base == address));
+            && (self.trace.bits(address) <= 64 || recent.copied().any(|base| base == address));
         if !node.narrow {
             self.accessed.push(address);
         }
@@ -439,7 +439,7 @@ fn writes_memory(op: Opcode) -> bool {
 
 /// Whether code runs straight into a REVERT or INVALID.
 fn fails(code: &[u8], mut pc: usize) -> bool {
-    let end = pc + FAILING;
+    let end = pc + REVERT_LOOKAHEAD;
     while pc < end {
         match code.get(pc).copied().map(Opcode) {
             Some(Opcode::REVERT | Opcode::INVALID) => return true,
