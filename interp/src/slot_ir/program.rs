@@ -200,13 +200,12 @@ impl Program {
     /// The number of the jumpdest at `pc`, if there is one.
     #[inline]
     fn rank(&self, pc: usize) -> Option<usize> {
-        let bits = *self.code.jumpdests().get(pc / 64)?;
-        let bit = 1 << (pc % 64);
-        if bits & bit == 0 {
+        if !self.code.is_jumpdest(pc as u64) {
             return None;
         }
         let before = self.before.get(pc / 64).copied()?;
-        Some(usize::from(before) + (bits & (bit - 1)).count_ones() as usize)
+        let near = self.code.jumpdests()[pc / 64] & ((1 << (pc % 64)) - 1);
+        Some(usize::from(before) + near.count_ones() as usize)
     }
 
     /// The header of the jumpdest at `pc`, 0 where it is not translated; `None` where there is no jumpdest.

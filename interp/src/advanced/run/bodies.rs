@@ -90,6 +90,14 @@ pub(super) unsafe fn remembered_load(
     }
 }
 
+/// Cells of the instruction of a pure opcode.
+pub(super) const fn pure_cells<const N: usize, A: Source, B: Source>() -> usize {
+    match N {
+        3 => 2,
+        _ => 1 + A::CELLS + B::CELLS,
+    }
+}
+
 /// Computes a pure opcode.
 ///
 /// # Safety

@@ -15,7 +15,7 @@
 
 #![allow(unsafe_code)]
 
-use super::bodies::{compute, exact, grow, remembered_load};
+use super::bodies::{compute, exact, grow, pure_cells, remembered_load};
 use super::exits::{FOR_GOOD, fail, failed, halt, leave_at};
 use super::operands::*;
 use crate::dispatch::{FAILED, Next, is_long, narrow, stop};
@@ -273,102 +273,87 @@ unsafe fn undefined(_: *const Cell, _: *mut Word, _: i64, m: &mut Machine) -> Ne
 
 /// The bodies of handlers, by class. SAFETY of every arm: the contract of [`Handler`].
 macro_rules! body {
-    ($ip:ident $sp:ident $gas:ident $m:ident $byte:literal $name:ident $inputs:literal pure($function:expr)) => {
-        // SAFETY: the contract of `Handler`.
-        unsafe {
-            if is_long(Opcode($byte)) {
-                let operands = operands::<$inputs, A, B>($ip, $sp, false);
-                let Some(result) = narrow(Opcode($byte), operands) else {
-                    return called::$name::<A, B>($ip, $sp, $gas, $m);
-                };
-                stack::store(slot($ip, $sp, 3), result);
-            } else {
-                compute::<$inputs, A, B>($ip, $sp, Opcode($byte), $function);
-            }
-            let cells = if $inputs == 3 {
-                2
-            } else {
-                1 + A::CELLS + B::CELLS
+    ($ip:ident $sp:ident $gas:ident $m:ident $byte:literal $name:ident $inputs:literal pure($function:expr)) => {{
+        if is_long(Opcode($byte)) {
+            let operands = operands::<$inputs, A, B>($ip, $sp, false);
+            let Some(result) = narrow(Opcode($byte), operands) else {
+                return called::$name::<A, B>($ip, $sp, $gas, $m);
             };
-            next($ip.add(cells), $sp, $gas, $m)
+            stack::store(slot($ip, $sp, 3), result);
+        } else {
+            compute::<$inputs, A, B>($ip, $sp, Opcode($byte), $function);
         }
-    };
-    ($ip:ident $sp:ident $gas:ident $m:ident $byte:literal $name:ident $inputs:literal read($function:expr)) => {
-        // SAFETY: the contract of `Handler`.
-        unsafe {
-            outlined::$name::<A, B>($ip, $sp, $gas, $m);
-            next($ip.add(1), $sp, $gas, $m)
-        }
-    };
-    ($ip:ident $sp:ident $gas:ident $m:ident $byte:literal $name:ident $inputs:literal machine($function:expr)) => {
-        // SAFETY: the contract of `Handler`.
-        unsafe {
-            if $byte == Opcode::SLOAD.0 {
-                let left = remembered_load($ip, $sp, $gas, $m);
-                if left != FAILED {
-                    return next($ip.add(2), $sp, left, $m);
-                }
+        next($ip.add(pure_cells::<$inputs, A, B>()), $sp, $gas, $m)
+    }};
+    ($ip:ident $sp:ident $gas:ident $m:ident $byte:literal $name:ident $inputs:literal read($function:expr)) => {{
+        outlined::$name::<A, B>($ip, $sp, $gas, $m);
+        next($ip.add(1), $sp, $gas, $m)
+    }};
+    ($ip:ident $sp:ident $gas:ident $m:ident $byte:literal $name:ident $inputs:literal machine($function:expr)) => {{
+        if $byte == Opcode::SLOAD.0 {
+            let left = remembered_load($ip, $sp, $gas, $m);
+            if left != FAILED {
+                return next($ip.add(2), $sp, left, $m);
             }
-            let gas = outlined::$name::<A, B>($ip, $sp, $gas, $m);
-            if gas == FAILED {
-                return stop();
-            }
-            next($ip.add(if $inputs > 5 { 3 } else { 2 }), $sp, gas, $m)
         }
+        let gas = outlined::$name::<A, B>($ip, $sp, $gas, $m);
+        if gas == FAILED {
+            return stop();
+        }
+        next($ip.add(if $inputs > 5 { 3 } else { 2 }), $sp, gas, $m)
+    }};
+    ($ip:ident $sp:ident $gas:ident $m:ident $byte:literal $name:ident $inputs:literal memory($function:expr)) => {
+        undefined($ip, $sp, $gas, $m)
     };
-    ($ip:ident $sp:ident $gas:ident $m:ident $byte:literal $name:ident $inputs:literal $class:ident $(($arg:expr))?) => {
-        // SAFETY: the contract of `Handler`.
-        unsafe { undefined($ip, $sp, $gas, $m) }
-    };
+    ($ip:ident $sp:ident $gas:ident $m:ident $byte:literal $name:ident $inputs:literal $class:ident $(($arg:expr))?) => {{
+        has_no_handler!($class);
+        undefined($ip, $sp, $gas, $m)
+    }};
 }
 
-/// What of a body is done apart, by class; the gas afterwards. SAFETY of every arm: the contract of
-/// [`Handler`].
+/// What of a body is outlined, by class; the gas afterwards. SAFETY of every arm: the contract of [`Handler`].
 macro_rules! outlined {
     ($ip:ident $sp:ident $gas:ident $m:ident $byte:literal $inputs:literal pure($function:expr)) => {{
-        // SAFETY: the contract of `Handler`.
-        unsafe { compute::<$inputs, A, B>($ip, $sp, Opcode($byte), $function) }
+        compute::<$inputs, A, B>($ip, $sp, Opcode($byte), $function);
         $gas
     }};
-    ($ip:ident $sp:ident $gas:ident $m:ident $byte:literal $inputs:literal read($function:expr)) => {
-        // SAFETY: the contract of `Handler`.
-        unsafe {
-            let result = $function($m, operands::<$inputs, A, B>($ip, $sp, false));
-            stack::store(slot($ip, $sp, 3), result);
-            $gas
-        }
-    };
-    ($ip:ident $sp:ident $gas:ident $m:ident $byte:literal $inputs:literal machine($function:expr)) => {
-        // SAFETY: the contract of `Handler`.
-        unsafe {
-            let operands = wide_operands::<$inputs>($ip, $sp);
-            match exact($ip, $gas, $m, |m| $function(m, operands)) {
-                Ok((gas, results)) => {
-                    for result in results {
-                        stack::store(slot($ip, $sp, 6), result);
-                        if $byte == Opcode::SLOAD.0
-                            && let Some(key) = operands.first()
-                        {
-                            (*$m.advanced.slots).put(*key, result);
-                        }
-                    }
-                    if $byte == Opcode::SSTORE.0
-                        && let [key, value, ..] = operands.as_slice()
+    ($ip:ident $sp:ident $gas:ident $m:ident $byte:literal $inputs:literal read($function:expr)) => {{
+        let result = $function($m, operands::<$inputs, A, B>($ip, $sp, false));
+        stack::store(slot($ip, $sp, 3), result);
+        $gas
+    }};
+    ($ip:ident $sp:ident $gas:ident $m:ident $byte:literal $inputs:literal machine($function:expr)) => {{
+        let operands = wide_operands::<$inputs>($ip, $sp);
+        match exact($ip, $gas, $m, |m| $function(m, operands)) {
+            Ok((gas, results)) => {
+                for result in results {
+                    stack::store(slot($ip, $sp, 6), result);
+                    if $byte == Opcode::SLOAD.0
+                        && let Some(key) = operands.first()
                     {
-                        (*$m.advanced.slots).put(*key, *value);
+                        (*$m.advanced.slots).put(*key, result);
                     }
-                    gas
                 }
-                Err(reason) => failed($m, reason),
+                if $byte == Opcode::SSTORE.0
+                    && let [key, value, ..] = operands.as_slice()
+                {
+                    (*$m.advanced.slots).put(*key, *value);
+                }
+                gas
             }
+            Err(reason) => failed($m, reason),
         }
-    };
-    ($ip:ident $sp:ident $gas:ident $m:ident $byte:literal $inputs:literal $class:ident $(($arg:expr))?) => {
+    }};
+    ($ip:ident $sp:ident $gas:ident $m:ident $byte:literal $inputs:literal memory($function:expr)) => {
         $gas
     };
+    ($ip:ident $sp:ident $gas:ident $m:ident $byte:literal $inputs:literal $class:ident $(($arg:expr))?) => {{
+        has_no_handler!($class);
+        $gas
+    }};
 }
 
-/// What a memory opcode does with the word at an offset; whether there is one. SAFETY: the contract of
+/// What a memory opcode does with the word at an offset; whether there is one. SAFETY of every arm: the contract of
 /// [`Handler`].
 macro_rules! access {
     ($ip:ident $sp:ident $m:ident $inputs:literal $offset:expr; memory($function:expr)) => {{
@@ -386,19 +371,44 @@ macro_rules! access {
             None => false,
         }
     }};
-    ($ip:ident $sp:ident $m:ident $inputs:literal $offset:expr; $class:ident $(($arg:expr))?) => {
+    ($ip:ident $sp:ident $m:ident $inputs:literal $offset:expr; pure($function:expr)) => {
         false
     };
+    ($ip:ident $sp:ident $m:ident $inputs:literal $offset:expr; read($function:expr)) => {
+        false
+    };
+    ($ip:ident $sp:ident $m:ident $inputs:literal $offset:expr; machine($function:expr)) => {
+        false
+    };
+    ($ip:ident $sp:ident $m:ident $inputs:literal $offset:expr; $class:ident $(($arg:expr))?) => {{
+        has_no_handler!($class);
+        false
+    }};
+}
+
+/// Compiles for the classes that have no instruction, each by its name: translation turns them into moves and jumps, or
+/// leaves for the traditional mode.
+macro_rules! has_no_handler {
+    (exit) => {};
+    (push) => {};
+    (dup) => {};
+    (swap) => {};
+    (pop) => {};
+    (pc) => {};
+    (jump) => {};
+    (jumpi) => {};
+    (jumpdest) => {};
 }
 
 macro_rules! define {
-    ($($byte:literal $name:ident $gas:literal $inputs:literal $outputs:literal $since:ident $class:ident $(($arg:expr))?;)*) => {
+    ($($byte:literal $name:ident $gas:literal $inputs:literal $outputs:literal $bits:literal $since:ident $class:ident $(($arg:expr))?;)*) => {
         /// Opcodes whose operands are in slots or constants, under their names, which is what profiles show.
         #[allow(dead_code, non_snake_case, unused_variables, reason = "of each class, the rows of others are empty")]
         mod op {
             use super::*;
             $(pub(super) unsafe fn $name<A: Source, B: Source>(ip: *const Cell, sp: *mut Word, gas: i64, m: &mut Machine) -> Next<Cell> {
-                body!(ip sp gas m $byte $name $inputs $class $(($arg))?)
+                // SAFETY: the contract of `Handler`.
+                unsafe { body!(ip sp gas m $byte $name $inputs $class $(($arg))?) }
             })*
         }
 
@@ -411,8 +421,7 @@ macro_rules! define {
                 // SAFETY: the contract of `Handler`.
                 unsafe {
                     outlined::$name::<A, B>(ip, sp, gas, m);
-                    let cells = if $inputs == 3 { 2 } else { 1 + A::CELLS + B::CELLS };
-                    next(ip.add(cells), sp, gas, m)
+                    next(ip.add(pure_cells::<$inputs, A, B>()), sp, gas, m)
                 }
             })*
         }
@@ -423,7 +432,9 @@ macro_rules! define {
             use super::*;
             $(#[inline(never)]
             pub(super) unsafe fn $name<A: Source, B: Source>(ip: *const Cell, sp: *mut Word, gas: i64, m: &mut Machine) -> i64 {
-                outlined!(ip sp gas m $byte $inputs $class $(($arg))?)
+                // SAFETY: the contract of `Handler`.
+                #[allow(unused_unsafe, reason = "of classes without a handler, there is nothing")]
+                unsafe { outlined!(ip sp gas m $byte $inputs $class $(($arg))?) }
             })*
         }
 
@@ -489,7 +500,7 @@ macro_rules! define {
         /// The handler of every instruction.
         static HANDLERS: [Handler; ins::COUNT] = {
             let mut table = [undefined as Handler; ins::COUNT];
-            $(opcode_forms!(table $byte $name $inputs $class);)*
+            $(opcode_forms!(table $byte $name $inputs $outputs $class);)*
             table[ins::MOVE as usize] = copy;
             table[ins::MOVE_TWO as usize] = copy_two;
             table[ins::SET as usize] = set::<Short>;
@@ -513,7 +524,13 @@ macro_rules! define {
 
 /// Sets the handlers of an opcode.
 macro_rules! opcode_forms {
-    ($table:ident $byte:literal $name:ident $inputs:literal memory) => {{
+    ($table:ident $byte:literal $name:ident $inputs:literal $outputs:literal memory) => {{
+        const {
+            assert!(
+                $inputs <= 2 && $outputs <= 1,
+                "no form for more operands or results"
+            )
+        };
         use ins::Access;
         const OP: Opcode = Opcode($byte);
         $table[ins::memory(OP, Access::Slot, false) as usize] = memory_op::$name::<At, Slot>;
@@ -530,7 +547,13 @@ macro_rules! opcode_forms {
                 memory_op::$name::<AtNarrow, Short>;
         }
     }};
-    ($table:ident $byte:literal $name:ident $inputs:literal pure) => {
+    ($table:ident $byte:literal $name:ident $inputs:literal $outputs:literal pure) => {{
+        const {
+            assert!(
+                $inputs <= 3 && $outputs == 1,
+                "no form for more operands or results"
+            )
+        };
         $table[ins::opcode(Opcode($byte), Form::SlotSlot) as usize] = op::$name::<Slot, Slot>;
         if $inputs == 2 {
             $table[ins::opcode(Opcode($byte), Form::ShortSlot) as usize] = op::$name::<Short, Slot>;
@@ -538,17 +561,31 @@ macro_rules! opcode_forms {
             $table[ins::opcode(Opcode($byte), Form::LongSlot) as usize] = op::$name::<Long, Slot>;
             $table[ins::opcode(Opcode($byte), Form::SlotLong) as usize] = op::$name::<Slot, Long>;
         }
-    };
-    ($table:ident $byte:literal $name:ident $inputs:literal read) => {
+    }};
+    ($table:ident $byte:literal $name:ident $inputs:literal $outputs:literal read) => {{
+        const {
+            assert!(
+                $inputs <= 1 && $outputs == 1,
+                "no form for more operands or results"
+            )
+        };
         $table[ins::opcode(Opcode($byte), Form::SlotSlot) as usize] = op::$name::<Slot, Slot>;
         if $inputs == 1 {
             $table[ins::opcode(Opcode($byte), Form::ShortSlot) as usize] = op::$name::<Short, Slot>;
         }
-    };
-    ($table:ident $byte:literal $name:ident $inputs:literal machine) => {
+    }};
+    ($table:ident $byte:literal $name:ident $inputs:literal $outputs:literal machine) => {{
+        const {
+            assert!(
+                $inputs <= 6 && $outputs <= 1,
+                "no form for more operands or results"
+            )
+        };
         $table[ins::opcode(Opcode($byte), Form::SlotSlot) as usize] = op::$name::<Slot, Slot>;
+    }};
+    ($table:ident $byte:literal $name:ident $inputs:literal $outputs:literal $class:ident) => {
+        has_no_handler!($class)
     };
-    ($table:ident $byte:literal $name:ident $inputs:literal $class:ident) => {};
 }
 
 /// Sets the handlers of a test, for both ways and all forms.

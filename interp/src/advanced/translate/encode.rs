@@ -100,7 +100,19 @@ impl Encoder {
             Operation::Opcode(op) => match op.info().map(|info| info.class) {
                 Some(Class::Memory) => self.memory(trace, at, node, op),
                 Some(Class::Machine) => self.machine(trace, at, node, op),
-                _ => self.pure(trace, at, node, op),
+                Some(Class::Pure | Class::Read) => self.pure(trace, at, node, op),
+                Some(
+                    Class::Exit
+                    | Class::Push
+                    | Class::Dup
+                    | Class::Swap
+                    | Class::Pop
+                    | Class::Pc
+                    | Class::Jump
+                    | Class::Jumpi
+                    | Class::Jumpdest,
+                )
+                | None => debug_assert!(false, "the walk makes no node of {op}"),
             },
         }
     }

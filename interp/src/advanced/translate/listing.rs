@@ -2,7 +2,7 @@
 
 use super::analysis::Walker;
 use crate::code::Code;
-use crate::opcode::{Class, Opcode};
+use crate::opcode::{Class, Info, Opcode};
 use crate::slot_ir::EncodedTrace;
 use crate::slot_ir::instruction::{self as ins, Cell, Header};
 use std::fmt::Write;
@@ -26,22 +26,7 @@ pub(super) fn listing(code: &Code, walker: &Walker, encoded: &EncodedTrace) -> S
     let mut instructions = instructions(&encoded.cells).into_iter().peekable();
     let mut marks = encoded.marks.iter().peekable();
     for &pc in &walker.path {
-        let op = Opcode(
-            code.bytes()
-                .get(usize::from(pc))
-                .copied()
-                .unwrap_or_default(),
-        );
-        let at = usize::from(pc) + 1;
-        let immediate = &code.padded()[at..at + op.immediate()];
-        let mut left = format!("{pc:#06x} {op}");
-        if !immediate.is_empty() {
-            let _ = write!(left, " 0x{}", alloy_primitives::hex::encode(immediate));
-        }
-        if left.len() > 32 {
-            left.truncate(31);
-            left.push('…');
-        }
+        let left = code_line(code, pc);
         // What lies before the next mark belongs to this one.
         let mut mine = Vec::new();
         if marks.next_if(|mark| mark.1 == pc).is_some() {
@@ -62,6 +47,22 @@ pub(super) fn listing(code: &Code, walker: &Walker, encoded: &EncodedTrace) -> S
         let _ = writeln!(text, "  {:32}  {instruction}", "");
     }
     text
+}
+
+/// An opcode of the code, cut to the width of its column.
+fn code_line(code: &Code, pc: u16) -> String {
+    let at = usize::from(pc);
+    let op = Opcode(code.bytes().get(at).copied().unwrap_or_default());
+    let immediate = &code.padded()[at + 1..=at + op.immediate()];
+    let mut line = format!("{pc:#06x} {op}");
+    if !immediate.is_empty() {
+        let _ = write!(line, " 0x{}", alloy_primitives::hex::encode(immediate));
+    }
+    if line.len() > 32 {
+        line.truncate(31);
+        line.push('…');
+    }
+    line
 }
 
 /// The instructions behind a header, with the index of their first cells.
@@ -103,113 +104,131 @@ fn pair(form: u16, cell: Cell, next: Option<&Cell>) -> (String, String, usize) {
 fn instruction(cells: &[Cell], at: usize) -> (usize, String) {
     let cell = cells[at];
     let [number, a, b, c] = cell.0;
-    let next = cells.get(at + 1);
-    let [d, e, f, g] = next.map_or([0; 4], |next| next.0);
     let leave = |what: &str, to: String| {
         let shift = b as i16 / ITEM;
-        (1, format!("{what} {to}, stack {shift:+}, gas {c:+}"))
+        format!("{what} {to}, stack {shift:+}, gas {c:+}")
+    };
+    match number {
+        ins::MOVE | ins::MOVE_TWO | ins::SET | ins::SET_LONG | ins::SET_WORD => copy(cells, at),
+        ins::MASK => (1, format!("MASK {}, {b} bits -> {}", slot(a), slot(c))),
+        ins::SDIV_POWER => (1, format!("SDIV {}, 2^{b} -> {}", slot(a), slot(c))),
+        ins::JUMP | ins::JUMP_FITTING => (1, leave("JUMP", format!("cell {:+}", a as i16))),
+        ins::LEAVE => (1, leave("JUMP", format!("{a:#06x}"))),
+        ins::RESUME => (1, leave("TRADITIONAL", format!("{a:#06x}"))),
+        ins::JUMP_DYNAMIC => (2, leave("JUMP", slot(a))),
+        number if number >= ins::opcode_count() => branch(cells, at),
+        number => match ins::opcode_of(number) {
+            Some(op) => opcode(op, cells, at),
+            None => (1, "?".to_owned()),
+        },
+    }
+}
+
+/// An instruction that fills slots.
+fn copy(cells: &[Cell], at: usize) -> (usize, String) {
+    let [number, a, b, c] = cells[at].0;
+    let [d, e, ..] = cells.get(at + 1).map_or([0; 4], |next| next.0);
+    let constants = |count: usize| {
+        let limbs = cells[at + 1..=at + count].iter().rev();
+        limbs.map(|cell| long(*cell)).collect::<Vec<_>>().join(":")
     };
     match number {
         ins::MOVE => (1, format!("MOVE {} -> {}", slot(a), slot(b))),
-        ins::MOVE_TWO => (
-            2,
-            format!(
-                "MOVE {} -> {}, {} -> {}",
-                slot(a),
-                slot(b),
-                slot(d),
-                slot(e)
-            ),
-        ),
+        ins::MOVE_TWO => {
+            let [a, b, d, e] = [a, b, d, e].map(slot);
+            (2, format!("MOVE {a} -> {b}, {d} -> {e}"))
+        }
         ins::SET => (1, format!("SET {a} -> {}", slot(c))),
-        ins::SET_LONG => (
-            2,
-            format!(
-                "SET {} -> {}",
-                next.copied().map(long).unwrap_or_default(),
-                slot(c)
-            ),
-        ),
-        ins::SET_WORD => {
-            let limbs = cells[at + 1..at + 5].iter().rev().map(|cell| long(*cell));
-            (
-                5,
-                format!("SET {} -> {}", limbs.collect::<Vec<_>>().join(":"), slot(c)),
-            )
+        ins::SET_LONG => (2, format!("SET {} -> {}", constants(1), slot(c))),
+        _ => (5, format!("SET {} -> {}", constants(4), slot(c))),
+    }
+}
+
+fn branch(cells: &[Cell], at: usize) -> (usize, String) {
+    let [number, .., distance] = cells[at].0;
+    let (test, when, form) = ins::branch_parts(number);
+    let (a, b, more) = pair(form, cells[at], cells.get(at + 1));
+    let not = if when { "" } else { "not " };
+    let to = at + usize::from(distance);
+    let test = match test {
+        "" => format!("{not}{a}"),
+        test => format!("{not}{a} {test} {b}"),
+    };
+    (1 + more, format!("BRANCH {test} -> cell {to}"))
+}
+
+/// The instruction of an opcode.
+fn opcode(op: Opcode, cells: &[Cell], at: usize) -> (usize, String) {
+    let (_, form) = ins::opcode_parts(cells[at].0[0]);
+    let Some(info) = op.info() else {
+        return (1, "?".to_owned());
+    };
+    match info.class {
+        Class::Pure | Class::Read => computed(op, info, form, cells, at),
+        Class::Memory => (1, accessed(op, info, form, cells[at])),
+        Class::Machine => machine(op, info, cells, at),
+        Class::Exit
+        | Class::Push
+        | Class::Dup
+        | Class::Swap
+        | Class::Pop
+        | Class::Pc
+        | Class::Jump
+        | Class::Jumpi
+        | Class::Jumpdest => (1, format!("{op} is not for traces")),
+    }
+}
+
+fn computed(op: Opcode, info: &Info, form: u16, cells: &[Cell], at: usize) -> (usize, String) {
+    let [_, a, b, c] = cells[at].0;
+    match info.inputs {
+        0 => (1, format!("{op} -> {}", slot(c))),
+        1 => {
+            let operand = if form == 1 { a.to_string() } else { slot(a) };
+            (1, format!("{op} {operand} -> {}", slot(c)))
         }
-        ins::MASK => (1, format!("MASK {}, {b} bits -> {}", slot(a), slot(c))),
-        ins::SDIV_POWER => (1, format!("SDIV {}, 2^{b} -> {}", slot(a), slot(c))),
-        ins::JUMP | ins::JUMP_FITTING => leave("JUMP", format!("cell {:+}", a as i16)),
-        ins::LEAVE => leave("JUMP", format!("{a:#06x}")),
-        ins::RESUME => leave("TRADITIONAL", format!("{a:#06x}")),
-        ins::JUMP_DYNAMIC => (2, leave("JUMP", slot(a)).1),
-        number if number >= ins::opcode_count() => {
-            let (test, when, form) = ins::branch_parts(number);
-            let (a, b, more) = pair(form, cell, next);
-            let not = if when { "" } else { "not " };
-            let to = at + usize::from(c);
-            let test = match test {
-                "" => format!("{not}{a}"),
-                test => format!("{not}{a} {test} {b}"),
-            };
-            (1 + more, format!("BRANCH {test} -> cell {to}"))
+        2 => {
+            let (a, b, more) = pair(form, cells[at], cells.get(at + 1));
+            (1 + more, format!("{op} {a}, {b} -> {}", slot(c)))
         }
-        number => {
-            let (op, form) = ins::opcode_parts(number);
-            let Some(info) = op.info() else {
-                return (1, "?".to_owned());
-            };
-            match info.class {
-                Class::Memory => {
-                    let (access, short) = (form / 2, form % 2 == 1);
-                    let address = match access {
-                        1 => b.to_string(),
-                        _ if b == 0 => slot(a),
-                        _ => format!("{} + {b}", slot(a)),
-                    };
-                    let rest = match (info.outputs, short) {
-                        (0, true) => format!(", {c}"),
-                        (0, false) => format!(", {}", slot(c)),
-                        _ => format!(" -> {}", slot(c)),
-                    };
-                    (1, format!("{op} {address}{rest}"))
-                }
-                Class::Machine => {
-                    let last = cells.get(at + 2).map_or(0, |cell| cell.0[0]);
-                    let fields = [a, b, c, f, g, last];
-                    let operand = |i: usize| match e >> i & 1 {
-                        1 => fields[i].to_string(),
-                        _ => slot(fields[i]),
-                    };
-                    let operands: Vec<_> = (0..info.inputs.into()).map(operand).collect();
-                    let mut text = format!("{op} {}", operands.join(", "));
-                    text.truncate(text.trim_end().len());
-                    if info.outputs > 0 {
-                        let _ = write!(text, " -> {}", slot(f));
-                    }
-                    let _ = write!(text, " (pending {d})");
-                    (if info.inputs > 5 { 3 } else { 2 }, text)
-                }
-                _ => match info.inputs {
-                    0 => (1, format!("{op} -> {}", slot(c))),
-                    1 => (
-                        1,
-                        format!(
-                            "{op} {} -> {}",
-                            if form == 1 { a.to_string() } else { slot(a) },
-                            slot(c)
-                        ),
-                    ),
-                    2 => {
-                        let (a, b, more) = pair(form, cell, next);
-                        (1 + more, format!("{op} {a}, {b} -> {}", slot(c)))
-                    }
-                    _ => (
-                        2,
-                        format!("{op} {}, {}, {} -> {}", slot(a), slot(b), slot(c), slot(e)),
-                    ),
-                },
-            }
+        _ => {
+            let to = cells.get(at + 1).map_or(0, |next| next.0[1]);
+            let [a, b, c, to] = [a, b, c, to].map(slot);
+            (2, format!("{op} {a}, {b}, {c} -> {to}"))
         }
     }
+}
+
+fn accessed(op: Opcode, info: &Info, form: u16, cell: Cell) -> String {
+    let [_, a, b, c] = cell.0;
+    let (access, short) = (form / 2, form % 2 == 1);
+    let address = match access {
+        1 => b.to_string(),
+        _ if b == 0 => slot(a),
+        _ => format!("{} + {b}", slot(a)),
+    };
+    match (info.outputs, short) {
+        (0, true) => format!("{op} {address}, {c}"),
+        (0, false) => format!("{op} {address}, {}", slot(c)),
+        _ => format!("{op} {address} -> {}", slot(c)),
+    }
+}
+
+fn machine(op: Opcode, info: &Info, cells: &[Cell], at: usize) -> (usize, String) {
+    let [_, a, b, c] = cells[at].0;
+    let [pending, shorts, d, e] = cells.get(at + 1).map_or([0; 4], |next| next.0);
+    let last = cells.get(at + 2).map_or(0, |cell| cell.0[0]);
+    let fields = [a, b, c, d, e, last];
+    let operand = |i: usize| match shorts >> i & 1 {
+        1 => fields[i].to_string(),
+        _ => slot(fields[i]),
+    };
+    let operands: Vec<_> = (0..info.inputs.into()).map(operand).collect();
+    let mut text = format!("{op} {}", operands.join(", "));
+    text.truncate(text.trim_end().len());
+    if info.outputs > 0 {
+        let _ = write!(text, " -> {}", slot(d));
+    }
+    let _ = write!(text, " (pending {pending})");
+    (if info.inputs > 5 { 3 } else { 2 }, text)
 }

@@ -10,7 +10,7 @@ mod value;
 
 use crate::code::Code;
 use crate::fork::Fork;
-use crate::opcode::Opcode;
+use crate::opcode::{Class, Opcode};
 use crate::slot_ir::Program;
 use crate::technique::Techniques;
 use analysis::{Limits, Walker};
@@ -23,21 +23,17 @@ pub(super) fn entry_points(code: &Code) -> Vec<usize> {
     let mut points = vec![0];
     let mut pc = 0;
     while let Some(&byte) = code.bytes().get(pc) {
-        let next = pc + 1 + Opcode(byte).immediate();
-        match Opcode(byte) {
-            Opcode::JUMPDEST => points.push(pc),
-            Opcode::JUMPI
-            | Opcode::CALL
-            | Opcode::CALLCODE
-            | Opcode::DELEGATECALL
-            | Opcode::STATICCALL
-            | Opcode::CREATE
-            | Opcode::CREATE2
-                if next < code.len() =>
-            {
-                points.push(next);
-            }
-            _ => {}
+        let op = Opcode(byte);
+        let next = pc + 1 + op.immediate();
+        if code.is_jumpdest(pc as u64) {
+            points.push(pc);
+        }
+        // An exit with a result calls or creates, and the frame goes on behind it.
+        let returns = op.info().is_some_and(|info| {
+            info.class == Class::Jumpi || info.class == Class::Exit && info.outputs > 0
+        });
+        if returns && next < code.len() {
+            points.push(next);
         }
         pc = next;
     }
