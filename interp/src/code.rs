@@ -93,8 +93,14 @@ impl Code {
         }
     }
 
-    /// Apart, since what is made once is made by a closure over the native stack: inlined into a handler, which a build
-    /// with a profile does, it would turn the jump to the next handler into a call.
+    /// Whether a jump may land at an offset.
+    #[inline]
+    pub fn is_jumpdest(&self, pc: u64) -> bool {
+        is_set(self.jumpdests(), pc)
+    }
+
+    /// Outlined: `OnceLock`'s closure would block the tail call of a handler that a build with a profile inlines this
+    /// into.
     #[cold]
     #[inline(never)]
     fn find_jumpdests(&self) -> &[u64] {
@@ -119,6 +125,13 @@ impl From<Bytes> for Code {
     }
 }
 
+/// Whether the bit of an offset is set among [`Code::jumpdests`].
+#[inline(always)]
+pub(crate) fn is_set(jumpdests: &[u64], pc: u64) -> bool {
+    let limb = (pc / 64) as usize;
+    limb < jumpdests.len() && jumpdests[limb] >> (pc % 64) & 1 == 1
+}
+
 fn jumpdests(code: &[u8]) -> Box<[u64]> {
     let mut bits = vec![0; code.len() / 64 + 1];
     let mut pc = 0;
@@ -126,7 +139,7 @@ fn jumpdests(code: &[u8]) -> Box<[u64]> {
         if byte == Opcode::JUMPDEST.0 {
             bits[pc / 64] |= 1 << (pc % 64);
         }
-        pc += 1 + Opcode(byte).immediate();
+        pc += 1 + Opcode(byte).push_data();
     }
     bits.into()
 }

@@ -1,16 +1,17 @@
 //! A frame, the machine that runs one, and why it stops. Calls and creates are data here: whoever
-//! drives the machine (`interpreter`) stacks frames in a vector, never on the native stack.
+//! drives the machine (`driver`) stacks frames in a vector, never on the native stack.
 
-use crate::advanced::{self, Id};
 use crate::code::Code;
+use crate::fork::Fork;
 use crate::gas::{Gas, Rules};
 use crate::host::{Checkpoint, Host};
 use crate::keccak::Memo;
 use crate::memory::Memory;
 use crate::message::Message;
 use crate::outcome::Halt;
+use crate::slot_ir::{self, Id};
 use crate::stack::Stack;
-use crate::traditional;
+use crate::word::Word;
 use alloy_primitives::{Address, Bytes};
 use std::ops::Range;
 use std::sync::Arc;
@@ -76,8 +77,8 @@ pub(crate) struct Machine<'a> {
     pub host: &'a mut dyn Host,
     pub rules: &'a Rules,
     pub stack: &'a mut Stack,
-    pub advanced: advanced::Registers,
-    pub traditional: traditional::Registers,
+    pub advanced: slot_ir::Registers,
+    pub traditional: Registers,
     /// Counts SSTOREs, for what remembers slots.
     pub stores: u64,
     /// Hashes of this message, where the mode remembers them.
@@ -89,6 +90,38 @@ impl Machine<'_> {
     #[inline]
     pub fn input(&self) -> &[u8] {
         self.frame.input.bytes(self.callers.last())
+    }
+}
+
+/// What the traditional mode's handlers share of a running frame, besides the machine's.
+#[derive(Debug)]
+pub(crate) struct Registers {
+    /// Item 0 of the frame's stack.
+    pub base: *mut Word,
+    /// The first byte of the code.
+    pub start: *const u8,
+    /// Where jumps may land, a bit a byte.
+    pub jumpdests: *const [u64],
+    pub fork: Fork,
+    /// Who watches, whose type the handlers know.
+    pub observer: *mut (),
+    pub exit: Option<Exit>,
+    #[cfg(not(tail_calls))]
+    pub gas: i64,
+}
+
+impl Default for Registers {
+    fn default() -> Registers {
+        Registers {
+            base: std::ptr::null_mut(),
+            start: std::ptr::null(),
+            jumpdests: &[],
+            fork: Fork::default(),
+            observer: std::ptr::null_mut(),
+            exit: None,
+            #[cfg(not(tail_calls))]
+            gas: 0,
+        }
     }
 }
 
@@ -107,7 +140,7 @@ pub(crate) enum Exit {
     Halt(Halt),
     /// The frame has jumped to a jumpdest that its observer wants.
     Jump,
-    /// The frame calls: run the message, put its output there, push what came of it.
+    /// The frame calls: run the message, put its output there, push its result.
     Call {
         message: Message,
         /// The message's input, in the frame's memory.

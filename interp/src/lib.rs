@@ -29,6 +29,7 @@ mod advanced;
 pub mod asm;
 mod code;
 mod dispatch;
+mod driver;
 mod fork;
 mod frame;
 mod gas;
@@ -40,10 +41,13 @@ mod message;
 mod opcode;
 mod ops;
 mod outcome;
+mod settings;
 mod shadow;
+mod slot_ir;
 mod stack;
 #[cfg(feature = "statetest")]
 pub mod statetest;
+mod technique;
 #[cfg(feature = "metrics")]
 pub mod telemetry;
 mod trace;
@@ -56,17 +60,19 @@ pub mod world;
 #[doc = include_str!("../../docs/MIGRATION.md")]
 mod migration {}
 
-pub use advanced::{Place, Programs, Technique, Techniques, UnknownTechnique};
+pub use advanced::Programs;
 pub use code::{Code, EMPTY_HASH};
+pub use driver::Execute;
 pub use fork::{Fork, UnknownFork};
 pub use host::{AccountInfo, Checkpoint, Environment, Host, Load, Log, PrecompileResult, Store};
-pub use interpreter::{
-    Execute, Interpreter, KeccakMemo, Mode, Settings, UnknownKeccakMemo, UnknownMode,
-};
+pub use interpreter::Interpreter;
 pub use keccak::keccak256;
 pub use message::{Kind, Message};
 pub use opcode::{Class, Info, Opcode};
 pub use outcome::{Halt, Outcome, Statistics, Status};
+pub use settings::{KeccakMemo, Mode, Settings, UnknownKeccakMemo, UnknownMode};
 pub use shadow::{Difference, Shadow};
+pub use slot_ir::Place;
+pub use technique::{Technique, Techniques, UnknownTechnique};
 pub use trace::{Leave, Step, Tracer};
 pub use word::{ParseWordError, Word};

@@ -6,9 +6,10 @@
 //! no state is copied or walked through. What it finds is told; what to do about it is the caller's business.
 
 use crate::code::Code;
+use crate::driver::Execute;
 use crate::fork::Fork;
 use crate::host::{AccountInfo, Checkpoint, Environment, Host, Load, Log, PrecompileResult, Store};
-use crate::interpreter::{Execute, Interpreter};
+use crate::interpreter::Interpreter;
 use crate::message::Message;
 use crate::outcome::Outcome;
 use crate::word::Word;

@@ -2,16 +2,20 @@
 //! them and running one. Which files are run, and what is printed, is the caller's business.
 
 mod authorization;
+mod number;
 
+use crate::driver::Execute;
 use crate::fork::Fork;
 use crate::host::Environment;
-use crate::interpreter::{Execute, Interpreter, Mode, Settings};
+use crate::interpreter::Interpreter;
 use crate::keccak::keccak256;
+use crate::settings::{Mode, Settings};
 use crate::word::Word;
 use crate::world::transaction::{Fees, Kind, Transaction, TransactionError, checked_mul};
 use crate::world::{Account, World};
 use alloy_primitives::{Address, B256, Bytes, hex};
 use authorization::Signed;
+use number::{number, small};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -357,16 +361,6 @@ fn blob_base_fee(fork: Fork, excess: Word) -> Word {
         i += 1;
     }
     sum.unsigned_div(fraction)
-}
-
-/// A number in hex; `None` where it has more than 256 bits, which some tests are about.
-fn number(text: &str) -> Option<Word> {
-    text.parse().ok()
-}
-
-/// A number of 64 bits.
-fn small(text: &str) -> Option<u64> {
-    number(text)?.to_u64()
 }
 
 fn bytes(text: &str) -> Option<Bytes> {

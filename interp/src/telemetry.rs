@@ -13,8 +13,9 @@
 //! | `evmscope_shadow_messages_total`, `evmscope_shadow_differences_total` | `served`; and `what` |
 //! | `evmscope_programs`, `evmscope_program_code_bytes`, `evmscope_program_decoded_bytes` | gauges |
 
-use crate::interpreter::{Interpreter, Mode};
+use crate::interpreter::Interpreter;
 use crate::outcome::{Outcome, Statistics};
+use crate::settings::Mode;
 use crate::shadow::Shadow;
 use metrics::{Unit, counter, describe_counter, describe_gauge, gauge};
 

@@ -8,9 +8,10 @@
 
 #![allow(unsafe_code)]
 
+use crate::code::is_set;
 use crate::dispatch::{FAILED, Next, is_chain, is_long, narrow, stop};
 use crate::fork::Fork;
-use crate::frame::{Exit, Machine};
+use crate::frame::{Exit, Machine, Registers};
 use crate::gas::Gas;
 use crate::opcode::{Opcode, opcodes};
 use crate::ops::*;
@@ -18,38 +19,6 @@ use crate::outcome::Halt;
 use crate::stack::{self, LIMIT};
 use crate::trace::{Observer, Step};
 use crate::word::Word;
-
-/// What the handlers share of a running frame, besides the machine's.
-#[derive(Debug)]
-pub(crate) struct Registers {
-    /// Item 0 of the frame's stack.
-    base: *mut Word,
-    /// The first byte of the code.
-    start: *const u8,
-    /// Where jumps may land, a bit a byte.
-    jumpdests: *const [u64],
-    fork: Fork,
-    /// Who watches, whose type the handlers know.
-    observer: *mut (),
-    exit: Option<Exit>,
-    #[cfg(not(tail_calls))]
-    gas: i64,
-}
-
-impl Default for Registers {
-    fn default() -> Registers {
-        Registers {
-            base: std::ptr::null_mut(),
-            start: std::ptr::null(),
-            jumpdests: &[],
-            fork: Fork::default(),
-            observer: std::ptr::null_mut(),
-            exit: None,
-            #[cfg(not(tail_calls))]
-            gas: 0,
-        }
-    }
-}
 
 /// What runs an opcode.
 ///
@@ -241,8 +210,7 @@ unsafe fn jump<O: Observer>(target: Word, sp: *mut Word, gas: i64, m: &mut Machi
     // SAFETY: the frame keeps its code; a jumpdest is inside it; the observer is an `O`.
     unsafe {
         let jumpdests = &*m.traditional.jumpdests;
-        let limb = (target / 64) as usize;
-        if limb >= jumpdests.len() || jumpdests[limb] >> (target % 64) & 1 == 0 {
+        if !is_set(jumpdests, target) {
             return halt(m, Halt::InvalidJump);
         }
         let ip = m.traditional.start.add(target as usize);
@@ -293,7 +261,7 @@ macro_rules! step {
         next::<O>($ip.add(1), $sp.sub($inputs).add(1), $gas, $m)
     }};
     ($ip:ident $sp:ident $gas:ident $m:ident $byte:literal $name:ident $inputs:literal read($function:expr)) => {{
-        apart::$name($ip, $sp, $gas, $m);
+        outlined::$name($ip, $sp, $gas, $m);
         next::<O>($ip.add(1), $sp.sub($inputs).add(1), $gas, $m)
     }};
     ($ip:ident $sp:ident $gas:ident $m:ident $byte:literal $name:ident $inputs:literal memory($function:expr)) => {{
@@ -318,7 +286,7 @@ macro_rules! step {
         called::$name::<O>($ip, $sp, $gas, $m)
     };
     ($ip:ident $sp:ident $gas:ident $m:ident $byte:literal $name:ident $inputs:literal exit($function:expr)) => {{
-        apart::$name($ip, $sp, $gas, $m);
+        outlined::$name($ip, $sp, $gas, $m);
         stop()
     }};
     ($ip:ident $sp:ident $gas:ident $m:ident $byte:literal $name:ident $inputs:literal push($n:literal)) => {{
@@ -358,7 +326,7 @@ macro_rules! step {
 }
 
 /// What is done apart, by class; the gas afterwards. SAFETY of every arm: as for `step`.
-macro_rules! apart {
+macro_rules! outlined {
     ($ip:ident $sp:ident $gas:ident $m:ident $inputs:literal pure($function:expr)) => {{
         stack::store($sp.sub($inputs), $function(operands::<$inputs>($sp, false)));
         $gas
@@ -397,9 +365,22 @@ macro_rules! apart {
         $m.traditional.exit = Some(exit);
         $gas
     }};
-    ($ip:ident $sp:ident $gas:ident $m:ident $inputs:literal $class:ident $(($arg:expr))?) => {
+    ($ip:ident $sp:ident $gas:ident $m:ident $inputs:literal $class:ident $(($arg:expr))?) => {{
+        is_whole_in_step!($class);
         $gas
-    };
+    }};
+}
+
+/// Compiles for the classes of which nothing is outlined, each by its name: `step` does all of them.
+macro_rules! is_whole_in_step {
+    (push) => {};
+    (dup) => {};
+    (swap) => {};
+    (pop) => {};
+    (pc) => {};
+    (jump) => {};
+    (jumpi) => {};
+    (jumpdest) => {};
 }
 
 #[cold]
@@ -410,7 +391,7 @@ fn failed(m: &mut Machine, reason: Halt) -> i64 {
 }
 
 macro_rules! define {
-    ($($byte:literal $name:ident $gas:literal $inputs:literal $outputs:literal $since:ident $class:ident $(($arg:expr))?;)*) => {
+    ($($byte:literal $name:ident $gas:literal $inputs:literal $outputs:literal $bits:literal $since:ident $class:ident $(($arg:expr))?;)*) => {
         /// One handler an opcode, under its name, which is what profiles show.
         #[allow(non_snake_case)]
         mod op {
@@ -435,14 +416,14 @@ macro_rules! define {
 
         /// What of them needs room on the native stack.
         #[allow(dead_code, non_snake_case, unused_variables, reason = "of most classes, there is nothing")]
-        mod apart {
+        mod outlined {
             use super::*;
             $(#[inline(never)]
             pub(super) unsafe fn $name(ip: *const u8, sp: *mut Word, gas: i64, m: &mut Machine) -> i64 {
                 // SAFETY: the contract of `Handler`, and what `check` saw.
                 #[allow(unused_unsafe, reason = "of most classes, there is nothing")]
                 unsafe {
-                    apart!(ip sp gas m $inputs $class $(($arg))?)
+                    outlined!(ip sp gas m $inputs $class $(($arg))?)
                 }
             })*
         }
@@ -455,7 +436,7 @@ macro_rules! define {
             pub(super) unsafe fn $name<O: Observer>(ip: *const u8, sp: *mut Word, gas: i64, m: &mut Machine) -> Next<u8> {
                 // SAFETY: the contract of `Handler`, and what `check` saw.
                 unsafe {
-                    let gas = apart::$name(ip, sp, gas, m);
+                    let gas = outlined::$name(ip, sp, gas, m);
                     if gas == FAILED {
                         return stop();
                     }

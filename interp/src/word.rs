@@ -1,6 +1,6 @@
 //! The EVM's 256-bit word: its representation, conversions and arithmetic (Yellow Paper, appendix H.2).
 //!
-//! Division lives in [`division`]; what an opcode does with words lives in `ops`.
+//! Division adds itself in [`division`]; what an opcode does with words lives in `ops`.
 
 mod division;
 
@@ -213,18 +213,6 @@ impl Word {
         product
     }
 
-    /// `self / divisor`, 0 where the divisor is 0.
-    #[inline]
-    pub fn unsigned_div(self, divisor: Word) -> Word {
-        division::div_rem(self, divisor).0
-    }
-
-    /// `self mod divisor`, 0 where the divisor is 0.
-    #[inline]
-    pub fn unsigned_rem(self, divisor: Word) -> Word {
-        division::div_rem(self, divisor).1
-    }
-
     /// Signed division rounding towards zero; 0 where the divisor is 0, and -2^255 / -1 = -2^255.
     #[inline]
     pub fn signed_div(self, divisor: Word) -> Word {
@@ -245,18 +233,6 @@ impl Word {
         let product = i128::from(a as i64) * i128::from(b as i64);
         let sign = (product >> 127) as u64;
         Some(Word([product as u64, (product >> 64) as u64, sign, sign]))
-    }
-
-    /// [`Word::unsigned_div`] and [`Word::unsigned_rem`] where they take few instructions and no call. The signed
-    /// ones are the same there: negative numbers are wide.
-    #[inline(always)]
-    pub(crate) fn narrow_div(self, divisor: Word) -> Option<Word> {
-        Some(division::narrow_div_rem(self, divisor)?.0)
-    }
-
-    #[inline(always)]
-    pub(crate) fn narrow_rem(self, divisor: Word) -> Option<Word> {
-        Some(division::narrow_div_rem(self, divisor)?.1)
     }
 
     /// [`Word::signed_div`] by 2^`power`, `power` 1 to 63, where that is a shift of 128 bits.
@@ -306,18 +282,6 @@ impl Word {
         } else {
             remainder
         }
-    }
-
-    /// `(self + other) mod modulus` without overflow; 0 where the modulus is 0.
-    pub fn add_mod(self, other: Word, modulus: Word) -> Word {
-        let (sum, carry) = self.overflowing_add(other);
-        let [a, b, c, d] = sum.0;
-        division::rem_wide([a, b, c, d, carry as u64], modulus)
-    }
-
-    /// `(self * other) mod modulus` without overflow; 0 where the modulus is 0.
-    pub fn mul_mod(self, other: Word, modulus: Word) -> Word {
-        division::rem_wide(self.widening_mul(other), modulus)
     }
 
     /// `self ^ exponent`.

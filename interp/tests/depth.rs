@@ -145,13 +145,30 @@ fn no_handler_keeps_native_stack() {
             Class::Exit => return None,
             Class::Jump => "PUSH1 @on CALLDATASIZE ADD JUMP on: JUMPDEST ".to_owned(),
             Class::Jumpi => "CALLER PUSH1 @on JUMPI on: JUMPDEST ".to_owned(),
-            _ => format!("{pushes}{op}{immediate} {pops}"),
+            Class::Pure
+            | Class::Read
+            | Class::Memory
+            | Class::Machine
+            | Class::Push
+            | Class::Dup
+            | Class::Swap
+            | Class::Pop
+            | Class::Pc
+            | Class::Jumpdest => format!("{pushes}{op}{immediate} {pops}"),
         };
         // Operands from slots the next time: what is constant may be folded.
         let slots = "DUP1 ".repeat(info.inputs.into());
         let again = match info.class {
-            Class::Jump | Class::Jumpi | Class::Push => String::new(),
-            _ => format!("{slots}{op}{immediate} {pops}"),
+            Class::Exit | Class::Jump | Class::Jumpi | Class::Push => String::new(),
+            Class::Pure
+            | Class::Read
+            | Class::Memory
+            | Class::Machine
+            | Class::Dup
+            | Class::Swap
+            | Class::Pop
+            | Class::Pc
+            | Class::Jumpdest => format!("{slots}{op}{immediate} {pops}"),
         };
         Some(format!(
             "PUSH3 {TIMES} top: JUMPDEST {body}{again}PUSH1 1 SWAP1 SUB DUP1 PUSH1 @top JUMPI"
@@ -181,7 +198,7 @@ fn no_handler_keeps_native_stack() {
         let statuses = on_a_stack_of(64 << 10, || {
             Mode::ALL.map(|mode| {
                 let settings = Settings {
-                    heat: 1,
+                    hot_threshold: 1,
                     ..Settings::eager()
                 };
                 let mut interpreter = Interpreter::with_settings(mode, scene.fork, settings);

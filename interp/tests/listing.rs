@@ -4,7 +4,8 @@
 mod common;
 
 use common::{CONTRACT, Scene};
-use evmscope_interp::{Host, Interpreter, Mode, Settings, Status};
+use evmscope_interp::{Class, Code, Fork, Host, Interpreter, Mode, Opcode, Settings, Status};
+use std::sync::Arc;
 
 /// Runs a program that has to succeed; the traces that were made of it.
 fn listing(source: &str) -> String {
@@ -116,4 +117,43 @@ golden! {
         CALLVALUE PUSH1 @refuse JUMPI
         CALLER PUSH0 MSTORE STOP
         refuse: JUMPDEST PUSH0 PUSH0 REVERT";
+}
+
+/// An opcode is an instruction, or it vanishes into moves and jumps, or it ends the trace: whatever its row says, the
+/// listing shows which.
+#[test]
+fn every_opcode_has_its_line() {
+    for op in (0..=255).map(Opcode) {
+        let Some(info) = op.info() else { continue };
+        let immediate = vec![0; info.immediate.into()];
+        let code = [&[Opcode::JUMPDEST.0, op.0], &immediate[..], &[0]].concat();
+        let code = Arc::new(Code::new(&code));
+        let mut interpreter =
+            Interpreter::with_settings(Mode::Advanced, Fork::default(), Settings::eager());
+        interpreter.translate(&code);
+        let listing = interpreter.listing(&code);
+        let trace = listing.split("\nentry").next().unwrap();
+        let instructions: Vec<_> = trace
+            .lines()
+            .filter_map(|line| line.get(36..).map(str::trim))
+            .collect();
+        let own = instructions
+            .iter()
+            .any(|it| it.split(' ').next() == Some(info.name));
+        let walked = trace.contains(&format!("0x0001 {op}"));
+        match info.class {
+            // Known beforehand.
+            Class::Read if op == Opcode::CODESIZE => assert!(walked && !own, "{op}: {trace}"),
+            Class::Pure | Class::Read | Class::Memory | Class::Machine => {
+                assert!(walked && own, "{op}: {trace}");
+            }
+            Class::Exit => assert!(!walked, "{op}: {trace}"),
+            Class::Push | Class::Dup | Class::Swap | Class::Pop | Class::Pc | Class::Jumpdest => {
+                assert!(walked && !own, "{op}: {trace}");
+            }
+            Class::Jump | Class::Jumpi => {
+                assert!(walked && trace.contains("JUMP ["), "{op}: {trace}");
+            }
+        }
+    }
 }

@@ -1,18 +1,13 @@
 //! Programs by code, and how one entry point of a program is translated. How a program is run is told
 //! elsewhere.
 
-use super::analysis::{Limits, Walker};
-use super::encode::Encoder;
-use super::listing::listing;
-use super::loads::Loads;
-use super::program::{LONGEST, Program};
-use super::technique::{Technique, Techniques};
-use super::value::To;
+use super::translate::{Translator, entry_points};
 use crate::code::Code;
 use crate::fork::Fork;
-use crate::interpreter::Settings;
-use crate::opcode::Opcode;
 use crate::outcome::Statistics;
+use crate::settings::Settings;
+use crate::slot_ir::{Id, LONGEST, Loads, Place, Program};
+use crate::technique::{Technique, Techniques};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -23,9 +18,12 @@ const LIMIT: usize = 64 << 20;
 /// What an entry takes besides its program's content, spare room of the tables included.
 const ENTRY: usize = 2 * (size_of::<Program>() + size_of::<(usize, Id)>());
 
-/// A program of a cache. Good for one message: the cache forgets between messages only.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Id(u32);
+/// Code shorter than this gets a program when it runs for the second time: a single call of it takes less
+/// time than making one.
+const SHORT_CODE: usize = 64;
+
+/// Code shorter than this never gets one: looking for it would cost more than so few opcodes.
+const SHORTEST: usize = 8;
 
 /// Short code that ran once and is remembered.
 const SEEN: usize = 64;
@@ -44,7 +42,7 @@ pub(crate) struct Cache {
     seen: [usize; SEEN],
     translator: Translator,
     loads: Loads,
-    heat: u8,
+    hot_threshold: u8,
     budget: f64,
     techniques: Techniques,
     keeps_places: bool,
@@ -53,7 +51,7 @@ pub(crate) struct Cache {
 impl Cache {
     pub fn new(fork: Fork, settings: &Settings) -> Cache {
         let Settings {
-            heat,
+            hot_threshold,
             budget,
             techniques,
             ..
@@ -64,10 +62,10 @@ impl Cache {
             last: None,
             bytes: 0,
             // A trace that soon hands over again costs more than it saves.
-            translator: Translator::new(fork, if heat == 0 { 1 } else { 6 }, techniques),
+            translator: Translator::new(fork, if hot_threshold == 0 { 1 } else { 6 }, techniques),
             seen: [0; SEEN],
             loads: Loads::new(techniques.has(Technique::Slots)),
-            heat,
+            hot_threshold,
             budget,
             techniques,
             keeps_places: false,
@@ -140,7 +138,7 @@ impl Cache {
     /// The program of code; `None` where it is too short to be worth one or too long, or too many are in use.
     #[inline]
     pub fn get(&mut self, code: &Arc<Code>, statistics: &mut Statistics) -> Option<Id> {
-        if code.len() < SHORTEST && self.heat > 0 {
+        if code.len() < SHORTEST && self.hot_threshold > 0 {
             return None;
         }
         if let Some(id) = self.last
@@ -159,7 +157,7 @@ impl Cache {
             self.last = Some(*id);
             return self.last;
         }
-        if code.len() < SHORT_CODE && self.heat > 0 {
+        if code.len() < SHORT_CODE && self.hot_threshold > 0 {
             let seen = &mut self.seen[address / align_of::<Code>() % SEEN];
             if *seen != address {
                 *seen = address;
@@ -176,7 +174,7 @@ impl Cache {
         statistics.misses += 1;
         self.bytes += most;
         let id = Id(self.programs.len() as u32);
-        let mut program = Program::new(code, self.heat, self.budget, self.techniques);
+        let mut program = Program::new(code, self.hot_threshold, self.budget, self.techniques);
         if self.keeps_places {
             program.keep_places();
         }
@@ -209,21 +207,6 @@ impl Cache {
     }
 }
 
-/// Where in a code an instruction of its decoded form comes from.
-#[derive(Clone, Debug)]
-pub struct Place {
-    /// The code.
-    pub code: Arc<Code>,
-    /// Offset of the opcode.
-    pub pc: usize,
-    /// What the instruction does, which may be another opcode's work (adding a negative constant is
-    /// subtracting); none behind the end of the code.
-    pub opcode: Option<Opcode>,
-    /// Offset of the opcode of the instruction in front of it: a handler that is about to end may point to
-    /// the next one already.
-    pub before: Option<usize>,
-}
-
 /// What the advanced mode keeps of the code that an interpreter has run.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Programs {
@@ -237,105 +220,5 @@ pub struct Programs {
     pub greatest_ratio: f64,
 }
 
-/// Where a frame may begin or go on: the start, jumpdests, behind what jumps or calls.
-fn entry_points(code: &Code) -> Vec<usize> {
-    let mut points = vec![0];
-    let mut pc = 0;
-    while let Some(&byte) = code.bytes().get(pc) {
-        let next = pc + 1 + Opcode(byte).immediate();
-        match Opcode(byte) {
-            Opcode::JUMPDEST => points.push(pc),
-            Opcode::JUMPI
-            | Opcode::CALL
-            | Opcode::CALLCODE
-            | Opcode::DELEGATECALL
-            | Opcode::STATICCALL
-            | Opcode::CREATE
-            | Opcode::CREATE2
-                if next < code.len() =>
-            {
-                points.push(next);
-            }
-            _ => {}
-        }
-        pc = next;
-    }
-    points.dedup();
-    points
-}
-
-/// Translates entry points; keeps its buffers between them.
-#[derive(Debug)]
-pub(super) struct Translator {
-    fork: Fork,
-    /// Opcodes that a trace without jumps must have.
-    least: u32,
-    walker: Walker,
-    encoder: Encoder,
-}
-
-/// The longest traces while there is plenty of the budget, and what they shrink to.
-const LONG: Limits = Limits {
-    opcodes: 200,
-    visits: 2,
-    links: false,
-};
-const SHORT: Limits = Limits {
-    opcodes: 60,
-    visits: 1,
-    links: true,
-};
-
-/// A smaller trace than this is not worth looking for: a header, an instruction, and the way out.
-const LEAST_CELLS: usize = 3;
-
-/// Code shorter than this gets a program when it runs for the second time: a single call of it takes less
-/// time than making one.
-const SHORT_CODE: usize = 64;
-
-/// Code shorter than this never gets one: looking for it would cost more than so few opcodes.
-const SHORTEST: usize = 8;
-
-impl Translator {
-    fn new(fork: Fork, least: u32, techniques: Techniques) -> Translator {
-        Translator {
-            fork,
-            least,
-            walker: Walker::new(techniques),
-            encoder: Encoder::default(),
-        }
-    }
-
-    /// Adds the entry at `pc` to a program; `false` where that is not worth it, or not possible.
-    pub fn translate(&mut self, program: &mut Program, pc: usize) -> bool {
-        // Without this, code whose budget is spent would be walked again and again for nothing.
-        if !program.affords(LEAST_CELLS, 0) {
-            return false;
-        }
-        [LONG, SHORT].into_iter().any(|limits| {
-            self.trace(program, pc, limits)
-                && program.affords(self.encoder.cells.len(), self.encoder.accesses.len())
-                && {
-                    program.add(pc, &self.encoder);
-                    true
-                }
-        })
-    }
-
-    /// The trace from `pc` on as text; `None` where there is none.
-    pub fn listing(&mut self, program: &Program, pc: usize) -> Option<String> {
-        let some = self.trace(program, pc, LONG);
-        some.then(|| listing(&program.code, &self.walker, &self.encoder))
-    }
-
-    /// Makes the trace from `pc` on; `false` where there is none.
-    fn trace(&mut self, program: &Program, pc: usize, limits: Limits) -> bool {
-        self.walker.walk(program, self.fork, pc, limits);
-        let trace = &self.walker.trace;
-        let leaves_at_once = trace.exits.len() == 1 && matches!(trace.exits[0].to, To::Resume(_));
-        !(leaves_at_once && trace.opcodes < self.least) && self.encoder.encode(trace)
-    }
-}
-
 #[cfg(test)]
-pub(super) mod tests;
+mod tests;

@@ -1,41 +1,28 @@
 //! The advanced mode: code that proves hot is translated into a slot IR, three-address instructions over
 //! stack slots, and run in that form.
 //!
-//! Rooms, in the order of the data: `analysis` walks the code with an abstract stack and makes a trace of it
-//! (`value`), with `simplify` on the way; `slots` finds a stack slot for each value; `encode` writes
-//! instructions (`instruction`) into a `program`; `handlers` run them, `dispatch` leads into the
-//! stream and out of it, `loads` remembers slots. `cache` keeps programs by code. What opcodes mean is in `ops`.
+//! Rooms, in the order of the data: in `translate`, `analysis` walks the code with an abstract stack and makes a trace
+//! of it (`value`), with `simplify` on the way; `slots` finds a stack slot for each value; `encode` writes
+//! instructions. In `run`, `handlers` run them. `cache` keeps programs by code. The IR itself is in `slot_ir`, what
+//! opcodes mean in `ops`.
 //!
 //! Code runs in the traditional mode first. It counts the jumps to each jumpdest; one that is reached often
 //! is translated, and from then on entered. Whatever a trace does not hold (calls, the end of a frame, a
 //! failure) runs in the traditional mode.
 
-mod analysis;
 mod cache;
-mod dispatch;
-mod encode;
-mod handlers;
-mod instruction;
-mod listing;
-mod loads;
-mod program;
-mod simplify;
-mod slots;
-mod technique;
-mod value;
+mod run;
+mod translate;
 
-pub(crate) use cache::{Cache, Id};
-pub use cache::{Place, Programs};
-pub(crate) use dispatch::Registers;
-pub use technique::{Technique, Techniques, UnknownTechnique};
+pub(crate) use cache::Cache;
+pub use cache::Programs;
 
 use crate::frame::{Exit, Machine};
 use crate::outcome::Statistics;
+use crate::slot_ir::{Id, Program, StreamExit};
 use crate::trace::Observer;
 use crate::traditional;
-use cache::Translator;
-use dispatch::Left;
-use program::Program;
+use translate::Translator;
 
 /// Counts jumps while code runs in the traditional mode.
 struct Warmup<'a>(&'a mut Program);
@@ -63,10 +50,10 @@ pub(crate) fn execute(
     let mut hot = program.count(m.frame.position);
     loop {
         if hot && let Some(header) = entry(program, translator, m.frame.position, statistics) {
-            match dispatch::run(program, loads, header, m) {
-                Left::Halt(halt) => return Exit::Halt(halt),
-                Left::Resume => statistics.resumed += 1,
-                Left::Entry { from } => {
+            match run::run(program, loads, header, m) {
+                StreamExit::Halt(halt) => return Exit::Halt(halt),
+                StreamExit::Resume => statistics.resumed += 1,
+                StreamExit::Entry { from } => {
                     hot = program.count(m.frame.position);
                     if hot {
                         if entry(program, translator, m.frame.position, statistics).is_some() {

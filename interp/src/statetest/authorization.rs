@@ -1,7 +1,7 @@
 //! The authorizations of set-code transactions in the tests' format, and who signed them. What they do is
 //! the transaction's business.
 
-use super::{number, small};
+use super::number::{number, small};
 use crate::world::transaction::Authorization;
 use alloy_eip7702::SignedAuthorization;
 use alloy_primitives::{Address, U256};

@@ -6,10 +6,10 @@
 
 use super::World;
 use crate::code::Code;
+use crate::driver::Execute;
 use crate::fork::Fork;
 use crate::gas;
 use crate::host::Host;
-use crate::interpreter::Execute;
 use crate::message::Message;
 use crate::outcome::Outcome;
 use crate::word::Word;

@@ -95,7 +95,7 @@ impl Way {
             Way::Warm => (
                 Mode::Advanced,
                 Settings {
-                    heat: 2,
+                    hot_threshold: 2,
                     ..Settings::default()
                 },
             ),

@@ -271,7 +271,7 @@ fn functions(text: &str) -> Vec<Function> {
 /// Handlers by their place in the sources: the mode, and what its functions' paths begin with.
 const HANDLERS: [(&str, &str); 2] = [
     ("traditional", "evmscope_interp::traditional::op::"),
-    ("advanced", "evmscope_interp::advanced::handlers::"),
+    ("advanced", "evmscope_interp::advanced::run::handlers::"),
 ];
 
 /// How much of the program ran in training.

@@ -2,14 +2,14 @@
 //! moves items vanishes. It chooses the way: static jumps are followed, past conditional ones the likelier
 //! side. What opcodes become is told in `simplify`.
 
-use super::instruction::Test;
-use super::program::Program;
-use super::simplify;
-use super::technique::{Technique, Techniques};
+use super::simplify::{self, Condition, Tested};
 use super::value::{Exit, Node, OPERANDS, Operation, To, Trace, Value};
 use crate::fork::Fork;
 use crate::opcode::{Class, Info, Opcode};
+use crate::slot_ir::Program;
+use crate::slot_ir::instruction::Test;
 use crate::stack;
+use crate::technique::{Technique, Techniques};
 use crate::word::Word;
 use std::collections::VecDeque;
 
@@ -31,10 +31,10 @@ const MOST_GAS: u32 = u16::MAX as u32;
 const MOST_EXITS: usize = 32;
 
 /// Addresses looked through for one that was accessed before: the walk takes linear time.
-const LATELY: usize = 8;
+const RECENT_ACCESSES: usize = 8;
 
 /// Bytes looked at to see that code only fails.
-const FAILING: usize = 96;
+const REVERT_LOOKAHEAD: usize = 96;
 
 /// Makes traces; keeps its buffers between them.
 #[derive(Debug, Default)]
@@ -124,51 +124,28 @@ impl Walker {
     /// Takes the opcode at `pc` into the trace; tells where to go on, unless the trace has ended.
     fn step(&mut self, program: &Program, fork: Fork, pc: usize, limits: Limits) -> Option<usize> {
         #[cfg(test)]
-        super::cache::tests::step();
-        let code = program.code.bytes();
-        let op = Opcode(code.get(pc).copied().unwrap_or_default());
+        super::tests::step();
+        let code = &program.code;
+        let op = Opcode(code.bytes().get(pc).copied().unwrap_or_default());
         let Some(info) = op.info_at(fork) else {
             return self.end(To::Resume(pc as u16));
         };
-        if info.class == Class::Exit {
-            return self.end(To::Resume(pc as u16));
-        }
-        let begins = self.trace.opcodes == 0;
-        if self.trace.exits.len() >= MOST_EXITS
-            || self.trace.opcodes >= limits.opcodes
-            || self.trace.gas + u32::from(info.gas) > MOST_GAS
-        {
-            return self.end(To::Entry(pc as u16));
-        }
-        if info.class == Class::Jumpdest {
-            let visits = self.visited.iter().filter(|at| **at as usize == pc).count();
-            let links = limits.links && program.entry(pc).is_some();
-            let traces = self.trace.has(Technique::Traces);
-            if !begins
-                && (!traces || visits >= limits.visits || links || pc == usize::from(self.trace.pc))
-            {
-                return self.end(To::Entry(pc as u16));
-            }
-            self.visited.push(pc as u16);
-        }
-        let height = self.stack.height();
-        let least = self.trace.least.max(i32::from(info.inputs) - height);
-        let after = height + i32::from(info.outputs) - i32::from(info.inputs);
-        let most = self.trace.most.max(after);
-        let limit = stack::LIMIT as i32;
-        if least > limit || most + least > limit {
-            return self.end(To::Resume(pc as u16));
+        if let Some(to) = self.ends_before(program, info, pc, limits) {
+            return self.end(to);
         }
         self.path.push(pc as u16);
         let next = pc + 1 + op.immediate();
-        match info.class {
-            Class::Jump => return self.jump(program, info, pc),
-            Class::Jumpi => return self.jumpi(program, info, pc),
-            _ => self.account(info),
+        if !matches!(info.class, Class::Jump | Class::Jumpi) {
+            self.account(info);
         }
         match info.class {
+            // The trace has ended before it.
+            Class::Exit => return None,
+            Class::Jump => return self.jump(program, info, pc),
+            Class::Jumpi => return self.jumpi(program, info, pc),
+            Class::Jumpdest => {}
             Class::Push => {
-                let bytes = &program.code.padded()[pc + 1..next];
+                let bytes = &code.padded()[pc + 1..next];
                 let value = self.trace.add_constant(Word::from_be_slice(bytes));
                 self.stack.push(value);
             }
@@ -189,30 +166,82 @@ impl Walker {
                 let top = top.max(self.stack.items.len() - 1);
                 self.stack.items.swap(top, other);
             }
-            Class::Jumpdest => {}
-            _ => self.compute(program, op, info, pc),
+            Class::Pure => {
+                let node = self.node(op, info, pc);
+                let value = simplify::pure(&mut self.trace, node);
+                self.push_result(info, value);
+            }
+            Class::Memory => {
+                let node = self.node(op, info, pc);
+                let value = self.access(node);
+                self.push_result(info, value);
+            }
+            Class::Read | Class::Machine => {
+                let node = self.node(op, info, pc);
+                let value = self.look(program, op, info, node);
+                self.push_result(info, value);
+            }
         }
         Some(next)
     }
 
-    fn account(&mut self, info: &Info) {
-        let height = self.stack.height();
-        let trace = &mut self.trace;
-        trace.opcodes += 1;
-        trace.gas += u32::from(info.gas);
-        trace.least = trace.least.max(i32::from(info.inputs) - height);
-        let after = height + i32::from(info.outputs) - i32::from(info.inputs);
-        trace.most = trace.most.max(after);
+    /// Where the trace goes on instead, if it cannot take the opcode at `pc`.
+    fn ends_before(
+        &mut self,
+        program: &Program,
+        info: &Info,
+        pc: usize,
+        limits: Limits,
+    ) -> Option<To> {
+        if info.class == Class::Exit {
+            return Some(To::Resume(pc as u16));
+        }
+        let begins = self.trace.opcodes == 0;
+        if self.trace.exits.len() >= MOST_EXITS
+            || self.trace.opcodes >= limits.opcodes
+            || self.trace.gas + u32::from(info.gas) > MOST_GAS
+        {
+            return Some(To::Entry(pc as u16));
+        }
+        if info.class == Class::Jumpdest {
+            let visits = self.visited.iter().filter(|at| **at as usize == pc).count();
+            let links = limits.links && program.entry(pc).is_some();
+            let traces = self.trace.has(Technique::Traces);
+            if !begins
+                && (!traces || visits >= limits.visits || links || pc == usize::from(self.trace.pc))
+            {
+                return Some(To::Entry(pc as u16));
+            }
+            self.visited.push(pc as u16);
+        }
+        let (least, most) = self.reach(info);
+        let limit = stack::LIMIT as i32;
+        (least > limit || most + least > limit).then_some(To::Resume(pc as u16))
     }
 
-    /// An opcode with operands and at most one result.
-    fn compute(&mut self, program: &Program, op: Opcode, info: &Info, pc: usize) {
+    /// Items needed at the entry, and the greatest height above it, with an opcode more.
+    fn reach(&self, info: &Info) -> (i32, i32) {
+        let height = self.stack.height();
+        let (inputs, outputs) = (i32::from(info.inputs), i32::from(info.outputs));
+        (
+            self.trace.least.max(inputs - height),
+            self.trace.most.max(height + outputs - inputs),
+        )
+    }
+
+    fn account(&mut self, info: &Info) {
+        (self.trace.least, self.trace.most) = self.reach(info);
+        self.trace.opcodes += 1;
+        self.trace.gas += u32::from(info.gas);
+    }
+
+    /// The node of an opcode, its operands taken from the stack.
+    fn node(&mut self, op: Opcode, info: &Info, pc: usize) -> Node {
         let mut operands = [Value::Entry(0); OPERANDS];
-        let count = usize::from(info.inputs);
-        for operand in &mut operands[..count] {
+        for operand in &mut operands[..usize::from(info.inputs)] {
             *operand = self.stack.pop();
         }
-        let mut node = Node {
+        Node {
             operation: Operation::Opcode(op),
             operands,
             count: info.inputs,
@@ -223,27 +252,33 @@ impl Walker {
             narrow: false,
             gas: self.trace.gas,
             pc: pc as u16,
-        };
-        let value = match info.class {
-            Class::Pure => simplify::pure(&mut self.trace, node),
-            Class::Memory => self.access(node),
-            _ => {
-                if op == Opcode::CODESIZE {
-                    Some(self.trace.add_constant(program.code.len().into()))
-                } else {
-                    node.bits = simplify::result_bits(op);
-                    if writes_memory(op) {
-                        self.known.clear();
-                    }
-                    self.add(node)
-                }
-            }
-        };
+        }
+    }
+
+    fn push_result(&mut self, info: &Info, value: Option<Value>) {
         if info.outputs > 0
             && let Some(value) = value
         {
             self.stack.push(value);
         }
+    }
+
+    /// An opcode that looks at the frame or does something to the machine.
+    fn look(
+        &mut self,
+        program: &Program,
+        op: Opcode,
+        info: &Info,
+        mut node: Node,
+    ) -> Option<Value> {
+        if op == Opcode::CODESIZE {
+            return Some(self.trace.add_constant(program.code.len().into()));
+        }
+        node.bits = info.bits;
+        if writes_memory(op) {
+            self.known.clear();
+        }
+        self.add(node)
     }
 
     fn add(&mut self, node: Node) -> Option<Value> {
@@ -286,9 +321,9 @@ impl Walker {
 
     fn add_access(&mut self, mut node: Node) -> Option<Value> {
         let address = node.operands[0];
-        let lately = self.accessed.iter().rev().take(LATELY);
+        let recent = self.accessed.iter().rev().take(RECENT_ACCESSES);
         node.narrow = self.trace.has(Technique::Narrow)
-            && (self.trace.bits(address) <= 64 || lately.copied().any(|base| base == address));
+            && (self.trace.bits(address) <= 64 || recent.copied().any(|base| base == address));
         if !node.narrow {
             self.accessed.push(address);
         }
@@ -323,49 +358,37 @@ impl Walker {
         self.account(info);
         self.stack.pop();
         self.stack.pop();
-        let next = pc + 1;
-        let condition = simplify::condition(&self.trace, condition);
-        let fixed = match condition {
-            simplify::Condition::Fixed(taken) => Some(taken),
-            simplify::Condition::Test { .. } => None,
-        };
-        match (fixed, to) {
-            (Some(false), _) => return Some(next),
-            (Some(true), To::Entry(to)) => return Some(to.into()),
-            (Some(true), _) => return self.end(to),
-            (None, _) => {}
+        match simplify::condition(&self.trace, condition) {
+            Condition::Fixed(false) => Some(pc + 1),
+            Condition::Fixed(true) => match to {
+                To::Entry(to) => Some(to.into()),
+                to => self.end(to),
+            },
+            Condition::Tested(tested) => self.branch(program, pc, to, tested),
         }
+    }
+
+    /// A conditional jump at `pc` to `to`, as a branch to a side exit for the less likely side.
+    fn branch(&mut self, program: &Program, pc: usize, to: To, tested: Tested) -> Option<usize> {
+        let next = pc + 1;
         let (exit, follow, when) = match to {
             To::Entry(to) if self.likely(program, to.into(), next) => {
                 (To::Entry(next as u16), to.into(), false)
             }
             _ => (to, next, true),
         };
-        let simplify::Condition::Test {
-            test,
-            when: holds,
-            operands,
-        } = condition
-        else {
-            return None;
-        };
         let layout = self.layout();
-        let index = self.trace.exits.len() as u16;
+        let [a, b] = tested.operands;
+        let mut operands = [Value::Entry(0); OPERANDS];
+        (operands[0], operands[1]) = (a, b);
         self.trace.nodes.push(Node {
             operation: Operation::Branch {
-                test,
-                when: when == holds,
-                exit: index,
+                test: tested.test,
+                when: when == tested.when,
+                exit: self.trace.exits.len() as u16,
             },
-            operands: [
-                operands[0],
-                operands[1],
-                Value::Entry(0),
-                Value::Entry(0),
-                Value::Entry(0),
-                Value::Entry(0),
-            ],
-            count: if test == Test::NonZero { 1 } else { 2 },
+            operands,
+            count: if tested.test == Test::NonZero { 1 } else { 2 },
             result: false,
             effect: true,
             bits: 256,
@@ -420,8 +443,7 @@ impl Walker {
 /// The offset that a word names, if it is a jumpdest.
 fn jumpdest(program: &Program, target: Word) -> Option<usize> {
     let at = target.to_u64()?;
-    let bits = program.code.jumpdests().get((at / 64) as usize)?;
-    (bits >> (at % 64) & 1 == 1).then_some(at as usize)
+    program.code.is_jumpdest(at).then_some(at as usize)
 }
 
 /// Whether an opcode may write memory.
@@ -439,13 +461,24 @@ fn writes_memory(op: Opcode) -> bool {
 
 /// Whether code runs straight into a REVERT or INVALID.
 fn fails(code: &[u8], mut pc: usize) -> bool {
-    let end = pc + FAILING;
+    let end = pc + REVERT_LOOKAHEAD;
     while pc < end {
         match code.get(pc).copied().map(Opcode) {
             Some(Opcode::REVERT | Opcode::INVALID) => return true,
             Some(op) => match op.info().map(|info| info.class) {
                 None | Some(Class::Jump | Class::Jumpi | Class::Exit) => return false,
-                _ => pc += 1 + op.immediate(),
+                Some(
+                    Class::Pure
+                    | Class::Read
+                    | Class::Memory
+                    | Class::Machine
+                    | Class::Push
+                    | Class::Dup
+                    | Class::Swap
+                    | Class::Pop
+                    | Class::Pc
+                    | Class::Jumpdest,
+                ) => pc += 1 + op.immediate(),
             },
             None => return false,
         }

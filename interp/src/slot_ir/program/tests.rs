@@ -1,7 +1,7 @@
 //! Programs filled with made-up traces: what they take, what is found in them, what leads where.
 
 use super::*;
-use crate::advanced::instruction::{JUMP, JUMP_FITTING, LEAVE, RESUME};
+use crate::slot_ir::instruction::{JUMP, JUMP_FITTING, LEAVE, RESUME};
 use arbitrary::{Result, Unstructured};
 use proptest::prelude::*;
 
@@ -17,16 +17,18 @@ fn header(pc: usize) -> Cell {
 }
 
 /// A trace of so many cells that access memory in every other one and leave for other entries at its end.
-fn encoded(pc: usize, cells: usize, to: &[u16]) -> Encoder {
-    let mut encoder = Encoder::default();
-    encoder.cells = vec![Cell::new(RESUME, [0; 3]); cells + 1];
-    encoder.cells[0] = header(pc);
-    encoder.accesses = (1..=cells as u16).step_by(2).map(|at| (at, at)).collect();
+fn encoded(pc: usize, cells: usize, to: &[u16]) -> EncodedTrace {
+    let mut trace = EncodedTrace {
+        cells: vec![Cell::new(RESUME, [0; 3]); cells + 1],
+        ..EncodedTrace::default()
+    };
+    trace.cells[0] = header(pc);
+    trace.accesses = (1..=cells as u16).step_by(2).map(|at| (at, at)).collect();
     for to in to {
-        encoder.leaves.push(encoder.cells.len() as u16);
-        encoder.cells.push(Cell::new(LEAVE, [*to, 0, 0]));
+        trace.leaves.push(trace.cells.len() as u16);
+        trace.cells.push(Cell::new(LEAVE, [*to, 0, 0]));
     }
-    encoder
+    trace
 }
 
 fn program(code: &[u8], budget: f64) -> Program {
@@ -43,9 +45,9 @@ fn fill(u: &mut Unstructured, program: &mut Program) -> Result<()> {
         }
         let cells = u.int_in_range(1..=120)?;
         let to = [u.int_in_range(0..=length - 1)? as u16, pc as u16];
-        let encoder = encoded(pc, cells, &to[..u.int_in_range(0..=2)?]);
-        if program.affords(encoder.cells.len(), encoder.accesses.len()) {
-            program.add(pc, &encoder);
+        let trace = encoded(pc, cells, &to[..u.int_in_range(0..=2)?]);
+        if program.affords(trace.cells.len(), trace.accesses.len()) {
+            program.add(pc, &trace);
             let at = program.entry(pc).expect("it was added");
             assert_eq!(program.stream[at], header(pc));
             assert_eq!(program.pending(at + 1), 1);

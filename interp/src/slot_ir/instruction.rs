@@ -18,7 +18,7 @@ use crate::opcode::Opcode;
 /// Four fields.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(C, align(8))]
-pub(super) struct Cell(pub [u16; 4]);
+pub(crate) struct Cell(pub [u16; 4]);
 
 impl Cell {
     pub fn new(instruction: u16, fields: [u16; 3]) -> Cell {
@@ -36,7 +36,7 @@ impl Cell {
 /// What stands in front of the instructions that can be jumped to: what all of them need together.
 /// The jump checks and charges it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Header {
+pub(crate) struct Header {
     /// Static gas from here to the end of the trace. Side exits give back what they spare.
     pub gas: u16,
     /// Least height of the stack, bytes.
@@ -66,7 +66,7 @@ impl Header {
 
 /// Where the first two operands of an instruction come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Form {
+pub(crate) enum Form {
     SlotSlot,
     ShortSlot,
     SlotShort,
@@ -76,7 +76,7 @@ pub(super) enum Form {
 
 /// How a memory opcode says its address, and where the value of a store comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Access {
+pub(crate) enum Access {
     /// A slot.
     Slot,
     /// A constant.
@@ -91,18 +91,18 @@ pub(super) enum Access {
 const FORMS: u16 = 8;
 
 /// The instruction of an opcode.
-pub(super) const fn opcode(op: Opcode, form: Form) -> u16 {
+pub(crate) const fn opcode(op: Opcode, form: Form) -> u16 {
     op.0 as u16 * FORMS + form as u16
 }
 
 /// The instruction of a memory opcode; `short` says that the value to store is a constant.
-pub(super) const fn memory(op: Opcode, access: Access, short: bool) -> u16 {
+pub(crate) const fn memory(op: Opcode, access: Access, short: bool) -> u16 {
     op.0 as u16 * FORMS + access as u16 * 2 + short as u16
 }
 
 /// What a conditional branch tests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Test {
+pub(crate) enum Test {
     NonZero,
     Lt,
     Slt,
@@ -113,40 +113,40 @@ pub(super) enum Test {
 const OTHERS: u16 = 256 * FORMS;
 
 /// Copies a slot: source, target.
-pub(super) const MOVE: u16 = OTHERS;
+pub(crate) const MOVE: u16 = OTHERS;
 /// Copies two slots, one after the other: source, target, and in the next cell source, target.
-pub(super) const MOVE_TWO: u16 = OTHERS + 1;
+pub(crate) const MOVE_TWO: u16 = OTHERS + 1;
 /// Sets a slot: short, target.
-pub(super) const SET: u16 = OTHERS + 2;
+pub(crate) const SET: u16 = OTHERS + 2;
 /// Sets a slot: long, target in the third field.
-pub(super) const SET_LONG: u16 = OTHERS + 3;
+pub(crate) const SET_LONG: u16 = OTHERS + 3;
 /// Sets a slot: target in the third field, four cells.
-pub(super) const SET_WORD: u16 = OTHERS + 4;
+pub(crate) const SET_WORD: u16 = OTHERS + 4;
 /// Goes to an entry: distance, shift of the stack pointer in bytes, gas to give back.
-pub(super) const JUMP: u16 = OTHERS + 5;
+pub(crate) const JUMP: u16 = OTHERS + 5;
 /// As [`JUMP`], where the stack cannot be but right.
-pub(super) const JUMP_FITTING: u16 = OTHERS + 6;
+pub(crate) const JUMP_FITTING: u16 = OTHERS + 6;
 /// Leaves for an entry that does not exist yet: pc, shift, gas to give back.
-pub(super) const LEAVE: u16 = OTHERS + 7;
+pub(crate) const LEAVE: u16 = OTHERS + 7;
 /// Leaves for good: the traditional mode is to go on. Fields as [`LEAVE`].
-pub(super) const RESUME: u16 = OTHERS + 8;
+pub(crate) const RESUME: u16 = OTHERS + 8;
 /// Goes where a slot says: slot, shift, gas to give back; the next cell remembers the last target: pc, distance.
-pub(super) const JUMP_DYNAMIC: u16 = OTHERS + 9;
+pub(crate) const JUMP_DYNAMIC: u16 = OTHERS + 9;
 /// Keeps the low bits: slot, number of bits, target.
-pub(super) const MASK: u16 = OTHERS + 10;
+pub(crate) const MASK: u16 = OTHERS + 10;
 /// Divides by a power of two, with sign: slot, power, target.
-pub(super) const SDIV_POWER: u16 = OTHERS + 11;
+pub(crate) const SDIV_POWER: u16 = OTHERS + 11;
 const BRANCHES: u16 = OTHERS + 16;
 /// Number of instructions.
-pub(super) const COUNT: usize = (BRANCHES + 4 * 2 * FORMS) as usize;
+pub(crate) const COUNT: usize = (BRANCHES + 4 * 2 * FORMS) as usize;
 
 /// The first number that is a branch's.
-pub(super) const fn opcode_count() -> u16 {
+pub(crate) const fn opcode_count() -> u16 {
     BRANCHES
 }
 
 /// The opcode that an instruction does; none where it is no opcode.
-pub(super) const fn opcode_of(number: u16) -> Option<Opcode> {
+pub(crate) const fn opcode_of(number: u16) -> Option<Opcode> {
     match number {
         0..OTHERS => Some(opcode_parts(number).0),
         _ => None,
@@ -154,12 +154,12 @@ pub(super) const fn opcode_of(number: u16) -> Option<Opcode> {
 }
 
 /// The opcode and the form or access of an opcode's instruction.
-pub(super) const fn opcode_parts(number: u16) -> (Opcode, u16) {
+pub(crate) const fn opcode_parts(number: u16) -> (Opcode, u16) {
     (Opcode((number / FORMS) as u8), number % FORMS)
 }
 
 /// Test, way and form of a branch.
-pub(super) const fn branch_parts(number: u16) -> (&'static str, bool, u16) {
+pub(crate) const fn branch_parts(number: u16) -> (&'static str, bool, u16) {
     let number = number - BRANCHES;
     let test = match number / FORMS / 2 {
         0 => "",
@@ -171,6 +171,6 @@ pub(super) const fn branch_parts(number: u16) -> (&'static str, bool, u16) {
 }
 
 /// The conditional branch: two operands, distance. Taken where the test's result is `when`.
-pub(super) const fn branch(test: Test, when: bool, form: Form) -> u16 {
+pub(crate) const fn branch(test: Test, when: bool, form: Form) -> u16 {
     BRANCHES + (test as u16 * 2 + when as u16) * FORMS + form as u16
 }

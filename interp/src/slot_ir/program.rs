@@ -1,17 +1,15 @@
 //! The decoded form of one code: the stream of cells, the entries into it, and what is kept to decide what
 //! is worth translating. It belongs to one interpreter, which patches it while it runs.
 
-use super::cache::Place;
-use super::encode::Encoder;
 use super::instruction::{self, Cell, Header};
-use super::technique::{Technique, Techniques};
 use crate::code::Code;
 use crate::opcode::Opcode;
+use crate::technique::{Technique, Techniques};
 use std::sync::Arc;
 
 /// Longer code is not translated: offsets are kept in 16 bits, and a PUSH32 that the code cuts short ends 32
 /// bytes behind it. Since EIP-170 deployed code has at most 24,576 bytes.
-pub(super) const LONGEST: usize = u16::MAX as usize - 32;
+pub(crate) const LONGEST: usize = u16::MAX as usize - 32;
 
 /// Most cells of a stream: distances are kept in 16 signed bits.
 const MOST_CELLS: usize = i16::MAX as usize;
@@ -19,10 +17,56 @@ const MOST_CELLS: usize = i16::MAX as usize;
 /// Bytes of code that share a counter.
 const COUNTED: usize = 8;
 
+/// A program of a cache. Good for one message: the cache forgets between messages only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Id(pub u32);
+
+/// Where in a code an instruction of its decoded form comes from.
+#[derive(Clone, Debug)]
+pub struct Place {
+    /// The code.
+    pub code: Arc<Code>,
+    /// Offset of the opcode.
+    pub pc: usize,
+    /// What the instruction does, which may be another opcode's work (adding a negative constant is
+    /// subtracting); none behind the end of the code.
+    pub opcode: Option<Opcode>,
+    /// Offset of the opcode of the instruction in front of it: a handler that is about to end may point to
+    /// the next one already.
+    pub before: Option<usize>,
+}
+
+/// The instructions of one trace, finished: what the encoder hands over.
+#[derive(Debug, Default)]
+pub(crate) struct EncodedTrace {
+    /// The instructions, the header first.
+    pub cells: Vec<Cell>,
+    /// Which of them access memory, and the static gas that follows them.
+    pub accesses: Vec<(u16, u16)>,
+    /// Which of them leave for an entry.
+    pub leaves: Vec<u16>,
+    /// The first cell of each node and the offset of its opcode; the last one is the end of the nodes, where the
+    /// exits begin.
+    pub marks: Vec<(u16, u16)>,
+    /// The first cell of each exit and the offset of the opcode that leaves.
+    pub exits: Vec<(u16, u16)>,
+}
+
+impl EncodedTrace {
+    /// Empties it; its buffers stay.
+    pub fn clear(&mut self) {
+        self.cells.clear();
+        self.accesses.clear();
+        self.leaves.clear();
+        self.marks.clear();
+        self.exits.clear();
+    }
+}
+
 /// The decoded form of one code.
 pub(crate) struct Program {
-    pub(super) code: Arc<Code>,
-    pub(super) stream: Vec<Cell>,
+    pub code: Arc<Code>,
+    pub stream: Vec<Cell>,
     /// Number of jumpdests before each 64 bytes of code.
     before: Box<[u16]>,
     /// The header of each jumpdest, in the order of the code; 0 where there is none.
@@ -36,7 +80,7 @@ pub(crate) struct Program {
     refused: Box<[u8]>,
     /// How often each entry point has yet to be reached.
     counters: Box<[u8]>,
-    heat: u8,
+    hot_threshold: u8,
     /// Most bytes of the decoded form.
     budget: usize,
     techniques: Techniques,
@@ -49,7 +93,12 @@ type Places = Vec<(u16, u16)>;
 
 impl Program {
     /// A program without entries; `budget` is in bytes of decoded form a byte of code.
-    pub fn new(code: &Arc<Code>, heat: u8, budget: f64, techniques: Techniques) -> Program {
+    pub fn new(
+        code: &Arc<Code>,
+        hot_threshold: u8,
+        budget: f64,
+        techniques: Techniques,
+    ) -> Program {
         Program {
             code: Arc::clone(code),
             stream: Vec::new(),
@@ -58,8 +107,8 @@ impl Program {
             others: Vec::new(),
             pending: Vec::new(),
             refused: Box::default(),
-            counters: vec![heat; code.len() / COUNTED + 1].into(),
-            heat,
+            counters: vec![hot_threshold; code.len() / COUNTED + 1].into(),
+            hot_threshold,
             budget: (code.len() as f64 * budget) as usize,
             techniques,
             places: None,
@@ -126,7 +175,7 @@ impl Program {
 
     /// Whether an entry point was reached half as often as it takes to become hot.
     pub fn is_warm(&self, pc: usize) -> bool {
-        self.counters[pc / COUNTED] <= self.heat / 2
+        self.counters[pc / COUNTED] <= self.hot_threshold / 2
     }
 
     /// Whether an entry point was refused. Its counter starts anew, so that it is not asked about at
@@ -135,7 +184,7 @@ impl Program {
         let bits = self.refused.get(pc / 8).copied().unwrap_or_default();
         let refused = bits >> (pc % 8) & 1 == 1;
         if refused {
-            self.counters[pc / COUNTED] = self.heat;
+            self.counters[pc / COUNTED] = self.hot_threshold;
         }
         refused
     }
@@ -151,13 +200,12 @@ impl Program {
     /// The number of the jumpdest at `pc`, if there is one.
     #[inline]
     fn rank(&self, pc: usize) -> Option<usize> {
-        let bits = *self.code.jumpdests().get(pc / 64)?;
-        let bit = 1 << (pc % 64);
-        if bits & bit == 0 {
+        if !self.code.is_jumpdest(pc as u64) {
             return None;
         }
         let before = self.before.get(pc / 64).copied()?;
-        Some(usize::from(before) + (bits & (bit - 1)).count_ones() as usize)
+        let near = self.code.jumpdests()[pc / 64] & ((1 << (pc % 64)) - 1);
+        Some(usize::from(before) + near.count_ones() as usize)
     }
 
     /// The header of the jumpdest at `pc`, 0 where it is not translated; `None` where there is no jumpdest.
@@ -208,15 +256,14 @@ impl Program {
     }
 
     /// Adds the instructions of a trace, a header first, and where in them memory is accessed.
-    pub fn add(&mut self, pc: usize, encoder: &Encoder) {
-        let Encoder {
+    pub fn add(&mut self, pc: usize, trace: &EncodedTrace) {
+        let EncodedTrace {
             cells,
             accesses,
             leaves,
             marks,
             exits,
-            ..
-        } = encoder;
+        } = trace;
         if self.stream.is_empty() {
             // A header at 0 would read as none.
             self.stream.reserve_exact(1);
@@ -234,7 +281,6 @@ impl Program {
         self.pending
             .extend(accesses.iter().map(|(at, gas)| (header + at, *gas)));
         if let Some(places) = &mut self.places {
-            // The last mark is the end of the nodes, where the exits begin.
             let nodes = &marks[..marks.len() - 1];
             places.push((header, pc as u16));
             places.extend(nodes.iter().chain(exits).map(|(at, pc)| (header + at, *pc)));

@@ -1,9 +1,9 @@
 //! What the abstract stack holds, and the nodes that compute it: the form of a trace between the walk over
 //! the code and the instructions. Each node is computed once (static single assignment).
 
-use super::instruction::Test;
-use super::technique::{Technique, Techniques};
 use crate::opcode::Opcode;
+use crate::slot_ir::instruction::Test;
+use crate::technique::{Technique, Techniques};
 use crate::word::Word;
 
 /// A value known by where it comes from.

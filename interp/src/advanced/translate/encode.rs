@@ -1,12 +1,13 @@
 //! From a trace to instructions: dead nodes go, operands become slots or constants, side exits get their
 //! code behind the trace.
 
-use super::instruction::{self as ins, Access, Cell, Form, Header, Test};
 use super::slots::{Slots, Source};
-use super::technique::Technique;
 use super::value::{Exit, Node, Operation, To, Trace, Value};
 use crate::opcode::{Class, Opcode};
+use crate::slot_ir::EncodedTrace;
+use crate::slot_ir::instruction::{self as ins, Access, Cell, Form, Header, Test};
 use crate::stack::{self, SCRATCH};
+use crate::technique::Technique;
 use crate::word::Word;
 
 /// Bytes of an item.
@@ -15,16 +16,7 @@ const ITEM: i32 = size_of::<Word>() as i32;
 /// Makes the instructions of traces; keeps its buffers between them.
 #[derive(Debug, Default)]
 pub(super) struct Encoder {
-    /// The instructions, the header first.
-    pub cells: Vec<Cell>,
-    /// Which of them access memory, and the static gas that follows them.
-    pub accesses: Vec<(u16, u16)>,
-    /// Which of them leave for an entry.
-    pub leaves: Vec<u16>,
-    /// The first cell of each node and the offset of its opcode, for listings.
-    pub marks: Vec<(u16, u16)>,
-    /// The first cell of each exit and the offset of the opcode that leaves.
-    pub exits: Vec<(u16, u16)>,
+    pub out: EncodedTrace,
     slots: Slots,
     /// Branches to exits whose code is not there yet.
     branches: Vec<(usize, u16)>,
@@ -41,11 +33,7 @@ enum Operand {
 impl Encoder {
     /// Encodes a trace; `false` where it is too large for the fields of instructions.
     pub fn encode(&mut self, trace: &Trace) -> bool {
-        self.cells.clear();
-        self.accesses.clear();
-        self.leaves.clear();
-        self.marks.clear();
-        self.exits.clear();
+        self.out.clear();
         self.branches.clear();
         self.slots.prepare(trace);
         let bytes = |items: i32| (items * ITEM) as u16;
@@ -55,14 +43,14 @@ impl Encoder {
             most: bytes(stack::LIMIT as i32 - trace.most),
             pc: trace.pc,
         };
-        self.cells.push(header.cell());
+        self.out.cells.push(header.cell());
         for (at, node) in trace.nodes.iter().enumerate() {
             if self.slots.is_live(trace, at) {
-                self.marks.push((self.cells.len() as u16, node.pc));
+                self.out.marks.push((self.out.cells.len() as u16, node.pc));
                 self.node(trace, at, node);
             }
         }
-        self.marks.push((self.cells.len() as u16, u16::MAX));
+        self.out.marks.push((self.out.cells.len() as u16, u16::MAX));
         let Some((end, sides)) = trace.exits.split_last() else {
             return false;
         };
@@ -71,11 +59,11 @@ impl Encoder {
         for (number, exit) in sides.iter().enumerate() {
             let (branch, of) = self.branches[number];
             debug_assert_eq!(usize::from(of), number);
-            self.cells[branch].0[3] = (self.cells.len() - branch) as u16;
+            self.out.cells[branch].0[3] = (self.out.cells.len() - branch) as u16;
             self.exit(trace, exit, usize::from(exit.at) - 1);
         }
         let limit = i32::from(i16::MAX) / ITEM;
-        self.cells.len() < i16::MAX as usize
+        self.out.cells.len() < i16::MAX as usize
             && self.slots.highest() < limit
             && self.slots.highest() - trace.most < SCRATCH as i32
             && trace.floor > -limit
@@ -89,26 +77,42 @@ impl Encoder {
                     Test::NonZero => (Form::SlotSlot, self.slot(trace, a, at), 0, None),
                     _ => self.pair(trace, a, b, at),
                 };
-                self.branches.push((self.cells.len(), exit));
-                self.cells
+                self.branches.push((self.out.cells.len(), exit));
+                self.out
+                    .cells
                     .push(Cell::new(ins::branch(test, when, form), [a, b, 0]));
-                self.cells.extend(long);
+                self.out.cells.extend(long);
             }
             Operation::Mask(bits) => {
                 let a = self.slot(trace, node.operands[0], at);
                 let to = self.slots.place(at);
-                self.cells.push(Cell::new(ins::MASK, [a, bits, field(to)]));
+                self.out
+                    .cells
+                    .push(Cell::new(ins::MASK, [a, bits, field(to)]));
             }
             Operation::SdivPower(power) => {
                 let a = self.slot(trace, node.operands[0], at);
                 let to = self.slots.place(at);
-                self.cells
+                self.out
+                    .cells
                     .push(Cell::new(ins::SDIV_POWER, [a, power, field(to)]));
             }
             Operation::Opcode(op) => match op.info().map(|info| info.class) {
                 Some(Class::Memory) => self.memory(trace, at, node, op),
                 Some(Class::Machine) => self.machine(trace, at, node, op),
-                _ => self.pure(trace, at, node, op),
+                Some(Class::Pure | Class::Read) => self.pure(trace, at, node, op),
+                Some(
+                    Class::Exit
+                    | Class::Push
+                    | Class::Dup
+                    | Class::Swap
+                    | Class::Pop
+                    | Class::Pc
+                    | Class::Jump
+                    | Class::Jumpi
+                    | Class::Jumpdest,
+                )
+                | None => debug_assert!(false, "the walk makes no node of {op}"),
             },
         }
     }
@@ -147,15 +151,16 @@ impl Encoder {
                 let [a, b, c] = [a, b, c].map(|value| self.slot(trace, value, at));
                 let to = self.slots.place(at);
                 let number = ins::opcode(op, Form::SlotSlot);
-                self.cells.push(Cell::new(number, [a, b, c]));
-                self.cells.push(Cell([0, field(to), 0, 0]));
+                self.out.cells.push(Cell::new(number, [a, b, c]));
+                self.out.cells.push(Cell([0, field(to), 0, 0]));
                 return;
             }
         };
         let to = self.slots.place(at);
-        self.cells
+        self.out
+            .cells
             .push(Cell::new(ins::opcode(op, form), [a, b, field(to)]));
-        self.cells.extend(long);
+        self.out.cells.extend(long);
     }
 
     fn memory(&mut self, trace: &Trace, at: usize, node: &Node, op: Opcode) {
@@ -179,9 +184,13 @@ impl Encoder {
             }
         };
         let pending = (trace.gas - node.gas) as u16;
-        self.accesses.push((self.cells.len() as u16, pending));
+        self.out
+            .accesses
+            .push((self.out.cells.len() as u16, pending));
         let number = ins::memory(op, access, short);
-        self.cells.push(Cell::new(number, [base, offset, third]));
+        self.out
+            .cells
+            .push(Cell::new(number, [base, offset, third]));
     }
 
     /// Opcodes that see gas: two cells, or three where they have six operands.
@@ -203,10 +212,10 @@ impl Encoder {
         }
         let pending = (trace.gas - node.gas) as u16;
         let number = ins::opcode(op, Form::SlotSlot);
-        self.cells.push(Cell::new(number, [a, b, c]));
-        self.cells.push(Cell([pending, shorts, d, e]));
+        self.out.cells.push(Cell::new(number, [a, b, c]));
+        self.out.cells.push(Cell([pending, shorts, d, e]));
         if node.count == 6 {
-            self.cells.push(Cell([f, 0, 0, 0]));
+            self.out.cells.push(Cell([f, 0, 0, 0]));
         }
     }
 
@@ -267,22 +276,29 @@ impl Encoder {
         let word = trace.constant(value).unwrap_or_default();
         match word.to_u64() {
             Some(number) => match u16::try_from(number) {
-                Ok(short) => self.cells.push(Cell::new(ins::SET, [short, 0, field(to)])),
+                Ok(short) => self
+                    .out
+                    .cells
+                    .push(Cell::new(ins::SET, [short, 0, field(to)])),
                 Err(_) => {
-                    self.cells.push(Cell::new(ins::SET_LONG, [0, 0, field(to)]));
-                    self.cells.push(Cell::long(number));
+                    self.out
+                        .cells
+                        .push(Cell::new(ins::SET_LONG, [0, 0, field(to)]));
+                    self.out.cells.push(Cell::long(number));
                 }
             },
             None => {
-                self.cells.push(Cell::new(ins::SET_WORD, [0, 0, field(to)]));
-                self.cells.extend(word.0.map(Cell::long));
+                self.out
+                    .cells
+                    .push(Cell::new(ins::SET_WORD, [0, 0, field(to)]));
+                self.out.cells.extend(word.0.map(Cell::long));
             }
         }
     }
 
     /// Lays out the stack as it is at `time`, and leaves.
     fn exit(&mut self, trace: &Trace, exit: &Exit, time: usize) {
-        self.exits.push((self.cells.len() as u16, exit.pc));
+        self.out.exits.push((self.out.cells.len() as u16, exit.pc));
         let target = self.slots.lay_out(trace, exit, time);
         let mut single = None;
         for i in 0..self.slots.moves.len() {
@@ -295,12 +311,15 @@ impl Encoder {
                 Source::Slot(from) => match single.take() {
                     Some(first) if trace.has(Technique::Moves) => {
                         let first: usize = first;
-                        self.cells[first].0[0] = ins::MOVE_TWO;
-                        self.cells.push(Cell([field(from), field(step.to), 0, 0]));
+                        self.out.cells[first].0[0] = ins::MOVE_TWO;
+                        self.out
+                            .cells
+                            .push(Cell([field(from), field(step.to), 0, 0]));
                     }
                     _ => {
-                        single = Some(self.cells.len());
-                        self.cells
+                        single = Some(self.out.cells.len());
+                        self.out
+                            .cells
                             .push(Cell::new(ins::MOVE, [field(from), field(step.to), 0]));
                     }
                 },
@@ -311,13 +330,13 @@ impl Encoder {
         let leave = |number, what| Cell::new(number, [what, shift, spared]);
         match exit.to {
             To::Entry(pc) => {
-                self.leaves.push(self.cells.len() as u16);
-                self.cells.push(leave(ins::LEAVE, pc));
+                self.out.leaves.push(self.out.cells.len() as u16);
+                self.out.cells.push(leave(ins::LEAVE, pc));
             }
-            To::Resume(pc) => self.cells.push(leave(ins::RESUME, pc)),
+            To::Resume(pc) => self.out.cells.push(leave(ins::RESUME, pc)),
             To::Dynamic(_) => {
-                self.cells.push(leave(ins::JUMP_DYNAMIC, field(target)));
-                self.cells.push(Cell::default());
+                self.out.cells.push(leave(ins::JUMP_DYNAMIC, field(target)));
+                self.out.cells.push(Cell::default());
             }
         }
     }

@@ -15,14 +15,15 @@
 
 #![allow(unsafe_code)]
 
-use super::dispatch::{Left, leave, next};
-use super::instruction::{self as ins, Cell, Form, Header, Test};
-use crate::dispatch::{FAILED, Next, is_chain, is_long, narrow, stop};
+use super::bodies::{compute, exact, grow, pure_cells, remembered_load};
+use super::exits::{FOR_GOOD, fail, failed, halt, leave_at};
+use super::operands::*;
+use crate::dispatch::{FAILED, Next, is_long, narrow, stop};
 use crate::frame::Machine;
-use crate::gas::Gas;
 use crate::opcode::{Opcode, opcodes};
 use crate::ops::*;
 use crate::outcome::Halt;
+use crate::slot_ir::instruction::{self as ins, Cell, Form, Header, Test};
 use crate::stack;
 use crate::word::Word;
 
@@ -31,231 +32,46 @@ use crate::word::Word;
 /// # Safety
 /// The cell is the first of an instruction that the handler is for; the stack pointer is that of the
 /// trace's entry, whose header has checked the stack; the gas is what the header left.
-pub(super) type Handler = unsafe fn(*const Cell, *mut Word, i64, &mut Machine) -> Next<Cell>;
+type Handler = unsafe fn(*const Cell, *mut Word, i64, &mut Machine) -> Next<Cell>;
 
-/// A field of the instruction at `ip`; from 4 on those of the next cell.
+/// Goes on at an instruction.
 ///
 /// # Safety
-/// The instruction has that many cells.
+/// As for its handler.
 #[inline(always)]
-unsafe fn field(ip: *const Cell, n: usize) -> u16 {
-    // SAFETY: the caller's; a cell is four fields.
-    unsafe { ip.cast::<u16>().add(n).read() }
-}
-
-/// The number in the `n`th cell of the instruction at `ip`.
-///
-/// # Safety
-/// The instruction has that many cells and more.
-#[inline(always)]
-unsafe fn long(ip: *const Cell, n: usize) -> u64 {
-    // SAFETY: the caller's; a cell has the size and alignment of the number.
-    unsafe { ip.add(n).cast::<u64>().read() }
-}
-
-/// The slot that a field names.
-///
-/// # Safety
-/// As [`field`]; the field is a slot.
-#[inline(always)]
-unsafe fn slot(ip: *const Cell, sp: *mut Word, n: usize) -> *mut Word {
-    // SAFETY: the caller's; slots are inside the stack and its margin.
-    unsafe { sp.byte_offset(field(ip, n) as i16 as isize) }
-}
-
-/// Where an operand comes from.
-trait Source {
-    /// Cells it takes behind the instruction.
-    const CELLS: usize = 0;
-    /// # Safety
-    /// Field `n` of the instruction is of this kind.
-    unsafe fn get(ip: *const Cell, sp: *mut Word, n: usize) -> Word;
-    /// As `get`, in a way that lets a carry chain read memory.
-    ///
-    /// # Safety
-    /// As `get`.
-    #[inline(always)]
-    unsafe fn get_plain(ip: *const Cell, sp: *mut Word, n: usize) -> Word {
-        // SAFETY: the caller's.
-        unsafe { Self::get(ip, sp, n) }
-    }
-}
-
-struct Slot;
-struct Short;
-struct Long;
-
-impl Source for Slot {
-    #[inline(always)]
-    unsafe fn get(ip: *const Cell, sp: *mut Word, n: usize) -> Word {
-        // SAFETY: the caller's.
-        unsafe { stack::load(slot(ip, sp, n)) }
-    }
-
-    #[inline(always)]
-    unsafe fn get_plain(ip: *const Cell, sp: *mut Word, n: usize) -> Word {
-        // SAFETY: the caller's.
-        unsafe { *slot(ip, sp, n) }
-    }
-}
-
-impl Source for Short {
-    #[inline(always)]
-    unsafe fn get(ip: *const Cell, _: *mut Word, n: usize) -> Word {
-        // SAFETY: the caller's.
-        unsafe { Word::from(u64::from(field(ip, n))) }
-    }
-}
-
-impl Source for Long {
-    const CELLS: usize = 1;
-    #[inline(always)]
-    unsafe fn get(ip: *const Cell, _: *mut Word, _: usize) -> Word {
-        // SAFETY: the caller's; the constant is in the next cell.
-        unsafe { Word::from(long(ip, 1)) }
-    }
-}
-
-/// The operands of an instruction.
-///
-/// # Safety
-/// The instruction has `N` operands, the first two of kinds `A` and `B`.
-#[inline(always)]
-unsafe fn operands<const N: usize, A: Source, B: Source>(
-    ip: *const Cell,
-    sp: *mut Word,
-    plain: bool,
-) -> [Word; N] {
-    // Written out: a closure over arrays is not always inlined, and the array then stays in memory.
-    let mut operands = [Word::ZERO; N];
-    // SAFETY: the caller's.
+unsafe fn next(ip: *const Cell, sp: *mut Word, gas: i64, m: &mut Machine) -> Next<Cell> {
+    #[cfg(tail_calls)]
+    // SAFETY: the caller's; the first field is a number below the table's length.
     unsafe {
-        if N > 0 {
-            operands[0] = if plain {
-                A::get_plain(ip, sp, 1)
-            } else {
-                A::get(ip, sp, 1)
-            };
-        }
-        if N > 1 {
-            operands[1] = if plain {
-                B::get_plain(ip, sp, 2)
-            } else {
-                B::get(ip, sp, 2)
-            };
-        }
-        if N > 2 {
-            operands[2] = Slot::get(ip, sp, 3);
-        }
+        handler(ip)(ip, sp, gas, m)
     }
-    operands
-}
-
-/// How a memory access says where.
-trait Address {
-    /// The offset, or `u64::MAX` where it is beyond 64 bits.
-    ///
-    /// # Safety
-    /// The instruction is of this kind.
-    unsafe fn offset(ip: *const Cell, sp: *mut Word) -> u64;
-    /// The whole of it.
-    ///
-    /// # Safety
-    /// As `offset`.
-    unsafe fn whole(ip: *const Cell, sp: *mut Word) -> Word;
-}
-
-struct At;
-struct AtShort;
-struct AtSum;
-struct AtNarrow;
-
-impl Address for At {
-    #[inline(always)]
-    unsafe fn offset(ip: *const Cell, sp: *mut Word) -> u64 {
-        // SAFETY: the caller's.
-        unsafe { Slot::get(ip, sp, 1).saturating_u64() }
-    }
-    unsafe fn whole(ip: *const Cell, sp: *mut Word) -> Word {
-        // SAFETY: the caller's.
-        unsafe { Slot::get(ip, sp, 1) }
+    #[cfg(not(tail_calls))]
+    {
+        m.advanced.gas = gas;
+        (ip, sp)
     }
 }
 
-impl Address for AtShort {
-    #[inline(always)]
-    unsafe fn offset(ip: *const Cell, _: *mut Word) -> u64 {
-        // SAFETY: the caller's.
-        unsafe { field(ip, 2).into() }
-    }
-    unsafe fn whole(ip: *const Cell, sp: *mut Word) -> Word {
-        // SAFETY: the caller's.
-        unsafe { Short::get(ip, sp, 2) }
-    }
-}
-
-impl Address for AtSum {
-    #[inline(always)]
-    unsafe fn offset(ip: *const Cell, sp: *mut Word) -> u64 {
-        // SAFETY: the caller's. Where the sum wraps, `whole` finds out.
-        unsafe {
-            let base = Slot::get(ip, sp, 1).saturating_u64();
-            base.saturating_add(field(ip, 2).into())
-        }
-    }
-    unsafe fn whole(ip: *const Cell, sp: *mut Word) -> Word {
-        // SAFETY: the caller's.
-        unsafe { Slot::get(ip, sp, 1).wrapping_add(Short::get(ip, sp, 2)) }
-    }
-}
-
-impl Address for AtNarrow {
-    #[inline(always)]
-    unsafe fn offset(ip: *const Cell, sp: *mut Word) -> u64 {
-        // SAFETY: the caller's. The low limb is all of it; only where an earlier sum wrapped is it not, and then it
-        // is so near to 2^64 that `whole` decides.
-        let base = unsafe { slot(ip, sp, 1).cast::<u64>().read() };
-        // SAFETY: the caller's.
-        base.saturating_add(unsafe { field(ip, 2).into() })
-    }
-    unsafe fn whole(ip: *const Cell, sp: *mut Word) -> Word {
-        // SAFETY: the caller's.
-        unsafe { AtSum::whole(ip, sp) }
-    }
-}
-
-#[cold]
-#[inline(never)]
-fn halt(m: &mut Machine, halt: Halt) -> Next<Cell> {
-    leave(m, Left::Halt(halt))
-}
-
-/// Leaves for the traditional mode at `pc`, or from an instruction for an entry that does not exist yet.
-/// Takes numbers only: the address of something on the native stack would keep a handler from ending in a
-/// jump.
-///
 /// # Safety
-/// `sp` is the stack pointer of the frame, laid out.
-#[cold]
-#[inline(never)]
-unsafe fn leave_at(pc: u16, sp: *mut Word, gas: i64, m: &mut Machine, from: usize) -> Next<Cell> {
-    if gas < 0 {
-        return halt(m, Halt::OutOfGas);
-    }
-    m.frame.gas = Gas::from_signed(gas);
-    m.frame.position = pc.into();
-    m.frame.height = (sp as usize - m.advanced.base as usize) / size_of::<Word>();
-    leave(
-        m,
-        match from {
-            FOR_GOOD => Left::Resume,
-            from => Left::Entry { from },
-        },
-    )
+/// An instruction is at `ip`.
+#[inline(always)]
+unsafe fn handler(ip: *const Cell) -> Handler {
+    // SAFETY: the caller's; the encoder writes numbers below the table's length.
+    unsafe { *HANDLERS.get_unchecked(usize::from((*ip).0[0])) }
 }
 
-/// Not for an entry.
-const FOR_GOOD: usize = usize::MAX;
+/// The loop to which handlers return.
+#[cfg(not(tail_calls))]
+pub(super) fn drive((mut ip, mut sp): Next<Cell>, m: &mut Machine) {
+    while !ip.is_null() {
+        let gas = m.advanced.gas;
+        // SAFETY: every handler returns the cell of an instruction whose contract it has kept.
+        (ip, sp) = unsafe { handler(ip)(ip, sp, gas, m) };
+    }
+}
+
+#[cfg(tail_calls)]
+pub(super) fn drive(_: Next<Cell>, _: &mut Machine) {}
 
 /// Enters the trace whose header is at `header`, after checking stack and gas by one branch.
 ///
@@ -282,16 +98,6 @@ pub(super) unsafe fn enter<const CHECKS_STACK: bool>(
         }
         next(header.add(1), sp, left, m)
     }
-}
-
-/// The distance in a field.
-///
-/// # Safety
-/// Field `n` is a distance.
-#[inline(always)]
-unsafe fn far(ip: *const Cell, n: usize) -> *const Cell {
-    // SAFETY: the caller's; distances lead to cells of the same stream.
-    unsafe { ip.offset(field(ip, n) as i16 as isize) }
 }
 
 unsafe fn jump<const CHECKS_STACK: bool>(
@@ -360,20 +166,6 @@ unsafe fn find(ip: *const Cell, sp: *mut Word, gas: i64, m: &mut Machine) -> Nex
             }
         }
     }
-}
-
-/// A jump to no jumpdest, if it could be paid.
-#[cold]
-#[inline(never)]
-fn fail(gas: i64, m: &mut Machine) -> Next<Cell> {
-    halt(
-        m,
-        if gas < 0 {
-            Halt::OutOfGas
-        } else {
-            Halt::InvalidJump
-        },
-    )
 }
 
 /// A conditional branch. `T` is the [`Test`] as a number.
@@ -479,217 +271,89 @@ unsafe fn undefined(_: *const Cell, _: *mut Word, _: i64, m: &mut Machine) -> Ne
     halt(m, Halt::UndefinedOpcode)
 }
 
-#[cold]
-#[inline(never)]
-fn failed(m: &mut Machine, reason: Halt) -> i64 {
-    halt(m, reason);
-    FAILED
-}
-
-/// Makes the memory of an access usable. Takes and returns the gas as it stands in a handler.
-///
-/// # Safety
-/// The instruction accesses memory.
-unsafe fn grow(ip: *const Cell, gas: i64, at: Word, m: &mut Machine) -> Result<i64, Halt> {
-    let mut left = Gas::from_signed(gas);
-    if gas >= 0 && m.frame.memory.window_or_grow(&mut left, at).is_ok() {
-        return Ok(left.signed());
-    }
-    // What follows in the trace need not be paid yet.
-    // SAFETY: the program is that of the stream.
-    let pending = unsafe {
-        let program = &*m.advanced.program;
-        i64::from(program.pending(ip.offset_from_unsigned(program.stream.as_ptr())))
-    };
-    if gas + pending < 0 {
-        return Err(Halt::OutOfGas);
-    }
-    let mut left = Gas::from_signed(gas + pending);
-    m.frame.memory.window_or_grow(&mut left, at)?;
-    Ok(left.signed() - pending)
-}
-
-/// Runs the body of an opcode that sees gas, with the gas that there would be without the trace.
-///
-/// # Safety
-/// The instruction is such an opcode's.
-#[inline(always)]
-unsafe fn exact<const OUT: usize>(
-    ip: *const Cell,
-    gas: i64,
-    m: &mut Machine,
-    body: impl FnOnce(&mut Machine) -> Result<[Word; OUT], Halt>,
-) -> Result<(i64, [Word; OUT]), Halt> {
-    // SAFETY: the caller's.
-    let pending = i64::from(unsafe { field(ip, 4) });
-    if gas + pending < 0 {
-        return Err(Halt::OutOfGas);
-    }
-    m.frame.gas = Gas::from_signed(gas + pending);
-    let results = body(m)?;
-    Ok((m.frame.gas.signed() - pending, results))
-}
-
-/// The operands of an opcode that sees gas.
-///
-/// # Safety
-/// The instruction is such an opcode's, with `N` operands.
-#[inline(always)]
-unsafe fn wide_operands<const N: usize>(ip: *const Cell, sp: *mut Word) -> [Word; N] {
-    const FIELDS: [usize; 6] = [1, 2, 3, 6, 7, 8];
-    // A loop, for the reason told at `operands`.
-    let mut operands = [Word::ZERO; N];
-    // SAFETY: the caller's; a bit says which operands are constants.
-    unsafe {
-        let shorts = field(ip, 5);
-        for i in 0..N {
-            operands[i] = if shorts >> i & 1 == 1 {
-                Short::get(ip, sp, FIELDS[i])
-            } else {
-                Slot::get(ip, sp, FIELDS[i])
-            };
-        }
-    }
-    operands
-}
-
-/// SLOAD of a slot that the stream has read before: its value is known, and that it is warm. The gas left, or
-/// [`FAILED`] where it was not read, or cannot be paid.
-///
-/// # Safety
-/// The instruction is SLOAD.
-#[inline(always)]
-unsafe fn remembered_load(ip: *const Cell, sp: *mut Word, gas: i64, m: &mut Machine) -> i64 {
-    // SAFETY: the caller's; the table outlives the run of the stream.
-    unsafe {
-        let [key] = wide_operands(ip, sp);
-        let left = gas - m.rules.sload as i64;
-        match (*m.advanced.slots).get(key) {
-            Some(value) if left >= 0 => {
-                stack::store(slot(ip, sp, 6), *value);
-                left
-            }
-            _ => FAILED,
-        }
-    }
-}
-
-/// Computes a pure opcode.
-///
-/// # Safety
-/// The instruction has `N` operands, the first two of kinds `A` and `B`.
-#[inline(always)]
-unsafe fn compute<const N: usize, A: Source, B: Source>(
-    ip: *const Cell,
-    sp: *mut Word,
-    op: Opcode,
-    function: impl FnOnce([Word; N]) -> Word,
-) {
-    // SAFETY: the caller's; with three operands the result's slot is in the second cell.
-    unsafe {
-        let result = function(operands::<N, A, B>(ip, sp, is_chain(op)));
-        stack::store(slot(ip, sp, if N == 3 { 5 } else { 3 }), result);
-    }
-}
-
 /// The bodies of handlers, by class. SAFETY of every arm: the contract of [`Handler`].
 macro_rules! body {
-    ($ip:ident $sp:ident $gas:ident $m:ident $byte:literal $name:ident $inputs:literal pure($function:expr)) => {
-        // SAFETY: the contract of `Handler`.
-        unsafe {
-            if is_long(Opcode($byte)) {
-                let operands = operands::<$inputs, A, B>($ip, $sp, false);
-                let Some(result) = narrow(Opcode($byte), operands) else {
-                    return called::$name::<A, B>($ip, $sp, $gas, $m);
-                };
-                stack::store(slot($ip, $sp, 3), result);
-            } else {
-                compute::<$inputs, A, B>($ip, $sp, Opcode($byte), $function);
-            }
-            let cells = if $inputs == 3 {
-                2
-            } else {
-                1 + A::CELLS + B::CELLS
+    ($ip:ident $sp:ident $gas:ident $m:ident $byte:literal $name:ident $inputs:literal pure($function:expr)) => {{
+        if is_long(Opcode($byte)) {
+            let operands = operands::<$inputs, A, B>($ip, $sp, false);
+            let Some(result) = narrow(Opcode($byte), operands) else {
+                return called::$name::<A, B>($ip, $sp, $gas, $m);
             };
-            next($ip.add(cells), $sp, $gas, $m)
+            stack::store(slot($ip, $sp, 3), result);
+        } else {
+            compute::<$inputs, A, B>($ip, $sp, Opcode($byte), $function);
         }
-    };
-    ($ip:ident $sp:ident $gas:ident $m:ident $byte:literal $name:ident $inputs:literal read($function:expr)) => {
-        // SAFETY: the contract of `Handler`.
-        unsafe {
-            apart::$name::<A, B>($ip, $sp, $gas, $m);
-            next($ip.add(1), $sp, $gas, $m)
-        }
-    };
-    ($ip:ident $sp:ident $gas:ident $m:ident $byte:literal $name:ident $inputs:literal machine($function:expr)) => {
-        // SAFETY: the contract of `Handler`.
-        unsafe {
-            if $byte == Opcode::SLOAD.0 {
-                let left = remembered_load($ip, $sp, $gas, $m);
-                if left != FAILED {
-                    return next($ip.add(2), $sp, left, $m);
-                }
+        next($ip.add(pure_cells::<$inputs, A, B>()), $sp, $gas, $m)
+    }};
+    ($ip:ident $sp:ident $gas:ident $m:ident $byte:literal $name:ident $inputs:literal read($function:expr)) => {{
+        outlined::$name::<A, B>($ip, $sp, $gas, $m);
+        next($ip.add(1), $sp, $gas, $m)
+    }};
+    ($ip:ident $sp:ident $gas:ident $m:ident $byte:literal $name:ident $inputs:literal machine($function:expr)) => {{
+        if $byte == Opcode::SLOAD.0 {
+            let left = remembered_load($ip, $sp, $gas, $m);
+            if left != FAILED {
+                return next($ip.add(2), $sp, left, $m);
             }
-            let gas = apart::$name::<A, B>($ip, $sp, $gas, $m);
-            if gas == FAILED {
-                return stop();
-            }
-            next($ip.add(if $inputs > 5 { 3 } else { 2 }), $sp, gas, $m)
         }
+        let gas = outlined::$name::<A, B>($ip, $sp, $gas, $m);
+        if gas == FAILED {
+            return stop();
+        }
+        next($ip.add(if $inputs > 5 { 3 } else { 2 }), $sp, gas, $m)
+    }};
+    ($ip:ident $sp:ident $gas:ident $m:ident $byte:literal $name:ident $inputs:literal memory($function:expr)) => {
+        undefined($ip, $sp, $gas, $m)
     };
-    ($ip:ident $sp:ident $gas:ident $m:ident $byte:literal $name:ident $inputs:literal $class:ident $(($arg:expr))?) => {
-        // SAFETY: the contract of `Handler`.
-        unsafe { undefined($ip, $sp, $gas, $m) }
-    };
+    ($ip:ident $sp:ident $gas:ident $m:ident $byte:literal $name:ident $inputs:literal $class:ident $(($arg:expr))?) => {{
+        has_no_handler!($class);
+        undefined($ip, $sp, $gas, $m)
+    }};
 }
 
-/// What of a body is done apart, by class; the gas afterwards. SAFETY of every arm: the contract of
-/// [`Handler`].
-macro_rules! apart {
+/// What of a body is outlined, by class; the gas afterwards. SAFETY of every arm: the contract of [`Handler`].
+macro_rules! outlined {
     ($ip:ident $sp:ident $gas:ident $m:ident $byte:literal $inputs:literal pure($function:expr)) => {{
-        // SAFETY: the contract of `Handler`.
-        unsafe { compute::<$inputs, A, B>($ip, $sp, Opcode($byte), $function) }
+        compute::<$inputs, A, B>($ip, $sp, Opcode($byte), $function);
         $gas
     }};
-    ($ip:ident $sp:ident $gas:ident $m:ident $byte:literal $inputs:literal read($function:expr)) => {
-        // SAFETY: the contract of `Handler`.
-        unsafe {
-            let result = $function($m, operands::<$inputs, A, B>($ip, $sp, false));
-            stack::store(slot($ip, $sp, 3), result);
-            $gas
-        }
-    };
-    ($ip:ident $sp:ident $gas:ident $m:ident $byte:literal $inputs:literal machine($function:expr)) => {
-        // SAFETY: the contract of `Handler`.
-        unsafe {
-            let operands = wide_operands::<$inputs>($ip, $sp);
-            match exact($ip, $gas, $m, |m| $function(m, operands)) {
-                Ok((gas, results)) => {
-                    for result in results {
-                        stack::store(slot($ip, $sp, 6), result);
-                        if $byte == Opcode::SLOAD.0
-                            && let Some(key) = operands.first()
-                        {
-                            (*$m.advanced.slots).put(*key, result);
-                        }
-                    }
-                    if $byte == Opcode::SSTORE.0
-                        && let [key, value, ..] = operands.as_slice()
+    ($ip:ident $sp:ident $gas:ident $m:ident $byte:literal $inputs:literal read($function:expr)) => {{
+        let result = $function($m, operands::<$inputs, A, B>($ip, $sp, false));
+        stack::store(slot($ip, $sp, 3), result);
+        $gas
+    }};
+    ($ip:ident $sp:ident $gas:ident $m:ident $byte:literal $inputs:literal machine($function:expr)) => {{
+        let operands = wide_operands::<$inputs>($ip, $sp);
+        match exact($ip, $gas, $m, |m| $function(m, operands)) {
+            Ok((gas, results)) => {
+                for result in results {
+                    stack::store(slot($ip, $sp, 6), result);
+                    if $byte == Opcode::SLOAD.0
+                        && let Some(key) = operands.first()
                     {
-                        (*$m.advanced.slots).put(*key, *value);
+                        (*$m.advanced.slots).put(*key, result);
                     }
-                    gas
                 }
-                Err(reason) => failed($m, reason),
+                if $byte == Opcode::SSTORE.0
+                    && let [key, value, ..] = operands.as_slice()
+                {
+                    (*$m.advanced.slots).put(*key, *value);
+                }
+                gas
             }
+            Err(reason) => failed($m, reason),
         }
-    };
-    ($ip:ident $sp:ident $gas:ident $m:ident $byte:literal $inputs:literal $class:ident $(($arg:expr))?) => {
+    }};
+    ($ip:ident $sp:ident $gas:ident $m:ident $byte:literal $inputs:literal memory($function:expr)) => {
         $gas
     };
+    ($ip:ident $sp:ident $gas:ident $m:ident $byte:literal $inputs:literal $class:ident $(($arg:expr))?) => {{
+        has_no_handler!($class);
+        $gas
+    }};
 }
 
-/// What a memory opcode does with the word at an offset; whether there is one. SAFETY: the contract of
+/// What a memory opcode does with the word at an offset; whether there is one. SAFETY of every arm: the contract of
 /// [`Handler`].
 macro_rules! access {
     ($ip:ident $sp:ident $m:ident $inputs:literal $offset:expr; memory($function:expr)) => {{
@@ -707,19 +371,44 @@ macro_rules! access {
             None => false,
         }
     }};
-    ($ip:ident $sp:ident $m:ident $inputs:literal $offset:expr; $class:ident $(($arg:expr))?) => {
+    ($ip:ident $sp:ident $m:ident $inputs:literal $offset:expr; pure($function:expr)) => {
         false
     };
+    ($ip:ident $sp:ident $m:ident $inputs:literal $offset:expr; read($function:expr)) => {
+        false
+    };
+    ($ip:ident $sp:ident $m:ident $inputs:literal $offset:expr; machine($function:expr)) => {
+        false
+    };
+    ($ip:ident $sp:ident $m:ident $inputs:literal $offset:expr; $class:ident $(($arg:expr))?) => {{
+        has_no_handler!($class);
+        false
+    }};
+}
+
+/// Compiles for the classes that have no instruction, each by its name: translation turns them into moves and jumps, or
+/// leaves for the traditional mode.
+macro_rules! has_no_handler {
+    (exit) => {};
+    (push) => {};
+    (dup) => {};
+    (swap) => {};
+    (pop) => {};
+    (pc) => {};
+    (jump) => {};
+    (jumpi) => {};
+    (jumpdest) => {};
 }
 
 macro_rules! define {
-    ($($byte:literal $name:ident $gas:literal $inputs:literal $outputs:literal $since:ident $class:ident $(($arg:expr))?;)*) => {
+    ($($byte:literal $name:ident $gas:literal $inputs:literal $outputs:literal $bits:literal $since:ident $class:ident $(($arg:expr))?;)*) => {
         /// Opcodes whose operands are in slots or constants, under their names, which is what profiles show.
         #[allow(dead_code, non_snake_case, unused_variables, reason = "of each class, the rows of others are empty")]
         mod op {
             use super::*;
             $(pub(super) unsafe fn $name<A: Source, B: Source>(ip: *const Cell, sp: *mut Word, gas: i64, m: &mut Machine) -> Next<Cell> {
-                body!(ip sp gas m $byte $name $inputs $class $(($arg))?)
+                // SAFETY: the contract of `Handler`.
+                unsafe { body!(ip sp gas m $byte $name $inputs $class $(($arg))?) }
             })*
         }
 
@@ -731,20 +420,21 @@ macro_rules! define {
             pub(super) unsafe fn $name<A: Source, B: Source>(ip: *const Cell, sp: *mut Word, gas: i64, m: &mut Machine) -> Next<Cell> {
                 // SAFETY: the contract of `Handler`.
                 unsafe {
-                    apart::$name::<A, B>(ip, sp, gas, m);
-                    let cells = if $inputs == 3 { 2 } else { 1 + A::CELLS + B::CELLS };
-                    next(ip.add(cells), sp, gas, m)
+                    outlined::$name::<A, B>(ip, sp, gas, m);
+                    next(ip.add(pure_cells::<$inputs, A, B>()), sp, gas, m)
                 }
             })*
         }
 
         /// What of them needs room on the native stack: apart, so that the handler can end in a jump.
         #[allow(dead_code, non_snake_case, unused_variables, reason = "of each class, the rows of others are empty")]
-        mod apart {
+        mod outlined {
             use super::*;
             $(#[inline(never)]
             pub(super) unsafe fn $name<A: Source, B: Source>(ip: *const Cell, sp: *mut Word, gas: i64, m: &mut Machine) -> i64 {
-                apart!(ip sp gas m $byte $inputs $class $(($arg))?)
+                // SAFETY: the contract of `Handler`.
+                #[allow(unused_unsafe, reason = "of classes without a handler, there is nothing")]
+                unsafe { outlined!(ip sp gas m $byte $inputs $class $(($arg))?) }
             })*
         }
 
@@ -778,7 +468,7 @@ macro_rules! define {
                         access!(ip sp m $inputs at; $class $(($arg))?);
                         return next(ip.add(1), sp, left, m);
                     }
-                    let gas = grown_apart::$name::<A, B>(ip, sp, gas, m);
+                    let gas = grow_outlined::$name::<A, B>(ip, sp, gas, m);
                     if gas == FAILED {
                         return stop();
                     }
@@ -789,7 +479,7 @@ macro_rules! define {
 
         /// What of that needs room on the native stack.
         #[allow(dead_code, non_snake_case, unused_variables, reason = "of each class, the rows of others are empty")]
-        mod grown_apart {
+        mod grow_outlined {
             use super::*;
             $(#[inline(never)]
             pub(super) unsafe fn $name<A: Address, B: Source>(ip: *const Cell, sp: *mut Word, gas: i64, m: &mut Machine) -> i64 {
@@ -808,9 +498,9 @@ macro_rules! define {
         }
 
         /// The handler of every instruction.
-        pub(super) static HANDLERS: [Handler; ins::COUNT] = {
+        static HANDLERS: [Handler; ins::COUNT] = {
             let mut table = [undefined as Handler; ins::COUNT];
-            $(opcode_forms!(table $byte $name $inputs $class);)*
+            $(opcode_forms!(table $byte $name $inputs $outputs $class);)*
             table[ins::MOVE as usize] = copy;
             table[ins::MOVE_TWO as usize] = copy_two;
             table[ins::SET as usize] = set::<Short>;
@@ -834,7 +524,13 @@ macro_rules! define {
 
 /// Sets the handlers of an opcode.
 macro_rules! opcode_forms {
-    ($table:ident $byte:literal $name:ident $inputs:literal memory) => {{
+    ($table:ident $byte:literal $name:ident $inputs:literal $outputs:literal memory) => {{
+        const {
+            assert!(
+                $inputs <= 2 && $outputs <= 1,
+                "no form for more operands or results"
+            )
+        };
         use ins::Access;
         const OP: Opcode = Opcode($byte);
         $table[ins::memory(OP, Access::Slot, false) as usize] = memory_op::$name::<At, Slot>;
@@ -851,7 +547,13 @@ macro_rules! opcode_forms {
                 memory_op::$name::<AtNarrow, Short>;
         }
     }};
-    ($table:ident $byte:literal $name:ident $inputs:literal pure) => {
+    ($table:ident $byte:literal $name:ident $inputs:literal $outputs:literal pure) => {{
+        const {
+            assert!(
+                $inputs <= 3 && $outputs == 1,
+                "no form for more operands or results"
+            )
+        };
         $table[ins::opcode(Opcode($byte), Form::SlotSlot) as usize] = op::$name::<Slot, Slot>;
         if $inputs == 2 {
             $table[ins::opcode(Opcode($byte), Form::ShortSlot) as usize] = op::$name::<Short, Slot>;
@@ -859,17 +561,31 @@ macro_rules! opcode_forms {
             $table[ins::opcode(Opcode($byte), Form::LongSlot) as usize] = op::$name::<Long, Slot>;
             $table[ins::opcode(Opcode($byte), Form::SlotLong) as usize] = op::$name::<Slot, Long>;
         }
-    };
-    ($table:ident $byte:literal $name:ident $inputs:literal read) => {
+    }};
+    ($table:ident $byte:literal $name:ident $inputs:literal $outputs:literal read) => {{
+        const {
+            assert!(
+                $inputs <= 1 && $outputs == 1,
+                "no form for more operands or results"
+            )
+        };
         $table[ins::opcode(Opcode($byte), Form::SlotSlot) as usize] = op::$name::<Slot, Slot>;
         if $inputs == 1 {
             $table[ins::opcode(Opcode($byte), Form::ShortSlot) as usize] = op::$name::<Short, Slot>;
         }
-    };
-    ($table:ident $byte:literal $name:ident $inputs:literal machine) => {
+    }};
+    ($table:ident $byte:literal $name:ident $inputs:literal $outputs:literal machine) => {{
+        const {
+            assert!(
+                $inputs <= 6 && $outputs <= 1,
+                "no form for more operands or results"
+            )
+        };
         $table[ins::opcode(Opcode($byte), Form::SlotSlot) as usize] = op::$name::<Slot, Slot>;
+    }};
+    ($table:ident $byte:literal $name:ident $inputs:literal $outputs:literal $class:ident) => {
+        has_no_handler!($class)
     };
-    ($table:ident $byte:literal $name:ident $inputs:literal $class:ident) => {};
 }
 
 /// Sets the handlers of a test, for both ways and all forms.

@@ -2,9 +2,9 @@
 //! themselves: what is read is there, and every exit finds its layout.
 
 use super::*;
-use crate::advanced::instruction::Test;
-use crate::advanced::value::{Node, OPERANDS};
+use crate::advanced::translate::value::{Node, OPERANDS};
 use crate::opcode::Opcode;
+use crate::slot_ir::instruction::Test;
 use crate::word::Word;
 use arbitrary::{Result, Unstructured};
 use proptest::prelude::*;

@@ -1,0 +1,39 @@
+//! Into the stream of a program and out of it.
+//!
+//! Unsafe: the pointers that handlers work on.
+
+#![allow(unsafe_code)]
+
+mod bodies;
+mod exits;
+mod handlers;
+mod operands;
+
+use crate::frame::Machine;
+use crate::slot_ir::{Loads, Program, StreamExit};
+
+/// Runs the machine's frame from the entry at `header` on, until the stream is left.
+pub(super) fn run(
+    program: &mut Program,
+    loads: &mut Loads,
+    header: usize,
+    m: &mut Machine,
+) -> StreamExit {
+    m.advanced.slots = loads;
+    let base = m.stack.frame(m.frame.base);
+    m.advanced.base = base;
+    m.advanced.program = program;
+    let gas = m.frame.gas.signed();
+    assert!(header < program.stream.len(), "an entry is in the stream");
+    // SAFETY: the assertion; a frame has at most `LIMIT` items, and `Stack::frame` gives room for as many.
+    let (header, sp) = unsafe {
+        (
+            program.stream.as_mut_ptr().add(header).cast_const(),
+            base.add(m.frame.height),
+        )
+    };
+    // SAFETY: an entry is a header, and the frame's stack is laid out between opcodes.
+    let next = unsafe { handlers::enter::<true>(header, sp, gas, m) };
+    handlers::drive(next, m);
+    m.advanced.exit
+}

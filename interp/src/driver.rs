@@ -1,0 +1,317 @@
+//! The driver: runs a message to its end on an explicit stack of frames. It owns what happens between
+//! frames (checkpoints, transfers, precompiles, the making of contracts); what happens inside one is
+//! the modes' business.
+
+use crate::advanced;
+use crate::code::Code;
+use crate::fork::Fork;
+use crate::frame::{Exit, Frame, Input, Machine};
+use crate::gas::{self, Gas, Rules};
+use crate::host::{Checkpoint, Host};
+use crate::keccak::keccak256;
+use crate::memory;
+use crate::message::{Kind, Message};
+use crate::outcome::{Halt, Outcome, Statistics, Status};
+use crate::trace::{Leave, Observer};
+use crate::traditional;
+use crate::word::Word;
+use alloy_primitives::{Address, B256, Bytes};
+use std::mem;
+use std::ops::Range;
+use std::sync::Arc;
+
+/// Whatever runs messages as an interpreter does.
+pub trait Execute {
+    /// The fork.
+    fn fork(&self) -> Fork;
+
+    /// Runs a message and all that it calls, as [`Interpreter::execute`] does.
+    fn execute(&mut self, message: Message, host: &mut dyn Host) -> Outcome;
+}
+
+/// Result of a message.
+pub(crate) struct FrameResult {
+    pub status: Status,
+    pub gas_left: u64,
+    pub refund: i64,
+    pub output: Bytes,
+    pub created: Option<Address>,
+}
+
+impl FrameResult {
+    /// A message that ended without a frame of its own.
+    fn at_once(status: Status, gas_left: u64, output: Bytes) -> FrameResult {
+        FrameResult {
+            status,
+            gas_left,
+            refund: 0,
+            output,
+            created: None,
+        }
+    }
+
+    fn refused(message: &Message, halt: Halt) -> FrameResult {
+        let gas_left = if halt.before_start() {
+            Gas::new(message.gas).left()
+        } else {
+            0
+        };
+        FrameResult::at_once(Status::Halt(halt), gas_left, Bytes::new())
+    }
+}
+
+/// What lives as long as one message of the embedder.
+pub(crate) struct Driver<'a> {
+    pub rules: &'a Rules,
+    /// Whether frames run decoded programs.
+    pub decodes: bool,
+    pub memories: &'a mut memory::Pool,
+    pub programs: &'a mut advanced::Cache,
+    pub statistics: Statistics,
+}
+
+impl Driver<'_> {
+    /// Runs the machine's frame and all that it calls.
+    pub fn run<O: Observer>(&mut self, mut machine: Machine, observer: &mut O) -> FrameResult {
+        loop {
+            let returned = match self.dispatch(&mut machine, observer) {
+                Exit::Call {
+                    message,
+                    input,
+                    output,
+                } => {
+                    machine.frame.call_output = output;
+                    let input = Input::Caller(input);
+                    match self.begin(machine.host, message, input, Some(&machine.frame)) {
+                        Ok(child) => {
+                            let caller = mem::replace(&mut machine.frame, child);
+                            machine.callers.push(caller);
+                            continue;
+                        }
+                        Err(returned) => returned,
+                    }
+                }
+                exit => {
+                    let returned = finish(&mut machine, exit);
+                    self.memories.give(mem::take(&mut machine.frame.memory));
+                    match machine.callers.pop() {
+                        Some(caller) => machine.frame = caller,
+                        None => return returned,
+                    }
+                    returned
+                }
+            };
+            deliver(&mut machine, returned);
+        }
+    }
+
+    /// Runs the machine's frame until it ends or calls.
+    fn dispatch<O: Observer>(&mut self, machine: &mut Machine, observer: &mut O) -> Exit {
+        if let Some(program) = machine.frame.program {
+            return advanced::execute(self.programs, program, machine, &mut self.statistics);
+        }
+        let exit = traditional::execute(machine, observer);
+        if O::OBSERVES {
+            observer.leave(&match exit {
+                Exit::Halt(halt) => Leave {
+                    gas: 0,
+                    halt: Some(halt),
+                },
+                _ => Leave {
+                    gas: machine.frame.gas.left(),
+                    halt: None,
+                },
+            });
+        }
+        exit
+    }
+
+    /// Makes the frame of a message, its stack where the caller's ends; or the result of a message that
+    /// needs none.
+    pub fn begin(
+        &mut self,
+        host: &mut dyn Host,
+        mut message: Message,
+        input: Input,
+        caller: Option<&Frame>,
+    ) -> Result<Frame, FrameResult> {
+        if message.depth > gas::CALL_DEPTH {
+            return Err(FrameResult::refused(&message, Halt::CallDepth));
+        }
+        let pays = message.kind != Kind::DelegateCall && !message.value.is_zero();
+        if pays && host.account(message.caller).balance < message.value {
+            return Err(FrameResult::refused(&message, Halt::InsufficientBalance));
+        }
+        let bytes = input.bytes(caller);
+        let (code, input, creating, checkpoint) = if message.kind.creates() {
+            let (address, checkpoint) = self.begin_creation(host, &message, bytes)?;
+            message.recipient = address;
+            message.code_address = address;
+            let code = Arc::new(Code::new(bytes));
+            (code, Input::Whole(Bytes::new()), Some(address), checkpoint)
+        } else {
+            let (code, checkpoint) = self.begin_call(host, &message, bytes)?;
+            (code, input, None, checkpoint)
+        };
+        self.statistics.frames += 1;
+        // Init code runs once, as a rule: it would not repay its translation.
+        let program = (self.decodes && creating.is_none())
+            .then(|| self.programs.get(&code, &mut self.statistics))
+            .flatten();
+        Ok(Frame {
+            gas: Gas::new(message.gas),
+            memory: self.memories.take(),
+            position: 0,
+            height: 0,
+            base: caller.map_or(0, |caller| caller.base + caller.height),
+            code,
+            program,
+            message,
+            input,
+            return_data: Bytes::new(),
+            call_output: 0..0,
+            refund: 0,
+            checkpoint,
+            creating,
+        })
+    }
+
+    /// Moves the value and finds the code; ends calls of precompiles and of accounts without code.
+    fn begin_call(
+        &self,
+        host: &mut dyn Host,
+        message: &Message,
+        input: &[u8],
+    ) -> Result<(Arc<Code>, Checkpoint), FrameResult> {
+        let checkpoint = host.checkpoint();
+        // Without value too: a call touches the account (EIP-161).
+        if matches!(message.kind, Kind::Call | Kind::StaticCall) {
+            host.transfer(message.caller, message.recipient, message.value);
+        }
+        let gas = Gas::new(message.gas).left();
+        if let Some(result) = host.precompile(message.code_address, input, gas, self.rules.fork) {
+            return Err(match result {
+                Ok((used, output)) => {
+                    FrameResult::at_once(Status::Success, gas.saturating_sub(used), output)
+                }
+                Err(halt) => {
+                    host.revert(checkpoint);
+                    FrameResult::refused(message, halt)
+                }
+            });
+        }
+        let mut code = host.code(message.code_address);
+        if self.rules.since(Fork::Prague)
+            && let Some(target) = code.delegation()
+        {
+            code = host.code(target);
+        }
+        if code.is_empty() {
+            return Err(FrameResult::at_once(Status::Success, gas, Bytes::new()));
+        }
+        Ok((code, checkpoint))
+    }
+
+    /// Counts the creator's nonce, makes the account and moves the value.
+    fn begin_creation(
+        &self,
+        host: &mut dyn Host,
+        message: &Message,
+        init_code: &[u8],
+    ) -> Result<(Address, Checkpoint), FrameResult> {
+        let Some(nonce) = host.increment_nonce(message.caller) else {
+            return Err(FrameResult::refused(message, Halt::NonceOverflow));
+        };
+        let address = match message.kind {
+            Kind::Create2 { salt } => message
+                .caller
+                .create2(B256::from(salt), keccak256(init_code)),
+            _ => message.caller.create(nonce),
+        };
+        if self.rules.since(Fork::Berlin) {
+            host.warm_account(address);
+        }
+        let checkpoint = host.checkpoint();
+        if !host.create(address, self.rules.fork) {
+            return Err(FrameResult::refused(message, Halt::CreateCollision));
+        }
+        host.transfer(message.caller, address, message.value);
+        Ok((address, checkpoint))
+    }
+}
+
+/// Ends the machine's frame: deploys the code of a creation, undoes the changes of a failure.
+fn finish(m: &mut Machine, exit: Exit) -> FrameResult {
+    let (status, range) = match exit {
+        Exit::Success(range) => match m.frame.creating {
+            Some(address) => match deploy(m, address, range) {
+                Ok(()) => (Status::Success, 0..0),
+                Err(halt) => (Status::Halt(halt), 0..0),
+            },
+            None => (Status::Success, range),
+        },
+        Exit::Revert(range) => (Status::Revert, range),
+        Exit::Halt(halt) => (Status::Halt(halt), 0..0),
+        Exit::Call { .. } | Exit::Jump => unreachable!("neither ends a frame"),
+    };
+    if status != Status::Success {
+        m.host.revert(m.frame.checkpoint);
+    }
+    let frame = &m.frame;
+    FrameResult {
+        status,
+        gas_left: if matches!(status, Status::Halt(_)) {
+            0
+        } else {
+            frame.gas.left()
+        },
+        refund: if status == Status::Success {
+            frame.refund
+        } else {
+            0
+        },
+        output: Bytes::copy_from_slice(frame.memory.slice(range)),
+        created: frame.creating.filter(|_| status == Status::Success),
+    }
+}
+
+/// Pays for the code that init code returned and sets it (EIP-2, EIP-170, EIP-3541).
+fn deploy(m: &mut Machine, address: Address, range: Range<usize>) -> Result<(), Halt> {
+    let code = m.frame.memory.slice(range);
+    if m.rules.since(Fork::London) && code.first() == Some(&0xef) {
+        return Err(Halt::CodePrefix);
+    }
+    let size = code.len() as u64;
+    if m.rules.since(Fork::SpuriousDragon) && size > gas::CODE_LIMIT {
+        return Err(Halt::CodeSizeLimit);
+    }
+    match m.frame.gas.charge(gas::CODE_DEPOSIT_BYTE * size) {
+        Ok(()) => m.host.set_code(address, Arc::new(Code::new(code))),
+        Err(halt) if m.rules.deposit_must_be_paid => return Err(halt),
+        Err(_) => {}
+    }
+    Ok(())
+}
+
+/// Gives the machine's frame the result of its call: gas, refund, return data, output and result.
+fn deliver(m: &mut Machine, returned: FrameResult) {
+    let frame = &mut m.frame;
+    frame.gas.give_back(returned.gas_left);
+    frame.refund += returned.refund;
+    let result = match (returned.status, returned.created) {
+        (Status::Success, Some(address)) => Word::from(address),
+        (Status::Success, None) => Word::ONE,
+        _ => Word::ZERO,
+    };
+    m.stack.push(frame.base + frame.height, result);
+    frame.height += 1;
+    let target = frame.call_output.clone();
+    let len = target.len().min(returned.output.len());
+    frame.memory.copy_padded(
+        target.start..target.start + len,
+        &returned.output,
+        Word::ZERO,
+    );
+    // A creation that succeeded leaves no return data (EIP-211); its output is the code.
+    frame.return_data = returned.output;
+}

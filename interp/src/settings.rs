@@ -1,0 +1,142 @@
+//! The modes, and what can be set about how an interpreter works. What the settings do is decided where they are
+//! read.
+
+use crate::technique::Techniques;
+use std::fmt;
+use std::str::FromStr;
+
+/// How code is run. Both give the same status, gas, output, logs and state for every input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Mode {
+    /// Fetches, checks, charges and executes byte by byte.
+    Traditional,
+    /// Decodes the code first and runs the decoded form.
+    Advanced,
+}
+
+impl Mode {
+    /// All modes.
+    pub const ALL: [Mode; 2] = [Mode::Traditional, Mode::Advanced];
+
+    /// The name on the command line and in reports.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Mode::Traditional => "traditional",
+            Mode::Advanced => "advanced",
+        }
+    }
+}
+
+impl fmt::Display for Mode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// A mode that does not exist.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("unknown mode `{0}`: use traditional or advanced")]
+pub struct UnknownMode(String);
+
+impl FromStr for Mode {
+    type Err = UnknownMode;
+
+    fn from_str(text: &str) -> Result<Mode, UnknownMode> {
+        Mode::ALL
+            .into_iter()
+            .find(|mode| mode.name() == text)
+            .ok_or_else(|| UnknownMode(text.to_owned()))
+    }
+}
+
+/// What can be set about how an interpreter works. Nothing of it changes a result.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Settings {
+    /// How often an entry point of code (its start, a jumpdest, where a call returns to) is reached before
+    /// the advanced mode translates it; at most 254.
+    pub hot_threshold: u8,
+    /// Most bytes that the advanced mode keeps for a byte of code.
+    pub budget: f64,
+    /// Which modes remember hashes of 32 and 64 bytes for the rest of a message.
+    pub keccak_memo: KeccakMemo,
+    /// What the advanced mode does to be fast: all of it, unless the effect of one is to be measured.
+    pub techniques: Techniques,
+}
+
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings {
+            hot_threshold: 24,
+            budget: 4.0,
+            keccak_memo: KeccakMemo::Advanced,
+            techniques: Techniques::ALL,
+        }
+    }
+}
+
+impl Settings {
+    /// Translates all code before it runs for the first time, whatever memory that takes: for tests.
+    pub fn eager() -> Settings {
+        Settings {
+            hot_threshold: 0,
+            budget: 64.0,
+            ..Settings::default()
+        }
+    }
+}
+
+/// Which modes remember hashes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum KeccakMemo {
+    /// The advanced mode.
+    #[default]
+    Advanced,
+    /// Both.
+    Both,
+    /// None.
+    Off,
+}
+
+impl KeccakMemo {
+    /// All choices.
+    pub const ALL: [KeccakMemo; 3] = [KeccakMemo::Advanced, KeccakMemo::Both, KeccakMemo::Off];
+
+    /// The name on the command line and in reports.
+    pub const fn name(self) -> &'static str {
+        match self {
+            KeccakMemo::Advanced => "advanced",
+            KeccakMemo::Both => "both",
+            KeccakMemo::Off => "off",
+        }
+    }
+
+    pub(crate) fn serves(self, mode: Mode) -> bool {
+        match self {
+            KeccakMemo::Advanced => mode == Mode::Advanced,
+            KeccakMemo::Both => true,
+            KeccakMemo::Off => false,
+        }
+    }
+}
+
+impl fmt::Display for KeccakMemo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// A choice of [`KeccakMemo`] that does not exist.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("unknown keccak memo `{0}`: use advanced, both or off")]
+pub struct UnknownKeccakMemo(String);
+
+impl FromStr for KeccakMemo {
+    type Err = UnknownKeccakMemo;
+
+    fn from_str(text: &str) -> Result<KeccakMemo, UnknownKeccakMemo> {
+        KeccakMemo::ALL
+            .into_iter()
+            .find(|memo| memo.name() == text)
+            .ok_or_else(|| UnknownKeccakMemo(text.to_owned()))
+    }
+}
