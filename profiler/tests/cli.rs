@@ -1178,7 +1178,10 @@ fn a_recording_of_another_program_is_drawn_and_judged() {
     let fixture = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/perf.data");
     let text = evmscope(&["profile", "--perf-data", fixture, "--out", &out]).ok();
     assert!(text.contains("[evmscope-example]"), "{text}");
-    assert!(text.contains("\nmissing: not here to be read: "), "{text}");
+    assert!(
+        text.contains("\nmissing: unreadable on this machine: "),
+        "{text}"
+    );
     assert!(read(&folder.path("out/flame.svg")).contains("<svg"));
     let ran = evmscope(&["profile", "--perf-data", "nowhere.data", "--out", &out]);
     assert_eq!(ran.code, 1);
