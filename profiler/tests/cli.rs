@@ -1329,7 +1329,7 @@ fn size_shows_a_build_or_two_side_by_side() {
     let refused = evmscope(&["size", concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml")]);
     assert_eq!(refused.code, 1);
     assert!(
-        refused.stderr.contains("is no ELF file"),
+        refused.stderr.contains("is not an ELF file"),
         "{}",
         refused.stderr
     );
@@ -1337,7 +1337,7 @@ fn size_shows_a_build_or_two_side_by_side() {
     assert!(
         refused
             .stderr
-            .contains("holds no handler of this interpreter"),
+            .contains("contains no handler of this interpreter"),
         "{}",
         refused.stderr
     );
