@@ -20,7 +20,7 @@ pub enum WrongBinary {
     #[error("{} is not instrumented, so it writes no profile: `evmscope pgo build`", .0.display())]
     Plain(PathBuf),
     /// Without BOLT's note.
-    #[error("{} was not laid out by BOLT, although BOLT reported success", .0.display())]
+    #[error("{} was not laid out by BOLT: it has no section `.note.bolt_info`", .0.display())]
     NotBolted(PathBuf),
     /// Without hot functions.
     #[error(
