@@ -1178,7 +1178,10 @@ fn a_recording_of_another_program_is_drawn_and_judged() {
     let fixture = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/perf.data");
     let text = evmscope(&["profile", "--perf-data", fixture, "--out", &out]).ok();
     assert!(text.contains("[evmscope-example]"), "{text}");
-    assert!(text.contains("\nmissing: not here to be read: "), "{text}");
+    assert!(
+        text.contains("\nmissing: unreadable on this machine: "),
+        "{text}"
+    );
     assert!(read(&folder.path("out/flame.svg")).contains("<svg"));
     let ran = evmscope(&["profile", "--perf-data", "nowhere.data", "--out", &out]);
     assert_eq!(ran.code, 1);
@@ -1326,7 +1329,7 @@ fn size_shows_a_build_or_two_side_by_side() {
     let refused = evmscope(&["size", concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml")]);
     assert_eq!(refused.code, 1);
     assert!(
-        refused.stderr.contains("is no ELF file"),
+        refused.stderr.contains("is not an ELF file"),
         "{}",
         refused.stderr
     );
@@ -1334,7 +1337,7 @@ fn size_shows_a_build_or_two_side_by_side() {
     assert!(
         refused
             .stderr
-            .contains("holds no handler of this interpreter"),
+            .contains("contains no handler of this interpreter"),
         "{}",
         refused.stderr
     );

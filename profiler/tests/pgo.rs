@@ -324,7 +324,7 @@ fn binaries_are_known_by_their_sections() {
     let instrumented = "target/pgo/evmscope-instrumented";
     checkout
         .pgo(&["verify", "--head", instrumented])
-        .refused(&["is instrumented, where an optimised one is expected"]);
+        .refused(&["is instrumented, but an optimised build is expected"]);
     // Built without a profile.
     let plain = env!("CARGO_BIN_EXE_evmscope");
     checkout
@@ -332,7 +332,7 @@ fn binaries_are_known_by_their_sections() {
         .refused(&["has no hot functions"]);
     checkout
         .pgo(&["verify", "--head", "src/main.rs"])
-        .refused(&["src/main.rs is no ELF file"]);
+        .refused(&["src/main.rs is not an ELF file"]);
     fs::copy(plain, checkout.path(instrumented)).unwrap();
     checkout.pgo(&["train"]).refused(&["is not instrumented"]);
 }

@@ -146,11 +146,11 @@ fn summary(width: &Width, weighed: &Weighed, walk: &Walk) -> String {
         // Writing to a string does not fail.
         let _ = writeln!(text, "{share:>9}  {name}");
     }
-    if let Some(told) = weighed.told {
-        let told = format::percent(told);
+    if let Some(share) = weighed.attributed {
+        let share = format::percent(share);
         let _ = writeln!(
             text,
-            "{told} of the time where samples were, the rest by the executions of opcodes"
+            "{share} of the time attributed by sample position, the rest by opcode executions"
         );
     }
     if !walk.unknown.is_empty() {

@@ -11,7 +11,7 @@ use crate::measure::record::{add_results, new_run};
 use crate::measure::{self, Calls, Sampling, memory};
 use crate::profile::collect::{self, Profiled};
 use crate::profile::contracts::{self, AttributedSample, Walk};
-use crate::profile::flamegraph::{self, Width, Widths};
+use crate::profile::flamegraph::{self, Width, WidthsFrom};
 use crate::profile::opcode_costs::{Events, Weights};
 use crate::symbols::Symbols;
 use anyhow::{Context, Result, bail};
@@ -212,8 +212,8 @@ fn draw(run: &Run) -> Result<Vec<Picture>> {
         });
     }
     for (widths, of, file) in [
-        (Widths::Head, head, "flame-diff.svg"),
-        (Widths::Base, base, "flame-diff-reverse.svg"),
+        (WidthsFrom::Head, head, "flame-diff.svg"),
+        (WidthsFrom::Base, base, "flame-diff-reverse.svg"),
     ] {
         pictures.push(Picture {
             file: file.to_owned(),
@@ -231,7 +231,7 @@ fn draw_contracts(measured: &Measured, walk: &Walk) -> Result<Vec<Picture>> {
         bail!("no mode was sampled")
     };
     // A case that executes nothing has no such picture.
-    if walk.positions.is_empty() {
+    if walk.stacks.is_empty() {
         return Ok(Vec::new());
     }
     let mut pictures = Vec::new();

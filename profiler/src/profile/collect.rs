@@ -1,4 +1,7 @@
 //! A verified case sampled and simulated, and both explained: sample, unwind, symbolize, attribute, fold.
+//!
+//! Owns the order of these steps and the weights by opcode that follow. Each step has its own file in this room;
+//! samples and simulations are taken in `measure`.
 
 use super::contracts::{self, AttributedSample};
 use super::fold::{self, Fold};
@@ -17,14 +20,14 @@ use evmscope_reports::counter::Counter;
 use evmscope_reports::run::{Measurement, OpcodeCost, Profile, Unavailable};
 use std::path::Path;
 
-/// The samples of an engine, explained: by native functions, and by position in the contracts.
+/// The samples of an engine, by native functions and by position in the contracts.
 pub struct Profiled {
     pub profile: Profile,
     pub attributed: Vec<AttributedSample>,
 }
 
 impl Profiled {
-    /// What each opcode costs by these samples, by the events sampled beside them and by a simulation.
+    /// The cost of each opcode by these samples, the events sampled besides, and a simulation.
     pub fn opcode_costs(
         &self,
         v: &Verified,
@@ -41,6 +44,9 @@ impl Profiled {
 }
 
 /// Samples an engine and explains the samples.
+///
+/// # Errors
+/// A call that the engine cannot run to a result, or no sampler that works here.
 pub fn profile(v: &mut Verified, sampling: Sampling, symbols: &Symbols) -> Result<Profiled> {
     let samples = sample_calls(v, sampling)?;
     Ok(explain(v, samples, symbols))
@@ -72,7 +78,10 @@ const ATTRIBUTED_EVENTS: [Counter; 3] = [
     Counter::CacheMisses,
 ];
 
-/// Samples an engine on events of the PMU, as far as `run` has counted them: a run of its own each.
+/// Samples an engine on those events of the PMU that `run` has counted, each in a run of its own.
+///
+/// # Errors
+/// As [`profile`].
 pub fn sample_events(
     v: &mut Verified,
     sampling: Sampling,
@@ -91,16 +100,16 @@ pub fn sample_events(
     Ok(events)
 }
 
-/// A simulated call, explained: the counters, and its instructions by opcode.
+/// A simulated call: the counters, and its instructions by opcode.
 pub struct Simulated {
     pub measurements: Vec<Measurement>,
     pub by_opcode: Weights,
 }
 
-/// Simulates one call of an engine, and shares out its instructions as samples are.
+/// Simulates one call of an engine, and attributes its instructions to opcodes as samples are.
 ///
 /// # Errors
-/// Every simulated counter, with the reason why there is none.
+/// Every simulated counter, with the reason why it is unavailable.
 pub fn simulate(
     v: &Verified,
     case_dir: &Path,
@@ -109,7 +118,7 @@ pub fn simulate(
     let call = simulate::simulate(v, case_dir)?;
     let mut by_opcode = Weights::new();
     for &(address, count) in &call.instructions {
-        let stack = fold::stack_of_file(address, symbols);
+        let stack = fold::stack_at_file_address(address, symbols);
         *by_opcode.entry(opcode_of(&stack)).or_default() += count;
     }
     let in_libraries = call.total.saturating_sub(by_opcode.values().sum());

@@ -1,7 +1,6 @@
 //! Samples folded into named stacks, for the reports and the flamegraphs.
 //!
-//! Owns which frames a stack keeps. Addresses get their names in `symbols`, pictures are drawn in
-//! `flamegraph`.
+//! Owns which frames a stack keeps. `symbolize` names the frames, `flamegraph` draws the stacks.
 
 use super::symbolize::{SymbolizedSample, SymbolizedSamples};
 use crate::instruments::region;
@@ -11,29 +10,28 @@ use crate::symbols::{Frame, Origin, Symbols};
 use evmscope_reports::run::Profile;
 use std::collections::BTreeMap;
 
-/// What becomes of functions that were inlined where a sample hit.
+/// How stacks show functions that were inlined at a sampled address.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Fold {
-    /// They are frames inside the physical function (`execute;ops::arithmetic::mul`). The default,
-    /// because a `match` loop is one huge function and only its inline frames show the opcode. One
-    /// handler appears as several frames where the compiler inlined different things into it.
+    /// As frames inside the physical function (`execute;ops::arithmetic::mul`). The default, because a
+    /// `match` loop is one huge function and only its inline frames show the opcode. One handler appears
+    /// as several frames if the compiler inlined different functions into it.
     ///
-    /// Those that tell nothing of the interpreter are left out, and their weight goes to the nearest
-    /// frame around them: the standard library, the inside of a foreign package, and closures within
-    /// the function that they are written in.
+    /// Frames that say nothing about the interpreter are omitted, and their weight goes to the nearest
+    /// enclosing frame: the standard library, the inside of a foreign package, and closures within the
+    /// function that defines them.
     #[default]
     Inlined,
-    /// They are left out: one frame a function that exists in the binary.
+    /// Not at all: one frame for each function that exists in the binary.
     Physical,
 }
 
 /// Folds samples into a profile, its stacks sorted and root first.
 ///
-/// Frames outside the measured region are cut off. Samples that know only their function are
-/// folded by physical function, whatever is asked: the inline frames of one instruction would
-/// stand for all of them.
+/// Frames outside the measured region are cut off. Samples of function precision are folded by physical
+/// function regardless of `fold`: the inline frames of one instruction would represent all of them.
 pub fn profile(case: &str, mode: &str, samples: &SymbolizedSamples, fold: Fold) -> Profile {
-    let fold = fold.as_known_by(samples.sampler);
+    let fold = fold.for_sampler(samples.sampler);
     let mut stacks = BTreeMap::<String, u64>::new();
     for sample in &samples.stacks {
         *stacks.entry(stack_from_handler(sample, fold)).or_default() += sample.sample.weight;
@@ -51,17 +49,17 @@ pub fn profile(case: &str, mode: &str, samples: &SymbolizedSamples, fold: Fold) 
 }
 
 /// The stack of the instruction at an address of this binary's file, folded as samples are by default.
-pub fn stack_of_file(address: u64, symbols: &Symbols) -> String {
+pub fn stack_at_file_address(address: u64, symbols: &Symbols) -> String {
     stack(&Fold::default().keep(&symbols.frames_of_file(address)))
 }
 
-/// The stack of a sample by names, root first, `;` between them.
+/// The names of a sample's stack, root first, `;` between them.
 pub fn whole_stack(sample: &SymbolizedSample, fold: Fold) -> String {
     let kept = sample.functions().flat_map(|frames| fold.keep(frames));
     stack(&kept.collect::<Vec<_>>())
 }
 
-/// As [`whole_stack`], from the handler on where one ran: what calls handlers is the same for all of them.
+/// As [`whole_stack`], without the frames outside the handler if there is one: all handlers have the same callers.
 pub fn stack_from_handler(sample: &SymbolizedSample, fold: Fold) -> String {
     let handler = sample.functions().position(|frames| {
         let physical = frames.first();
@@ -73,21 +71,23 @@ pub fn stack_from_handler(sample: &SymbolizedSample, fold: Fold) -> String {
 }
 
 impl Fold {
-    /// What a sampler's addresses can tell of it.
-    pub fn as_known_by(self, sampler: Sampler) -> Fold {
+    /// What the precision of a sampler's addresses allows.
+    pub fn for_sampler(self, sampler: Sampler) -> Fold {
         match sampler.precision() {
             Precision::Instruction => self,
             Precision::Function => Fold::Physical,
         }
     }
 
-    /// What is shown of the frames at one address. The first of them, the physical function, always
-    /// is.
+    /// The frames at one address that are shown. The first of them, the physical function, always is.
     fn keep(self, frames: &[Frame]) -> Vec<&Frame> {
         match self {
             Fold::Physical => frames.iter().take(1).collect(),
             Fold::Inlined => frames.iter().fold(Vec::new(), |mut kept, frame| {
-                if kept.last().is_none_or(|parent| tells_more(frame, parent)) {
+                if kept
+                    .last()
+                    .is_none_or(|parent| adds_information(frame, parent))
+                {
                     kept.push(frame);
                 }
                 kept
@@ -96,8 +96,8 @@ impl Fold {
     }
 }
 
-/// Whether an inline frame says something that the kept frame around it does not.
-fn tells_more(frame: &Frame, parent: &Frame) -> bool {
+/// Whether an inline frame adds something to the kept frame around it.
+fn adds_information(frame: &Frame, parent: &Frame) -> bool {
     match &frame.origin {
         Origin::Standard => false,
         Origin::Foreign(_) if frame.origin == parent.origin => false,
@@ -108,12 +108,13 @@ fn tells_more(frame: &Frame, parent: &Frame) -> bool {
     }
 }
 
+/// The names of frames, those outside the measured region cut off.
 fn stack(frames: &[&Frame]) -> String {
     let region = frames
         .iter()
         .rposition(|frame| is_region(frame))
         .map_or(0, |i| i + 1);
-    // The region alone: the sample hit the frame around the work.
+    // The sample hit the region's own frame, outside the work: keep it.
     let inside = if region < frames.len() { region } else { 0 };
     let names: Vec<_> = frames[inside..]
         .iter()
@@ -131,7 +132,6 @@ mod tests {
     use super::*;
     use crate::instruments::sampling::{self, Sample, Samples};
     use crate::profile::symbolize::symbolize;
-
     use Origin::{Own, Standard};
 
     fn indexmap() -> Origin {
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn the_standard_library_is_left_out_inside_a_function() {
+    fn the_standard_library_is_omitted_inside_a_function() {
         let pop = [
             ("traditional::execute", Own),
             ("stack::top", Own),
@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn a_physical_function_stays_whosever_it_is() {
+    fn a_physical_function_is_kept_whatever_its_origin() {
         let dropped = [
             ("ptr::drop_in_place<Vec<Change>>", Standard),
             ("Vec<T,A>::drop", Standard),
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn a_foreign_package_shows_where_it_is_entered() {
+    fn a_foreign_package_shows_only_where_it_is_entered() {
         let lookup = [
             ("World::load", Own),
             ("map::IndexMap<K,V,S>::entry", indexmap()),
@@ -203,12 +203,12 @@ mod tests {
         assert_eq!(
             folded(&lookup[1..3]),
             "map::IndexMap<K,V,S>::entry",
-            "inside a physical function of its own too"
+            "also in a physical function of its own"
         );
     }
 
     #[test]
-    fn a_closure_is_left_out_only_where_it_repeats_its_function() {
+    fn a_closure_is_omitted_only_where_it_repeats_its_function() {
         let repeated = [
             ("stack::top", Own),
             ("stack::top::{closure#0}", Own),
@@ -253,11 +253,11 @@ mod tests {
     }
 
     #[test]
-    fn equal_stacks_are_joined_and_frames_outside_the_region_cut() {
+    fn equal_stacks_are_joined_and_frames_outside_the_region_cut_off() {
         let symbols = Symbols::of_this_process().unwrap();
         let region = region::measured_region as fn(&mut dyn FnMut()) as usize as u64;
         let ip = address(is_region);
-        // Return addresses lie behind the call, so inside the function.
+        // A return address is after the call, so inside the function.
         let around = vec![region + 1, ip + 1];
         let samples = sampled(
             Sampler::PerfCpuClock,
@@ -297,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn inline_frames_show_where_a_sampler_knows_the_instruction() {
+    fn inline_frames_are_shown_if_the_sampler_knows_the_instruction() {
         let request = sampling::Request {
             hz: 1_000,
             budget: std::time::Duration::from_millis(200),
@@ -321,7 +321,7 @@ mod tests {
         samples.sampler = Sampler::Sigprof;
         assert!(
             !inside(&samples, Fold::Inlined),
-            "one address stands for its function"
+            "one address represents its function"
         );
     }
 }

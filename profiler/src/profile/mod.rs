@@ -1,5 +1,8 @@
-//! Samples explained: collected from a verified case or a recording, unwound, given names once, then folded into
-//! stacks, shared out among opcodes and places in contracts, and drawn.
+//! Samples explained: collected from a verified case or a recording, unwound, symbolized once, then folded into
+//! stacks, attributed to opcodes and to positions in contracts, and drawn.
+//!
+//! Owns what samples mean. Taking them is left to `instruments` and `measure`, tables and reports to
+//! `evmscope_reports`.
 
 pub mod collect;
 pub mod contracts;

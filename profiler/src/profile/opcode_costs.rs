@@ -1,5 +1,7 @@
-//! What an execution of each opcode costs: executions, samples and simulated instructions joined. Which opcode an
-//! address belongs to is known by the names of handlers (`symbols::handlers`), tables are drawn in the reports.
+//! The cost of one execution of each opcode: executions, samples and simulated instructions joined.
+//!
+//! Owns this join. The names of handlers say which opcode an address belongs to (`symbols::handlers`), `collect` and
+//! `contracts` weigh samples by opcode, and the reports draw the tables.
 
 use crate::engines::executed::Executed;
 use crate::engines::verify::Verified;
@@ -7,9 +9,9 @@ use evmscope_interp::Opcode;
 use evmscope_reports::Run;
 use evmscope_reports::counter::Counter;
 use evmscope_reports::run::{OpcodeCost, Profile};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-/// What was measured of a call whose cost is shared out among opcodes.
+/// The measurements of a call whose cost is distributed over opcodes.
 #[derive(Clone, Copy)]
 struct Call<'a> {
     case: &'a str,
@@ -17,26 +19,26 @@ struct Call<'a> {
     executed: &'a Executed,
     /// CPU time, ns.
     time: Option<f64>,
-    /// Cycles, where the samples were taken on them.
+    /// Cycles, if the samples were taken on them.
     cycles: Option<f64>,
     sampled: Option<Sampled<'a>>,
     events: &'a [Events],
     simulated: Option<&'a Weights>,
 }
 
-/// Where an event of the PMU happens: the weight of its samples by opcode.
+/// An event of the PMU, sampled: the weight of its samples by opcode.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Events {
     counter: Counter,
-    /// Of one call.
+    /// Number in one call.
     total: f64,
     weights: Weights,
 }
 
-/// Samples by weight, or simulated instructions, by opcode; under none what belongs to no opcode.
+/// Weights of samples, or simulated instructions, by opcode; those without an opcode under `None`.
 pub type Weights = BTreeMap<Option<Opcode>, u64>;
 
-/// Samples of the time.
+/// Samples taken on time or cycles.
 #[derive(Clone, Copy)]
 pub struct Sampled<'a> {
     pub profile: &'a Profile,
@@ -44,7 +46,7 @@ pub struct Sampled<'a> {
 }
 
 impl Events {
-    /// From the samples that were taken on the event, of which a call has `total`.
+    /// From the samples that were taken on an event, which happens `total` times in a call.
     pub fn new(counter: Counter, total: f64, weights: Weights) -> Events {
         Events {
             counter,
@@ -53,16 +55,13 @@ impl Events {
         }
     }
 
-    /// Of one of the executions of an opcode.
+    /// Number per execution of an opcode.
     fn each(&self, opcode: Opcode, executed: u64) -> f64 {
-        let weight = self.weights.get(&Some(opcode)).copied().unwrap_or(0);
-        let all: u64 = self.weights.values().sum();
-        self.total * weight as f64 / all.max(1) as f64 / executed as f64
+        self.total * share(&self.weights, Some(opcode)) / executed as f64
     }
 }
 
-/// What each opcode costs in a verified mode of this project; nothing for peers, whose functions have other
-/// names.
+/// The cost of each opcode in a verified mode of this project; empty for peers, whose functions have other names.
 pub fn of(
     v: &Verified,
     run: &Run,
@@ -88,63 +87,68 @@ pub fn of(
     })
 }
 
-/// What each opcode of a mode costs, dearest first; last, without an opcode, what belongs to none.
+/// The cost of each opcode, costliest first; last, without an opcode, the rest.
 fn costs(call: Call<'_>) -> Vec<OpcodeCost> {
-    let Call { executed, .. } = call;
-    let nothing = Weights::new();
-    let weights = call.sampled.map_or(&nothing, |it| it.weights);
-    let total: u64 = weights.values().sum();
-    let simulated = |opcode| {
-        let counts = call.simulated?;
-        Some(counts.get(&opcode).copied().unwrap_or(0))
-    };
-    let cost = |opcode: Option<Opcode>| {
-        let weight = weights.get(&opcode).copied().unwrap_or(0);
-        let times = opcode.map_or(0, |opcode| executed.of(opcode));
-        let share = weight as f64 / total.max(1) as f64;
-        let sampled = times > 0 && call.sampled.is_some();
-        let each = |whole: Option<f64>| Some(whole? * share / times as f64).filter(|_| sampled);
-        let samples = call.sampled.map_or(0, |it| it.profile.samples);
-        OpcodeCost {
-            case: call.case.to_owned(),
-            mode: call.mode.to_owned(),
-            opcode: opcode.map(|opcode| opcode.to_string()),
-            executed: times,
-            samples: (share * samples as f64).round() as u64,
-            share,
-            time: each(call.time),
-            cycles: each(call.cycles),
-            events: match opcode {
-                Some(opcode) if times > 0 => {
-                    let events = call.events.iter();
-                    events
-                        .map(|it| (it.counter, it.each(opcode, times)))
-                        .collect()
-                }
-                _ => BTreeMap::new(),
-            },
-            sim_instructions: simulated(opcode),
-        }
-    };
-    let sampled = weights.keys().copied().flatten();
-    let counted = call.simulated.iter().flat_map(|counts| counts.keys());
-    let executed = executed.iter().map(|(opcode, _)| opcode);
-    let mut opcodes: Vec<_> = executed
-        .chain(sampled)
-        .chain(counted.copied().flatten())
-        .collect();
-    opcodes.sort();
-    opcodes.dedup();
-    let mut costs: Vec<_> = opcodes
-        .into_iter()
-        .map(|opcode| cost(Some(opcode)))
-        .collect();
+    let opcodes = call.opcodes().into_iter();
+    let mut costs: Vec<_> = opcodes.map(|opcode| call.cost(Some(opcode))).collect();
     costs.sort_by(|a, b| {
         let by_share = b.share.total_cmp(&a.share);
         by_share.then(b.sim_instructions.cmp(&a.sim_instructions))
     });
-    costs.push(cost(None));
+    costs.push(call.cost(None));
     costs
+}
+
+impl Call<'_> {
+    /// All opcodes that were executed, sampled or simulated.
+    fn opcodes(&self) -> BTreeSet<Opcode> {
+        let executed = self.executed.iter().map(|(opcode, _)| opcode);
+        let sampled = self.sampled.iter().flat_map(|it| it.weights.keys());
+        let simulated = self.simulated.iter().flat_map(|counts| counts.keys());
+        let weighed = sampled.chain(simulated).copied().flatten();
+        executed.chain(weighed).collect()
+    }
+
+    fn cost(&self, opcode: Option<Opcode>) -> OpcodeCost {
+        let executed = opcode.map_or(0, |opcode| self.executed.of(opcode));
+        let share = self.sampled.map_or(0.0, |it| share(it.weights, opcode));
+        let each = |whole: Option<f64>| {
+            let is_sampled = executed > 0 && self.sampled.is_some();
+            Some(whole? * share / executed as f64).filter(|_| is_sampled)
+        };
+        let samples = self.sampled.map_or(0, |it| it.profile.samples);
+        let simulated = |counts: &Weights| counts.get(&opcode).copied().unwrap_or(0);
+        OpcodeCost {
+            case: self.case.to_owned(),
+            mode: self.mode.to_owned(),
+            opcode: opcode.map(|opcode| opcode.to_string()),
+            executed,
+            samples: (share * samples as f64).round() as u64,
+            share,
+            time: each(self.time),
+            cycles: each(self.cycles),
+            events: self.events_each(opcode, executed),
+            sim_instructions: self.simulated.map(simulated),
+        }
+    }
+
+    /// Events per execution of an opcode.
+    fn events_each(&self, opcode: Option<Opcode>, executed: u64) -> BTreeMap<Counter, f64> {
+        let Some(opcode) = opcode.filter(|_| executed > 0) else {
+            return BTreeMap::new();
+        };
+        let events = self.events.iter();
+        events
+            .map(|it| (it.counter, it.each(opcode, executed)))
+            .collect()
+    }
+}
+
+/// The share of an opcode in all weights, 0 to 1.
+fn share(weights: &Weights, opcode: Option<Opcode>) -> f64 {
+    let weight = weights.get(&opcode).copied().unwrap_or(0);
+    let total: u64 = weights.values().sum();
+    weight as f64 / total.max(1) as f64
 }
 
 #[cfg(test)]
@@ -187,7 +191,7 @@ mod tests {
             simulated: Some(&simulated),
         };
         let costs = costs(call);
-        let told: Vec<_> = costs
+        let found: Vec<_> = costs
             .iter()
             .map(|cost| {
                 (
@@ -200,7 +204,7 @@ mod tests {
             })
             .collect();
         assert_eq!(
-            told,
+            found,
             [
                 (Some("MLOAD"), 30, 60, Some(20.0), Some(0)),
                 (Some("ADD"), 10, 10, Some(10.0), Some(70)),
@@ -222,9 +226,9 @@ mod tests {
             sampled: None,
             ..call
         });
-        let dearest = &unsampled[0];
+        let costliest = &unsampled[0];
         assert_eq!(
-            (dearest.opcode.as_deref(), dearest.time),
+            (costliest.opcode.as_deref(), costliest.time),
             (Some("ADD"), None)
         );
     }

@@ -1,7 +1,7 @@
-//! Samples with the names of their addresses: each address is looked up once, whoever reads the names afterwards.
+//! Samples with the names of their addresses: each address is looked up once, for all readers.
 //!
-//! Owns which functions a sample was in and which handler ran. Callers come from `unwind` or the recording; stacks
-//! are made of the names in `fold`, positions in contracts in `contracts`.
+//! Owns which functions a sample was in and which handler ran. Callers come from `unwind` or the recording; `fold`
+//! makes stacks of the names, `contracts` finds positions in contracts.
 
 use crate::instruments::sampling::{Sample, Sampler, Samples};
 use crate::symbols::handlers::{HandlerName, is_handler};
@@ -10,12 +10,13 @@ use evmscope_interp::Opcode;
 use std::collections::HashMap;
 use std::rc::Rc;
 
-/// What a sampler took, with names.
+/// The samples of one run, with names.
 #[derive(Clone, Debug)]
 pub struct SymbolizedSamples {
     pub sampler: Sampler,
     /// Samples that were taken; equal ones are one of `stacks`.
     pub taken: u64,
+    /// Samples that the kernel dropped.
     pub lost: u64,
     /// Samples a second of CPU time.
     pub rate: f64,
@@ -26,21 +27,21 @@ pub struct SymbolizedSamples {
 #[derive(Clone, Debug)]
 pub struct SymbolizedSample {
     pub sample: Sample,
-    /// An item an address, callers first, outermost first; in each the physical function, then what was inlined
-    /// there. Never empty, and no item is.
+    /// One item per address, outermost caller first; each begins with the physical function, followed by what was
+    /// inlined there. Neither the list nor an item is ever empty.
     functions: Vec<Rc<[Frame]>>,
 }
 
-/// What ran an instruction when a sample was taken.
+/// The handler that was executing when a sample was taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Handler {
-    /// The opcode whose handler it is; none for other instructions of the decoded form.
+    /// Its opcode; none for other instructions of the decoded form.
     pub opcode: Option<Opcode>,
-    /// The return address into it, unless it was sampled itself.
+    /// The return address into it; none if the sampled instruction is its own.
     pub return_address: Option<u64>,
 }
 
-/// Gives samples their names.
+/// Looks up the names of all addresses.
 pub fn symbolize(samples: Samples, symbols: &Symbols) -> SymbolizedSamples {
     let rate = samples.rate();
     let mut symbolizer = Symbolizer::new(symbols);
@@ -57,7 +58,7 @@ pub fn symbolize(samples: Samples, symbols: &Symbols) -> SymbolizedSamples {
     }
 }
 
-/// Looks addresses up, and remembers what it found.
+/// Looks up addresses, each once.
 pub struct Symbolizer<'a> {
     symbols: &'a Symbols,
     known: HashMap<u64, Rc<[Frame]>>,
@@ -98,7 +99,7 @@ impl SymbolizedSample {
         sampled.is_some_and(Frame::has_name)
     }
 
-    /// The innermost handler; none in what runs between instructions.
+    /// The innermost handler; none in code between handlers.
     pub fn handler(&self) -> Option<Handler> {
         let callers = self.sample.callers.iter().copied().map(Some);
         let returns = [None].into_iter().chain(callers);

@@ -1,6 +1,8 @@
-//! Callers of samples, from the registers and the top of the stack that were recorded with them: the unwind tables of
-//! the binaries tell where each function keeps its way back (DWARF call frame information), so no frame pointers
-//! are needed. The crate `framehop` reads them.
+//! Callers of samples, from the registers and the top of the stack that were recorded with them. The unwind tables of
+//! the binaries (DWARF call frame information) say where each function keeps its return address, so no frame pointers
+//! are needed. The crate `framehop` reads the tables.
+//!
+//! Owns return addresses. Naming them is left to `symbolize`.
 
 use crate::instruments::sampling::{Sample, Samples, StackRegisters};
 use crate::symbols::{Symbols, Unwindable};
@@ -12,11 +14,10 @@ use object::{Object, ObjectSection};
 use std::fs;
 use std::ops::Range;
 
-/// More callers than any sample has: a table that leads in a circle must not.
-const DEEPEST: usize = 64;
+/// More callers than any sample has, so that a table that leads in a circle ends.
+const MAX_CALLERS: usize = 64;
 
-/// Fills in the callers of samples, as far as the recorded stack tells them. What is cut off there has the
-/// inner ones only.
+/// Fills in the callers of samples. If the recorded part of the stack ends early, the outer ones are missing.
 pub fn callers(samples: &mut Samples, symbols: &Symbols) {
     let mut unwinder = UnwinderNative::<Vec<u8>, MayAllocateDuringUnwind>::new();
     let modules = symbols.unwindable().into_iter().filter_map(module);
@@ -30,12 +31,12 @@ pub fn callers(samples: &mut Samples, symbols: &Symbols) {
             let mut read = |address| word(sample, registers, address).ok_or(());
             let mut frames = unwinder.iter_frames(
                 sample.ip,
-                of_unwinder(sample, registers),
+                unwind_registers(sample, registers),
                 &mut cache,
                 &mut read,
             );
             let next = || frames.next().ok().flatten().map(|frame| frame.address());
-            std::iter::from_fn(next).skip(1).take(DEEPEST).collect()
+            std::iter::from_fn(next).skip(1).take(MAX_CALLERS).collect()
         };
         sample.callers = found;
     }
@@ -49,16 +50,19 @@ fn word(sample: &Sample, registers: StackRegisters, address: u64) -> Option<u64>
 }
 
 #[cfg(target_arch = "x86_64")]
-fn of_unwinder(sample: &Sample, registers: StackRegisters) -> framehop::x86_64::UnwindRegsX86_64 {
+fn unwind_registers(
+    sample: &Sample,
+    registers: StackRegisters,
+) -> framehop::x86_64::UnwindRegsX86_64 {
     framehop::x86_64::UnwindRegsX86_64::new(sample.ip, registers.stack, registers.frame)
 }
 
 #[cfg(target_arch = "aarch64")]
-fn of_unwinder(_: &Sample, registers: StackRegisters) -> framehop::aarch64::UnwindRegsAarch64 {
+fn unwind_registers(_: &Sample, registers: StackRegisters) -> framehop::aarch64::UnwindRegsAarch64 {
     framehop::aarch64::UnwindRegsAarch64::new(registers.link, registers.stack, registers.frame)
 }
 
-/// What the unwinder needs of a file; none where it has no tables.
+/// A file's unwind tables, for the unwinder; none if it has none.
 fn module(file: Unwindable) -> Option<Module<Vec<u8>>> {
     let bytes = fs::read(&file.path).ok()?;
     let object = object::File::parse(&*bytes).ok()?;
@@ -107,7 +111,7 @@ mod tests {
 
     #[inline(never)]
     fn innermost(rounds: u64) -> u64 {
-        // Room on the stack, as the state of a hash takes.
+        // A large frame, as a hash's state needs.
         let mut state = std::hint::black_box([1_u64; 24]);
         for i in 0..rounds {
             let at = (i % 24) as usize;
@@ -129,7 +133,7 @@ mod tests {
         };
         let mut samples = sampling::sample(&request, &mut work).unwrap();
         if samples.sampler == Sampler::Sigprof {
-            return eprintln!("skipped: SIGPROF brings callers of its own");
+            return eprintln!("skipped: SIGPROF records callers itself");
         }
         let symbols = Symbols::of_this_process().unwrap();
         callers(&mut samples, &symbols);
@@ -148,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stack_that_is_cut_off_ends_the_callers() {
+    fn words_outside_the_recorded_stack_are_not_read() {
         let sample = Sample {
             stack: vec![7, 8],
             ..Sample::default()

@@ -1,5 +1,5 @@
-//! Machine code as instructions, x86-64 only. Where the code comes from and what is counted at an
-//! instruction is the callers' business.
+//! Machine code as instructions, x86-64 only. The code comes from `modules`; what was counted at an instruction is left
+//! to the callers.
 
 use iced_x86::{Decoder, DecoderOptions, FlowControl, Formatter, IntelFormatter, OpKind};
 
@@ -17,7 +17,7 @@ pub struct Instruction {
     pub target: Option<u64>,
 }
 
-/// The instructions of a function that lies at an address.
+/// The instructions of a function at an address.
 pub fn instructions(code: &[u8], address: u64) -> Vec<Instruction> {
     let mut formatter = IntelFormatter::new();
     let options = formatter.options_mut();
@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn bytes_that_are_no_code_do_not_end_it() {
+    fn bytes_that_are_not_code_do_not_end_the_listing() {
         let listed = instructions(&[0x06, 0x90], 0);
         assert_eq!(listed[0].text, "(bad)");
         assert_eq!(listed.iter().map(|it| it.length).sum::<usize>(), 2);

@@ -1,14 +1,15 @@
-//! The one reader of handlers' names: which mode, opcode and part of a handler a function is, and which opcode a
-//! stack of functions was executing.
+//! The one reader of handlers' names: the mode, opcode and part of a handler's function, and the opcode that a stack of
+//! functions was executing.
 //!
-//! A handler has two names. Its path (`evmscope_interp::advanced::run::handlers::outlined::SLOAD`) is in symbol
-//! tables and profiles of the compiler, its name for people (`advanced SLOAD (outlined)`) in stacks and tables.
+//! A handler has two names. Symbol tables and profiles of the compiler contain its path
+//! (`evmscope_interp::advanced::run::handlers::outlined::SLOAD`), stacks and tables its short name
+//! (`advanced SLOAD (outlined)`). Other functions are named in `names`.
 
 use super::shorten::split_outside_brackets;
 use evmscope_interp::{Mode, Opcode};
 use std::fmt;
 
-/// What a function is, if it is a handler of an opcode or a part of one.
+/// A function that is the handler of an opcode or a part of one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HandlerName {
     pub mode: Mode,
@@ -16,24 +17,24 @@ pub struct HandlerName {
     pub part: Part,
 }
 
-/// Which part of a handler a function is.
+/// The part of a handler that a function is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {
-    /// The handler, which dispatch jumps to.
+    /// The handler itself, which dispatch jumps to.
     Whole,
-    /// Its rare way, in a function of its own.
+    /// Its rare path, in a separate function.
     Outlined,
-    /// What it calls, since calls and tail calls do not mix.
+    /// A callee, in a separate function because a tail call must not follow a call.
     Called,
-    /// The way that makes memory grow.
+    /// The path on which the memory grows.
     MemoryGrows,
-    /// The rare part of that.
+    /// The rare part of that path.
     MemoryGrowsOutlined,
 }
 
 impl Part {
-    /// The modules of `traditional` and `advanced::run::handlers` that hold handlers, those of earlier versions
-    /// included: builds and records of them stay readable.
+    /// The modules of `traditional` and `advanced::run::handlers` that contain handlers. Those of earlier versions are
+    /// included, so that their builds and records stay readable.
     const MODULES: [(&str, Part); 9] = [
         ("op", Part::Whole),
         ("memory_op", Part::Whole),
@@ -51,7 +52,7 @@ impl Part {
         found.map(|(_, part)| part)
     }
 
-    /// What stands behind the opcode in the name for people.
+    /// What follows the opcode in the short name.
     fn suffix(self) -> &'static str {
         match self {
             Part::Whole => "",
@@ -64,7 +65,7 @@ impl Part {
 }
 
 impl HandlerName {
-    /// Of a full path, and what follows the opcode in it: a closure keeps its name.
+    /// From a full path; returns also what follows the opcode in it, such as the name of a closure.
     pub fn of_path(path: &str) -> Option<(HandlerName, String)> {
         let (mode, path) = path.strip_prefix("evmscope_interp::")?.split_once("::")?;
         let mode = Mode::ALL.into_iter().find(|known| known.name() == mode)?;
@@ -74,14 +75,14 @@ impl HandlerName {
         let part = Part::of_module(module)?;
         let mut segments = split_outside_brackets(path).into_iter();
         let opcode = segments.next()?;
-        // Symbols of the older mangling have no `::` in front of the arguments.
+        // The legacy mangling has no `::` in front of generic arguments.
         let opcode = Opcode::from_name(opcode.split('<').next()?)?;
         let rest = segments.filter(|segment| !segment.starts_with('<'));
         let rest = rest.map(|segment| format!("::{segment}")).collect();
         Some((HandlerName { mode, opcode, part }, rest))
     }
 
-    /// Of a name for people, such as `advanced SLOAD (outlined)::{closure#0}`.
+    /// From a short name, such as `advanced SLOAD (outlined)::{closure#0}`.
     pub fn of_frame(frame: &str) -> Option<HandlerName> {
         let (mode, rest) = frame.split_once(' ')?;
         let mode = Mode::ALL.into_iter().find(|known| known.name() == mode)?;
@@ -104,27 +105,27 @@ impl fmt::Display for HandlerName {
     }
 }
 
-/// Whether a function that exists in the binary runs an instruction of one of the modes: that of an opcode, or
-/// another one of the decoded form (`handlers::branch`).
+/// Whether a physical function is a handler: of an opcode, or of another instruction of the decoded form
+/// (`handlers::branch`).
 pub fn is_handler(frame: &str) -> bool {
-    const OF_THE_STREAM: [&str; 2] = ["run::handlers::", "advanced::handlers::"];
+    const DECODED_FORM: [&str; 2] = ["run::handlers::", "advanced::handlers::"];
     HandlerName::of_frame(frame).is_some()
-        || OF_THE_STREAM.iter().any(|path| frame.starts_with(path))
+        || DECODED_FORM.iter().any(|path| frame.starts_with(path))
 }
 
-/// The opcode that a stack of names for people, root first, was executing; none where no name tells, as in the
-/// dispatch itself and in functions that several opcodes call.
+/// The opcode that a stack of short names, root first, was executing; none if no name says so, as in dispatch and in
+/// functions that several opcodes call.
 ///
-/// The outermost name decides: a handler stands around what was inlined into it.
+/// The outermost name decides: a handler encloses what was inlined into it.
 pub fn opcode_of(stack: &str) -> Option<Opcode> {
     let of_frame = |frame| HandlerName::of_frame(frame).map(|name| name.opcode);
     stack
         .split(';')
-        .find_map(|frame| of_frame(frame).or_else(|| of_semantics(frame)))
+        .find_map(|frame| of_frame(frame).or_else(|| implemented_by(frame)))
 }
 
-/// The opcode whose meaning a function in `ops` is: `ops::memory::mload`.
-fn of_semantics(frame: &str) -> Option<Opcode> {
+/// The opcode that a function in `ops` implements: `ops::memory::mload`.
+fn implemented_by(frame: &str) -> Option<Opcode> {
     let (_, path) = frame.split_once("ops::")?;
     let function = path.split("::").nth(1)?;
     let function = function.split('<').next()?;
@@ -140,7 +141,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn functions_tell_their_opcode_or_none() {
+    fn the_opcode_of_a_stack_is_its_outermost_one() {
         for (stack, opcode) in [
             ("traditional ADD", Some("ADD")),
             ("advanced SLOAD (outlined)", Some("SLOAD")),
@@ -148,18 +149,18 @@ mod tests {
                 "advanced MSTORE (memory grows)::{closure#0}",
                 Some("MSTORE"),
             ),
-            // As runs of earlier versions have it.
+            // As in runs of earlier versions.
             ("advanced SLOAD (apart)", Some("SLOAD")),
             ("traditional SSTORE;ops::storage::sstore", Some("SSTORE")),
             ("advanced MLOAD;ops::arithmetic::add", Some("MLOAD")),
-            // Meanings, inlined into the loop of the traditional mode.
+            // Implementations inlined into the loop of the traditional mode.
             (
                 "traditional::execute;ops::memory::mload;word::Word::from_be_bytes",
                 Some("MLOAD"),
             ),
             ("traditional::execute;ops::arithmetic::rem", Some("MOD")),
             ("traditional::execute;ops::control::return_", Some("RETURN")),
-            // LOG0 to LOG4 share one, and the rest belongs to all.
+            // LOG0 to LOG4 share a function; all opcodes share the others.
             ("traditional::execute;ops::log::log", None),
             ("traditional::execute;traditional::Registers::check", None),
             ("keccak::permute_bmi;keccak::rounds", None),
@@ -173,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn handlers_are_told_from_what_calls_them_and_what_they_call() {
+    fn handlers_are_distinguished_from_their_callers_and_callees() {
         for handler in [
             "traditional ADD",
             "advanced SLOAD (outlined)",

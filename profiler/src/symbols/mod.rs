@@ -1,60 +1,56 @@
-//! Names of what addresses stand for: functions, inline frames, and whose code they are.
+//! Names of addresses: functions, inline frames, and the origin of their code.
 //!
-//! Owns the tables of binaries: the memory map, symbols, lines, sections, machine code. Who sampled an address, and
-//! how names become stacks, is left to the rooms above.
+//! Owns the tables of binaries: the memory map, symbols, lines, sections, machine code. Taking samples is left to
+//! `instruments`, making stacks of names to `profile`.
 
 pub mod code_size;
-
 pub mod disassembly;
-
 pub mod handlers;
-
 mod modules;
-
 mod names;
-
 pub mod sections;
-
 mod shorten;
 
 pub use modules::{Function, Mapping, Unwindable, functions_of};
-use modules::{Module, OWN};
 pub use names::demangled;
-use std::fs;
-use std::io;
+
+use modules::{Module, OWN};
+use std::{fs, io};
 
 /// One function at an address: the physical one, or one that was inlined into it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Frame {
-    /// The name for people, see [`readable`].
+    /// The short name, see [`names::readable`].
     pub function: String,
-    /// Whose code it is.
+    /// Where its code comes from.
     pub origin: Origin,
 }
 
-/// Whose code a function is.
+/// Where the code of a function comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Origin {
-    /// This project's, and whatever is not known to be another's.
+    /// This project, and all code not known to come from elsewhere.
     Own,
-    /// The standard library's, what it is built from included.
+    /// The standard library and its dependencies.
     Standard,
-    /// Another package's, by the name of its folder: `indexmap-2.14.2`.
+    /// Another package, by the name of its folder: `indexmap-2.14.2`.
     Foreign(String),
-    /// Of a file without a name for the address, or of no file.
+    /// A file without a name for the address, or no file.
     Unknown,
 }
 
 /// The executable parts of this process's memory, with their symbols and line tables.
 ///
-/// A file is loaded when an address in it is looked up first. Code loaded after construction is
-/// unknown.
+/// A file is loaded at the first look-up of an address in it. Code loaded after construction is unknown.
 pub struct Symbols {
     modules: Vec<Module>,
 }
 
 impl Symbols {
     /// Reads the memory map of this process.
+    ///
+    /// # Errors
+    /// A `/proc` that cannot be read.
     pub fn of_this_process() -> io::Result<Self> {
         let own = fs::read_link(OWN)?;
         let modules = fs::read_to_string("/proc/self/maps")?
@@ -64,16 +60,16 @@ impl Symbols {
         Ok(Self { modules })
     }
 
-    /// Of another process: what its memory was mapped to, code only.
+    /// The symbols of another process, from its mappings of code.
     pub fn of_mappings(mappings: impl IntoIterator<Item = Mapping>) -> Self {
-        // Where mappings replace each other, the last one holds.
+        // If mappings overlap, the last one counts.
         let mut modules: Vec<_> = mappings.into_iter().map(Module::mapped).collect();
         modules.reverse();
         Self { modules }
     }
 
     /// The functions at `address`, outermost first: the physical one, then what was inlined there.
-    /// For the return address of a caller, ask for the byte before it.
+    /// For a return address, pass the byte before it, which belongs to the call.
     pub fn frames(&self, address: u64) -> Vec<Frame> {
         let Some(module) = self.module(address) else {
             return vec![Frame::unknown("unknown")];
@@ -85,7 +81,7 @@ impl Symbols {
         frames
     }
 
-    /// The functions at an address of the file of this binary, as its symbol table counts them.
+    /// The functions at an address in this binary's file, not in memory.
     pub fn frames_of_file(&self, address: u64) -> Vec<Frame> {
         let own = self.modules.iter().find(|module| module.is_own());
         let bias = own.and_then(Module::loaded);
@@ -95,14 +91,14 @@ impl Symbols {
         }
     }
 
-    /// The functions of this program whose name for people passes, by address. Of functions that the linker
-    /// folded into one, one is told.
+    /// The functions of this program whose short name is wanted, by address. Of functions that the linker folded
+    /// into one, only one is returned.
     pub fn functions(&self, wanted: impl Fn(&str) -> bool) -> Vec<Function> {
         let own = self.modules.iter().find(|module| module.is_own());
         own.map_or_else(Vec::new, |module| module.functions(wanted))
     }
 
-    /// File and line of an address, in this project's code where an inline frame there is of it.
+    /// File and line of an address: of the innermost inline frame of this project, or else of the innermost one.
     pub fn line(&self, address: u64) -> Option<(String, u32)> {
         let loaded = self.module(address)?.loaded()?;
         let mut frames = loaded
@@ -120,22 +116,22 @@ impl Symbols {
             let (Some(file), Some(line)) = (at.file, at.line) else {
                 continue;
             };
-            let place = (file.to_owned(), line);
+            let position = (file.to_owned(), line);
             if Origin::of(Some(file), &name) == Origin::Own {
-                return Some(place);
+                return Some(position);
             }
-            innermost.get_or_insert(place);
+            innermost.get_or_insert(position);
         }
         innermost
     }
 
-    /// The raw entry of the symbol table that covers `address`.
+    /// The symbol that covers `address`, as the symbol table has it.
     pub fn symbol(&self, address: u64) -> Option<&str> {
         let loaded = self.module(address)?.loaded()?;
         loaded.loader.find_symbol(address.wrapping_sub(loaded.bias))
     }
 
-    /// The files that are known, for whoever reads other tables of them.
+    /// The files in memory, for readers of their unwind tables.
     pub fn unwindable(&self) -> Vec<Unwindable> {
         let of = |module: &Module| {
             Some(Unwindable {
@@ -161,7 +157,7 @@ impl Frame {
         }
     }
 
-    /// What stands for a function of a file that has no name for it.
+    /// A function that its file has no name for.
     fn unknown(file: &str) -> Self {
         Self {
             function: format!("[{file}]"),
@@ -174,7 +170,7 @@ impl Frame {
         self.origin != Origin::Unknown
     }
 
-    /// The function that a closure is written in; any other function itself.
+    /// The function that defines a closure; any other function itself.
     pub fn definer(&self) -> &str {
         let mut name = self.function.as_str();
         while name.ends_with('}')
@@ -187,9 +183,9 @@ impl Frame {
 }
 
 impl Origin {
-    /// Told by the path of the source: where rustc says the standard library was built, or where
-    /// cargo unpacks packages. Instructions that the compiler gave no line have no path; then the
-    /// crate in the function's name tells the standard library.
+    /// By the path of the source: where the standard library was built according to rustc, or where
+    /// cargo unpacks packages. Instructions without a line have no path; then the crate in the
+    /// function's name identifies the standard library.
     fn of(file: Option<&str>, function: &str) -> Self {
         const BUILT: &[&str] = &["/rustc/", "/rust/deps/"];
         const SOURCES: &str = "/lib/rustlib/src/rust/library/";
@@ -203,7 +199,7 @@ impl Origin {
         if standard {
             return Self::Standard;
         }
-        // Behind the folder comes the registry or the repository, then the package or the revision.
+        // After the folder comes the registry or the repository, then the package or the revision.
         let package = PACKAGES
             .iter()
             .find_map(|folder| file?.split_once(folder)?.1.split('/').nth(1));
@@ -228,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn a_function_belongs_to_whoever_has_its_source() {
+    fn the_path_of_its_source_gives_the_origin_of_a_function() {
         let foreign = |package: &str| Origin::Foreign(package.to_owned());
         let home = "/home/me/.cargo";
         let sources = "/home/me/.rustup/toolchains/stable/lib/rustlib/src/rust/library";
@@ -264,7 +260,7 @@ mod tests {
         assert_eq!(symbols.frames(0), [Frame::unknown("unknown")]);
     }
 
-    /// A statically linked binary holds its libc itself.
+    /// A statically linked binary contains libc itself.
     #[cfg(not(target_feature = "crt-static"))]
     #[test]
     fn libc_is_found_by_its_symbol_table() {

@@ -1,31 +1,32 @@
-//! Files whose code is in memory: where they are mapped, their symbol and line tables. Names are cleaned in `names`.
+//! Files whose code is in memory: where they are mapped, their symbol and line tables. `names` shortens the names.
 
 use super::names::{demangled, readable};
 use super::{Frame, Origin};
 use addr2line::Loader;
 use object::{Object, ObjectSection, ObjectSegment, ObjectSymbol, SymbolKind};
 use std::cell::OnceCell;
-use std::fs;
-use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::{fs, io};
 
+/// A file mapped as code. Its tables are read when they are first needed.
 pub(super) struct Module {
     pub(super) memory: Range<u64>,
-    /// What the file is called in a stack where it names no function.
+    /// Name of the file, for addresses without a function.
     pub(super) name: String,
-    /// The file, and what its first byte in `memory` has as an offset; none for the vdso.
+    /// The file, and the offset in it of the first byte in `memory`; none for the vdso.
     pub(super) file: Option<(PathBuf, u64)>,
     loaded: OnceCell<Option<Loaded>>,
 }
 
+/// The tables of a file.
 pub(super) struct Loaded {
     pub(super) loader: Loader,
     /// Address in memory minus address in the file.
     pub(super) bias: u64,
 }
 
-/// A file whose code is in memory.
+/// A file whose code is in memory, as an unwinder needs it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unwindable {
     pub path: PathBuf,
@@ -34,36 +35,36 @@ pub struct Unwindable {
     pub bias: u64,
 }
 
-/// A part of memory that a file was mapped to.
+/// A range of memory that a file was mapped to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mapping {
     pub memory: Range<u64>,
-    /// What the first byte has as an offset in the file.
+    /// Offset of the first byte in the file.
     pub offset: u64,
-    /// As the kernel names it; `[vdso]` and its like are no file.
+    /// As the kernel names it; names in brackets (`[vdso]`) are not files.
     pub path: String,
 }
 
 /// A function that exists in the binary, with its code.
 #[derive(Clone, Debug)]
 pub struct Function {
-    /// The name for people.
+    /// The short name.
     pub name: String,
-    /// Where it is in memory.
+    /// Its address in memory, or in the file (see [`functions_of`]).
     pub address: u64,
-    /// Its instructions.
+    /// Its machine code.
     pub code: Vec<u8>,
 }
 
 impl Module {
-    /// One line of proc_pid_maps(5): `start-end perms offset dev inode path`; none if not code.
+    /// A line of proc_pid_maps(5): `start-end perms offset dev inode path`; none if it is not code.
     pub(super) fn parse(line: &str, own: &Path) -> Option<Self> {
         let mut fields = line.split_whitespace();
         let (start, end) = fields.next()?.split_once('-')?;
         let executable = fields.next()?.contains('x');
         let offset = hexadecimal(fields.next()?)?;
         let path = fields.nth(2)?;
-        // A path may hold spaces: take the line from where it begins.
+        // A path may contain spaces: it extends to the end of the line.
         let path = &line[line.find(path)?..];
         let name = path.rsplit('/').next()?.trim_matches(['[', ']']).to_owned();
         let file = path.starts_with('/').then(|| {
@@ -128,8 +129,8 @@ impl Module {
         };
         let address = address.wrapping_sub(loaded.bias);
         let mut frames = loaded.line_table_frames(address);
-        // The symbol table has names where line tables have none, and knows better which instance
-        // of a generic function the physical one is.
+        // The symbol table has names that line tables lack, and the exact instance of a generic
+        // physical function.
         if let Some(symbol) = loaded.loader.find_symbol(address) {
             let function = readable(&demangled(symbol));
             match frames.first_mut() {
@@ -142,7 +143,7 @@ impl Module {
 }
 
 impl Loaded {
-    /// Outermost first; empty where the file has no line tables for the address.
+    /// Outermost first; empty if the file has no line tables for the address.
     fn line_table_frames(&self, address: u64) -> Vec<Frame> {
         let mut frames = Vec::new();
         let Ok(mut inner_first) = self.loader.find_frames(address) else {
@@ -164,11 +165,11 @@ impl Loaded {
     }
 }
 
-/// The functions of a binary whose name for people passes, by the address that the file gives them. Of those
-/// that the linker folded into one, one is told.
+/// The functions of a binary whose short name is wanted, by their address in the file. Of functions that the linker
+/// folded into one, only one is returned.
 ///
 /// # Errors
-/// A file that cannot be read, or holds no program.
+/// A file that cannot be read, or is not an object file.
 pub fn functions_of(path: &Path, wanted: impl Fn(&str) -> bool) -> io::Result<Vec<Function>> {
     let bytes = fs::read(path)?;
     let file = object::File::parse(&*bytes).map_err(io::Error::other)?;
@@ -195,8 +196,8 @@ pub fn functions_of(path: &Path, wanted: impl Fn(&str) -> bool) -> io::Result<Ve
     Ok(functions)
 }
 
-/// The address that the byte at `offset`, the start of a code mapping, has in the file's own terms.
-/// Segments need not lie at their offsets: linkers such as lld shift each by a page.
+/// The virtual address in the file of the byte at `offset`, the start of a code mapping. Segments need
+/// not be at their offsets: linkers such as lld shift each by a page.
 fn address_of(path: &Path, offset: u64) -> Option<u64> {
     let bytes = fs::read(path).ok()?;
     let file = object::File::parse(&*bytes).ok()?;
@@ -204,7 +205,7 @@ fn address_of(path: &Path, offset: u64) -> Option<u64> {
         .filter(|segment| segment.permissions().executable())
         .find_map(|segment| {
             let (start, size) = segment.file_range();
-            // The kernel maps whole pages, so a mapping can begin before its segment.
+            // The kernel maps whole pages, so a mapping can start before its segment.
             let page = segment.align().max(1);
             let mapped = start - start % page..start + size;
             mapped
@@ -217,7 +218,7 @@ fn hexadecimal(text: &str) -> Option<u64> {
     u64::from_str_radix(text, 16).ok()
 }
 
-/// The binary that runs, even if a build has replaced its file since.
+/// The running binary, even if a build has replaced its file since.
 pub(super) const OWN: &str = "/proc/self/exe";
 
 #[cfg(test)]
@@ -225,7 +226,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_of_the_map_is_code_or_nothing() {
+    fn a_line_of_the_memory_map_is_a_module_if_it_is_code() {
         let own = Path::new("/opt/tool");
         let parse = |line| Module::parse(line, own);
         let module = parse("55d0-55f0 r-xp 00002000 fe:00 42   /opt/tool").unwrap();

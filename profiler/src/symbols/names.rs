@@ -1,10 +1,12 @@
-//! Symbols as people read them: demangled, shortened, handlers by mode and opcode.
+//! Short names of symbols: demangled, shortened, handlers by mode and opcode.
+//!
+//! Owns which names are shortened. `shorten` cuts paths, `handlers` names handlers.
 
 use super::handlers::HandlerName;
 use super::shorten::{short_path, without_arguments};
 
-/// Longest name that keeps its generic arguments.
-const LONGEST: usize = 72;
+/// Characters of the longest name that keeps its generic arguments.
+const MAX_LENGTH: usize = 72;
 
 /// A symbol's full name, without its hash.
 pub fn demangled(symbol: impl AsRef<str>) -> String {
@@ -12,22 +14,22 @@ pub fn demangled(symbol: impl AsRef<str>) -> String {
     if let Ok(demangled) = rustc_demangle::try_demangle(symbol) {
         return format!("{demangled:#}");
     }
-    // Of other EVMs, and of libraries in C++. Without the prefix it would read a function `g` as a type.
+    // C++, as in other EVMs and libraries. Without the check a function `g` would be read as a type.
     let cpp = symbol
         .starts_with("_Z")
         .then(|| cpp_demangle::Symbol::new(symbol).ok()?.demangle().ok());
     cpp.flatten().unwrap_or_else(|| symbol.to_owned())
 }
 
-/// A full name as people read it: the crate and the outer modules cut off the path (three segments
-/// stay), types by their last segment, long generic arguments as `<…>`, `<T as Trait>::f` as `T::f`. The
-/// handler of an opcode is called by its mode and the opcode: `traditional ADD`.
+/// The short form of a full name: the crate and the outer modules cut off the path (three segments
+/// stay), types by their last segment, long generic arguments as `<…>`, `<T as Trait>::f` as `T::f`. A
+/// handler is named by its mode and opcode: `traditional ADD`.
 pub fn readable(name: &str) -> String {
     if let Some((handler, rest)) = HandlerName::of_path(name) {
         return format!("{handler}{rest}");
     }
     let name = short_path(name);
-    if name.chars().count() <= LONGEST {
+    if name.chars().count() <= MAX_LENGTH {
         return name;
     }
     without_arguments(&name)
@@ -38,9 +40,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_short_and_still_tell_which() {
+    fn names_are_short_and_still_distinct() {
         let names = [
-            // Symbols of both manglings.
+            // Both mangling schemes.
             "_ZN15evmscope_interp3ops10arithmetic3mul17h0123456789abcdefE",
             "_RNvNtNtCs1234_15evmscope_interp3ops10arithmetic3mul",
             // Demangled names.

@@ -1,4 +1,5 @@
-//! What a linked binary tells of its making: instrumented or not, and how large its hot and cold parts are.
+//! Sections of a linked binary: whether it is instrumented, whether BOLT laid it out, the size of its hot and cold code.
+//! What follows for profile-guided builds is left to `builds::pgo`.
 
 use anyhow::{Context, Result};
 use evmscope_reports::pgo::Sizes;
@@ -7,28 +8,28 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use thiserror::Error;
 
-/// A binary that is not what it is taken for.
+/// A binary of another kind than expected.
 #[derive(Debug, Error)]
 pub enum WrongBinary {
-    /// It counts, which costs a third of its speed and more.
+    /// Instrumented: it runs a third slower or more.
     #[error(
-        "{} is instrumented, where an optimised one is expected: name {} instead", .0.display(), "target/pgo/evmscope"
+        "{} is instrumented, but an optimised build is expected: name {} instead", .0.display(), "target/pgo/evmscope"
     )]
     Instrumented(PathBuf),
-    /// Nothing in it was counted.
+    /// Not instrumented.
     #[error("{} is not instrumented, so it writes no profile: `evmscope pgo build`", .0.display())]
     Plain(PathBuf),
-    /// BOLT has left no mark.
-    #[error("{} was not laid out by BOLT, whatever it says", .0.display())]
+    /// Without BOLT's note.
+    #[error("{} was not laid out by BOLT: it has no section `.note.bolt_info`", .0.display())]
     NotBolted(PathBuf),
-    /// No function in it is known to be hot.
+    /// Without hot functions.
     #[error(
-        "{} has no hot functions: the compiler took no profile into account, whatever it was given", .0.display()
+        "{} has no hot functions: the compiler ignored the profile, if it was given one", .0.display()
     )]
     NotOptimized(PathBuf),
 }
 
-/// The sections of a binary that matter here.
+/// The sections of a binary.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sections {
     instrumented: bool,
@@ -39,14 +40,14 @@ pub struct Sections {
 }
 
 impl Sections {
-    /// Of an ELF file.
+    /// Reads an ELF file.
     ///
     /// # Errors
-    /// A file that cannot be read or is no ELF file.
+    /// A file that cannot be read or is not an ELF file.
     pub fn of(path: &Path) -> Result<Sections> {
         let bytes = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
         let elf =
-            Elf::parse(&bytes).with_context(|| format!("{} is no ELF file", path.display()))?;
+            Elf::parse(&bytes).with_context(|| format!("{} is not an ELF file", path.display()))?;
         let named = elf
             .section_headers
             .iter()
@@ -81,12 +82,12 @@ impl Sections {
         Ok(sections)
     }
 
-    /// Whether the binary counts what it executes, for a profile.
+    /// Whether the binary is instrumented for a profile.
     pub fn is_instrumented(&self) -> bool {
         self.instrumented
     }
 
-    /// Refuses a binary that counts.
+    /// Refuses an instrumented binary.
     ///
     /// # Errors
     /// [`WrongBinary::Instrumented`].
@@ -97,7 +98,7 @@ impl Sections {
         }
     }
 
-    /// Refuses a binary that does not count.
+    /// Refuses a binary that is not instrumented.
     ///
     /// # Errors
     /// [`WrongBinary::Plain`].
@@ -108,7 +109,7 @@ impl Sections {
         }
     }
 
-    /// Refuses a binary that counts, or in which no profile has left a mark.
+    /// Refuses a binary that is instrumented, or has no hot functions.
     ///
     /// # Errors
     /// [`WrongBinary`].

@@ -1,7 +1,7 @@
-//! Paths of Rust functions cut down to what tells them apart. Owns text only; which names are shortened is up
-//! to `names`.
+//! Paths of Rust functions shortened to what distinguishes them. Owns text only; `names` decides which names are
+//! shortened.
 
-/// Cuts a path down to its last segments, and each type in it to its name.
+/// Shortens a path to its last segments, and each type in it to its name.
 pub fn short_path(path: &str) -> String {
     const KEPT: usize = 3;
     let mut segments = split_outside_brackets(path);
@@ -44,7 +44,7 @@ fn short_types(text: &str) -> String {
     let mut rest = text;
     while let Some(c) = rest.chars().next() {
         if let Some(after) = rest.strip_prefix("::") {
-            // After a bracket (`<T as Trait>::Item`, `f::<T>`) there is no word to drop.
+            // After a bracket (`<T as Trait>::Item`, `f::<T>`) no word has to be dropped.
             let turbofish = after.starts_with('<');
             if !turbofish && short.len() > word {
                 short.truncate(word);
@@ -95,12 +95,12 @@ pub fn split_outside_brackets(path: &str) -> Vec<String> {
     segments
 }
 
-/// Each character with its place and the number of brackets around it; a bracket is inside itself.
+/// Each character with its offset and the number of brackets around it; a bracket counts itself.
 fn nested(text: &str) -> impl Iterator<Item = (usize, char, u32)> {
     let mut depth = 0u32;
     let mut last = ' ';
     text.char_indices().map(move |(i, c)| {
-        // The arrow of a function type closes nothing.
+        // The `>` of an arrow is not a bracket.
         let arrow = last == '-' && c == '>';
         last = c;
         depth += u32::from("<([{".contains(c));

@@ -1,9 +1,8 @@
-//! What contract code is called by people: names of contracts and functions, source lines, and labels
-//! where nothing is known.
+//! Contract code by name: contracts, functions and source lines, and labels where none is known.
 //!
-//! Owns matching code with what compilers tell of it. The files are read in `source_map`, which frames an
-//! execution goes through is found in `walk`, where samples of one were in `positions`, and `weigh` makes
-//! stacks of both.
+//! Owns matching deployed code with compilers' output. `source_map` reads the files, `walk` builds the call tree of
+//! an execution, `running` looks at one code in it, `positions` finds the contract position of each sample, and
+//! `weigh` makes weighted stacks of tree and samples.
 
 mod positions;
 mod running;
@@ -22,74 +21,74 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use thiserror::Error;
 
-/// Why a source map cannot be used.
+/// Why a source map is unusable.
 #[derive(Debug, Error)]
 pub enum SourceMapError {
-    /// The file is not there, or not to be read.
+    /// The file cannot be read.
     #[error("cannot read {path}: {error}")]
     Read {
         path: PathBuf,
         error: std::io::Error,
     },
-    /// The file is something else.
+    /// The file has another format.
     #[error(
-        "{path} is no source map: {reason}; give the compiler's standard JSON output, a build-info file of \
+        "{path} is not a source map: {reason}; give the compiler's standard JSON output, a build-info file of \
          Foundry or Hardhat, or a source-map.json of a case"
     )]
     Format { path: PathBuf, reason: String },
 }
 
-/// The contracts that are known by name.
+/// The contracts whose names are known.
 #[derive(Default)]
 pub struct Contracts {
     known: Vec<Contract>,
 }
 
 impl Contracts {
-    /// Those of one file of a case or a compiler. Source texts are looked for beside it and in the folders
-    /// above, as far as the file does not bring them.
+    /// Adds the contracts of one file of a case or a compiler. Source texts that it does not contain are looked for
+    /// beside it and in the folders above.
     ///
     /// # Errors
-    /// A file that cannot be read or is something else.
+    /// A file that cannot be read or has another format.
     pub fn read(&mut self, path: &Path) -> Result<(), SourceMapError> {
         self.known.extend(source_map::read(path)?);
         Ok(())
     }
 
-    /// The contract that some deployed code is; immutables may have any value.
+    /// The contract of some deployed code, whatever the values of its immutables.
     fn of(&self, code: &[u8]) -> Option<&Contract> {
         self.known.iter().find(|contract| contract.has(code))
     }
 }
 
-/// One contract as its compiler tells of it.
+/// One contract, from its compiler's output.
 struct Contract {
     name: String,
     code: Vec<u8>,
-    /// Start and length of what the constructor fills in.
+    /// Start and length of each immutable, which the constructor fills in.
     immutables: Vec<(usize, usize)>,
     /// By the offset of an opcode.
-    places: HashMap<usize, Place>,
+    source_entries: HashMap<usize, SourceEntry>,
     /// By the offset of a function's first opcode.
     entry_points: BTreeMap<usize, EntryPoint>,
     /// Signatures by selector.
     selectors: HashMap<[u8; 4], String>,
     functions: Vec<Function>,
-    /// Lines of the sources as stacks show them: `ERC20.sol:66 uint256 balance = ...`.
+    /// Source lines as stacks show them: `ERC20.sol:66 uint256 balance = ...`.
     lines: Vec<String>,
 }
 
-/// What a source map tells of an opcode.
+/// The source map's entry for an opcode.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Place {
+struct SourceEntry {
     jump: Jump,
-    /// The innermost function or modifier whose text it comes from, an index.
+    /// The innermost function or modifier that contains its text, an index.
     function: Option<usize>,
-    /// An index into the contract's own list of lines.
+    /// An index into the contract's lines.
     line: Option<usize>,
 }
 
-/// What a jump does, by the compiler's word.
+/// Kind of a jump, as the source map marks it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Jump {
     Into,
@@ -97,22 +96,23 @@ enum Jump {
     Within,
 }
 
-/// Where code of a function begins that is called, not inlined.
+/// Where the code of a function that is not inlined begins.
 struct EntryPoint {
     name: String,
-    /// The function it is, an index.
+    /// Its source function, an index.
     function: Option<usize>,
-    /// Items above the return address at the entry, where the compiler tells.
+    /// Stack items above the return pc at the entry, where the compiler gives their number.
     parameters: Option<usize>,
 }
 
-/// A function or modifier of the source.
+/// A function or modifier in the source.
 struct Function {
     /// As stacks show it: `ERC20._transfer (ERC20.sol:62)`.
     label: String,
 }
 
 impl Contract {
+    /// Whether some deployed code is this contract's.
     fn has(&self, code: &[u8]) -> bool {
         if self.code.len() != code.len() {
             return false;

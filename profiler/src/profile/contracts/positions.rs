@@ -1,11 +1,10 @@
-//! Where in the contracts samples were: the interpreter's own instruction pointer, found among what the registers
-//! and the top of the stack held.
+//! The contract position of each sample: the interpreter's own instruction pointer, found among the registers and the
+//! recorded top of the stack.
 //!
-//! Handlers get that pointer as their first argument, and have it in a register. What they call keeps it
-//! in another one, or saves it on the stack below the return address into the handler. A word that points
-//! into code, or into what is made of code, is taken for it; where the handler is an opcode's, only one at that
-//! opcode, since the stack holds remains of other calls too. What functions and places are called is not
-//! this file's business.
+//! Handlers get that pointer as their first argument, in a register. Their callees keep it in another register, or
+//! save it on the stack below the return address into the handler. A word that points into code, or into decoded
+//! code, is taken for it. If the handler belongs to an opcode, the word must point at that opcode, since the stack
+//! also holds remains of other calls. Names of functions and source lines are left to `walk` and `running`.
 
 use super::offsets;
 use crate::engines::Engine;
@@ -17,7 +16,7 @@ use alloy_primitives::B256;
 use evmscope_interp::{Opcode, Place};
 use std::collections::BTreeMap;
 
-/// An opcode of a contract: the hash of its code, and the offset there.
+/// An opcode of a contract: the hash of the code, and the offset in it.
 pub type Position = (B256, usize);
 
 /// Samples with one stack, pc and opcode.
@@ -25,17 +24,17 @@ pub type Position = (B256, usize);
 pub struct AttributedSample {
     /// Native functions, root first, `;` between them.
     pub functions: String,
-    /// Where they ran; none where no word told.
+    /// What they executed; none where no word pointed there.
     pub position: Option<Position>,
-    /// The opcode that they ran for: the handler's, or that at the position.
+    /// The handler's opcode, or else the one at the position.
     pub opcode: Option<Opcode>,
     /// In the sampler's unit.
     pub weight: u64,
 }
 
-/// Finds the positions of samples that an engine gave. It has not run since.
+/// Finds the positions of an engine's samples. The engine must not have run since they were taken.
 pub fn attribute(samples: &SymbolizedSamples, engine: &dyn Engine) -> Vec<AttributedSample> {
-    let fold = Fold::default().as_known_by(samples.sampler);
+    let fold = Fold::default().for_sampler(samples.sampler);
     let mut weights = BTreeMap::<_, u64>::new();
     for symbolized in &samples.stacks {
         let functions = fold::stack_from_handler(symbolized, fold);
@@ -43,8 +42,8 @@ pub fn attribute(samples: &SymbolizedSamples, engine: &dyn Engine) -> Vec<Attrib
         let found = symbolized
             .handler()
             .and_then(|handler| position(sample, &handler, |word| engine.place(word as usize)));
-        let (position, there) = found.unzip();
-        let opcode = opcode_of(&functions).or(there);
+        let (position, opcode_there) = found.unzip();
+        let opcode = opcode_of(&functions).or(opcode_there);
         *weights.entry((functions, position, opcode)).or_default() += sample.weight;
     }
     let attributed = weights.into_iter();
@@ -58,7 +57,7 @@ pub fn attribute(samples: &SymbolizedSamples, engine: &dyn Engine) -> Vec<Attrib
         .collect()
 }
 
-/// The first place that a word of a sample stands for and that fits the handler, and the opcode there.
+/// The first position that a word of a sample points to and that fits the handler, and the opcode there.
 fn position(
     sample: &Sample,
     handler: &Handler,
@@ -72,7 +71,7 @@ fn position(
     let (below, above) = sample
         .stack
         .split_at(handler.return_address.and_then(on_stack).unwrap_or(0));
-    // What the handler calls first saves its registers right below the return address.
+    // The handler's callee saves its registers right below the return address.
     let mut words = sample
         .registers
         .iter()
@@ -86,7 +85,7 @@ fn position(
         if place.opcode == Some(opcode) {
             return at(&place, place.pc);
         }
-        // A handler that is about to end has moved the pointer on already.
+        // A handler near its end has already advanced the pointer.
         let in_code = || {
             offsets(place.code.bytes())
                 .take_while(|&pc| pc < place.pc)
@@ -120,6 +119,15 @@ mod tests {
     }
 
     fn found(opcode: Option<&str>, registers: &[u64], stack: &[u64]) -> Option<usize> {
+        found_below(None, opcode, registers, stack)
+    }
+
+    fn found_below(
+        return_address: Option<u64>,
+        opcode: Option<&str>,
+        registers: &[u64],
+        stack: &[u64],
+    ) -> Option<usize> {
         let sample = Sample {
             registers: registers.to_vec(),
             stack: stack.to_vec(),
@@ -127,25 +135,15 @@ mod tests {
         };
         let handler = Handler {
             opcode: opcode.map(|name| Opcode::from_name(name).unwrap()),
-            return_address: None,
+            return_address,
         };
         position(&sample, &handler, place).map(|((_, pc), _)| pc)
     }
 
     #[test]
-    fn what_a_handler_calls_saves_the_pointer_below_the_return_address() {
-        let found = |opcode: &str, stack: &[u64]| {
-            let sample = Sample {
-                stack: stack.to_vec(),
-                ..Sample::default()
-            };
-            let handler = Handler {
-                opcode: Opcode::from_name(opcode),
-                return_address: Some(77),
-            };
-            position(&sample, &handler, place).map(|((_, pc), _)| pc)
-        };
-        // An ADD of an earlier call is left on the stack; that of this one is next to the return address.
+    fn a_callee_of_a_handler_saves_the_pointer_below_the_return_address() {
+        let found = |opcode, stack: &[u64]| found_below(Some(77), Some(opcode), &[], stack);
+        // The stack holds an ADD of an earlier call too; this call's is next to the return address.
         assert_eq!(found("ADD", &[1003, 5, 1005, 77, 1003]), Some(5));
         assert_eq!(found("PUSH1", &[1002, 5, 1000, 77]), Some(0));
         assert_eq!(found("ADD", &[5, 77, 6, 1003]), Some(3));
@@ -153,12 +151,12 @@ mod tests {
     }
 
     #[test]
-    fn the_pointer_is_found_where_it_fits_the_function() {
+    fn the_pointer_is_found_where_it_fits_the_handler() {
         // In the first register, in another one, on the stack.
         assert_eq!(found(Some("ADD"), &[1003, 5], &[9]), Some(3));
         assert_eq!(found(Some("ADD"), &[5, 7, 1003], &[9]), Some(3));
         assert_eq!(found(Some("ADD"), &[5], &[9, 1003]), Some(3));
-        // Moved on already: over an immediate, and in a stream.
+        // Already advanced: past an immediate, and in the decoded stream.
         assert_eq!(found(Some("DUP1"), &[1003], &[]), Some(2));
         assert_eq!(found(Some("PUSH1"), &[1002], &[]), Some(0));
         assert_eq!(found(Some("PUSH1"), &[2000], &[]), Some(0));
@@ -169,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn what_points_nowhere_or_to_another_opcode_tells_no_position() {
+    fn words_that_point_nowhere_or_at_another_opcode_give_no_position() {
         assert_eq!(found(Some("ADD"), &[1, 2, 3], &[4]), None);
         assert_eq!(found(Some("MUL"), &[1003], &[2000]), None);
         assert_eq!(found(Some("PUSH1"), &[1000 - 1], &[]), None);

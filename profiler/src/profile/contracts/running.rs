@@ -1,22 +1,26 @@
-//! The functions that a frame of a contract is in while it runs, found from its jumps and its stack.
+//! Code under execution: its name, its functions and basic blocks, and whether a jump calls a function.
+//!
+//! Owns what can be said of one code at one pc. The call tree that follows from it is built in `walk`.
 
-use super::walk::REACH;
-use super::{Contract, Jump, Place, offsets};
+use super::{Contract, Jump, SourceEntry, offsets};
 use alloy_primitives::Address;
 use evmscope_interp::{Code, Opcode, Word};
 use std::sync::Arc;
 
-/// Code that ran, under one name.
-pub(super) struct Running<'a> {
+/// Items of the stack in which a return pc is looked for where no source map gives its slot.
+const RETURN_PC_SEARCH_DEPTH: usize = 24;
+
+/// Code that was executed, under one name.
+pub(super) struct ExecutedCode<'a> {
     pub(super) address: Address,
     pub(super) code: Arc<Code>,
     pub(super) contract: Option<&'a Contract>,
-    /// Init code: the contract that it made is known once it is made.
-    pub(super) creates: bool,
-    /// What it is called, where that became known by what it made.
-    pub(super) made: Option<&'a Contract>,
+    pub(super) is_init: bool,
+    /// Of init code: the known contract that it deployed, once it has.
+    pub(super) deployed: Option<&'a Contract>,
 }
 
+/// A node of the call tree.
 pub(super) struct Node {
     pub(super) parent: Option<usize>,
     pub(super) key: Key,
@@ -24,28 +28,29 @@ pub(super) struct Node {
     pub(super) code: usize,
 }
 
-/// What tells a frame from others of the same parent.
+/// What distinguishes a node from others of the same parent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Key {
-    /// A call or creation: the code, the selector if there is one, and whether in the caller's name.
+    /// A call or creation: the code, the selector if there is one, and whether it runs as its caller
+    /// (CALLCODE, DELEGATECALL).
     Call {
         code: usize,
         selector: Option<[u8; 4]>,
         delegated: bool,
     },
-    /// A function, by its first opcode.
+    /// A function, by the offset of its first opcode.
     Function(usize),
-    /// A function that was inlined, an index of the contract's.
+    /// An inlined function, an index into the contract's functions.
     Inlined(usize),
 }
 
-impl Running<'_> {
-    pub(super) fn place(&self, pc: usize) -> Option<(&Contract, &Place)> {
+impl ExecutedCode<'_> {
+    pub(super) fn source_entry(&self, pc: usize) -> Option<(&Contract, &SourceEntry)> {
         let contract = self.contract?;
-        Some((contract, contract.places.get(&pc)?))
+        Some((contract, contract.source_entries.get(&pc)?))
     }
 
-    /// The function that a node of the tree is, where the compiler told of it.
+    /// The source function of a node, where the compiler's output has it.
     pub(super) fn function(&self, key: Key) -> Option<usize> {
         match key {
             Key::Function(entry) => self.contract?.entry_points.get(&entry)?.function,
@@ -54,7 +59,7 @@ impl Running<'_> {
         }
     }
 
-    /// What the function that begins at an offset is called.
+    /// Name of the function that begins at an offset.
     pub(super) fn function_at(&self, entry: usize) -> String {
         let known = self.contract.and_then(|contract| {
             let point = contract.entry_points.get(&entry)?;
@@ -67,12 +72,13 @@ impl Running<'_> {
     }
 
     pub(super) fn name(&self) -> Option<&str> {
-        let known = self.contract.or(self.made);
+        let known = self.contract.or(self.deployed);
         known.map(|contract| contract.name.as_str())
     }
 
+    /// The name; for unknown code its address, or its length if it is init code.
     pub(super) fn title(&self) -> String {
-        match (self.name(), self.creates) {
+        match (self.name(), self.is_init) {
             (Some(name), true) => format!("new {name}"),
             (Some(name), false) => name.to_owned(),
             (None, true) => format!("init code, {} bytes", self.code.len()),
@@ -83,11 +89,11 @@ impl Running<'_> {
         }
     }
 
-    /// `.transfer(address,uint256)`, the selector where no name is known, nothing for init code.
+    /// `.transfer(address,uint256)`, the selector where its signature is unknown, nothing for init code.
     pub(super) fn method(&self, selector: Option<[u8; 4]>) -> String {
         let name = |selector| self.contract?.selectors.get(&selector);
         match selector {
-            _ if self.creates => String::new(),
+            _ if self.is_init => String::new(),
             None => " without a selector".to_owned(),
             Some(selector) => match name(selector) {
                 Some(name) => format!(".{name}"),
@@ -96,7 +102,7 @@ impl Running<'_> {
         }
     }
 
-    /// The block that an offset belongs to: the last jumpdest before it, or the beginning.
+    /// Start of the block at an offset: the last jumpdest up to it, or the start of the code.
     pub(super) fn block(&self, pc: usize) -> Option<usize> {
         let code = self.code.bytes();
         offsets(&code[..code.len().min(pc + 1)])
@@ -105,43 +111,44 @@ impl Running<'_> {
     }
 }
 
-/// Where the return pc of a call lies on the stack, and what it is; none where the jump calls nothing.
-pub(super) fn return_pc(
-    running: &Running<'_>,
+/// The stack slot of the return pc and its value, if the jump at `pc` to `target` is a call; `stack` is without
+/// the target.
+pub(super) fn find_return_pc(
+    code: &ExecutedCode<'_>,
     pc: usize,
     target: u64,
     stack: &[Word],
 ) -> Option<(usize, u64)> {
     let is_jumpdest = |at: u64| {
-        let limb = running.code.jumpdests().get(at as usize / 64);
+        let limb = code.code.jumpdests().get(at as usize / 64);
         limb.is_some_and(|limb| limb >> (at % 64) & 1 == 1)
     };
     let at = |slot: usize| {
-        let pc = small(stack.get(slot)?);
+        let pc = as_offset(stack.get(slot)?);
         is_jumpdest(pc).then_some((slot, pc))
     };
-    let behind = || {
-        let behind = pc as u64 + 1;
-        let slots = (stack.len().saturating_sub(REACH)..stack.len()).rev();
-        let mut slots = slots.filter(|&slot| small(&stack[slot]) == behind);
+    let after_jump = || {
+        let next = pc as u64 + 1;
+        let slots = (stack.len().saturating_sub(RETURN_PC_SEARCH_DEPTH)..stack.len()).rev();
+        let mut slots = slots.filter(|&slot| as_offset(&stack[slot]) == next);
         at(slots.next()?)
     };
-    let Some(contract) = running.contract else {
-        return behind();
+    let Some(contract) = code.contract else {
+        return after_jump();
     };
-    if contract.places.get(&pc)?.jump != Jump::Into {
+    if contract.source_entries.get(&pc)?.jump != Jump::Into {
         return None;
     }
     let parameters = contract
         .entry_points
         .get(&(target as usize))
         .and_then(|it| it.parameters);
-    let told = parameters.and_then(|it| at(stack.len().checked_sub(it + 1)?));
-    told.or_else(behind)
+    let below_parameters = parameters.and_then(|it| at(stack.len().checked_sub(it + 1)?));
+    below_parameters.or_else(after_jump)
 }
 
-/// As an offset; what is too large is none that anything could have.
-pub(super) fn small(word: &Word) -> u64 {
+/// A word as an offset or length. What exceeds 64 bits becomes the maximum, which no code or memory reaches.
+pub(super) fn as_offset(word: &Word) -> u64 {
     match word.0 {
         [low, 0, 0, 0] => low,
         _ => u64::MAX,

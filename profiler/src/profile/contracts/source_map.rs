@@ -1,7 +1,10 @@
-//! Reading what compilers tell of code: the `source-map.json` of a case, the compiler's standard JSON
-//! output, and the build-info files of Foundry and Hardhat, which hold that output and the sources.
+//! Reading compilers' output: the `source-map.json` of a case, the compiler's standard JSON output, and the build-info
+//! files of Foundry and Hardhat, which contain that output and the sources.
+//!
+//! Owns the formats, and looking up source lines. Matching code with contracts is left to `contracts` itself.
 
-use super::{Contract, EntryPoint, Function, Jump, Place, SourceMapError, offsets};
+use super::{Contract, EntryPoint, Function, Jump, SourceEntry, SourceMapError, offsets};
+use crate::cases::parse_hex;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, HashMap};
@@ -9,9 +12,9 @@ use std::fs;
 use std::path::Path;
 
 /// Characters of a source line that a stack shows.
-const LINE: usize = 56;
+const LINE_WIDTH: usize = 56;
 
-/// All contracts that a file tells of.
+/// All contracts of a file.
 pub fn read(path: &Path) -> Result<Vec<Contract>, SourceMapError> {
     let text = fs::read_to_string(path).map_err(|error| SourceMapError::Read {
         path: path.to_path_buf(),
@@ -27,26 +30,27 @@ fn parse(text: &str, path: &Path) -> Result<Vec<Contract>, String> {
     let value: Value = serde_json::from_str(text).map_err(|error| error.to_string())?;
     let root = value
         .as_object()
-        .ok_or_else(|| "it is no JSON object".to_owned())?;
+        .ok_or_else(|| "it is not a JSON object".to_owned())?;
     if root.contains_key("functions") {
-        return of_case(root, path);
+        return from_case_file(root, path);
     }
     let output = root.get("output").unwrap_or(&value);
     if output.get("contracts").is_some() {
-        return of_compiler(root, output, path);
+        return from_compiler_output(root, output, path);
     }
-    Err("it holds neither `contracts` nor `functions`".to_owned())
+    Err("it contains neither `contracts` nor `functions`".to_owned())
 }
 
-/// A function of the source: the compiler's number of it, where its text is, and what it is called.
+/// A function or modifier in the source.
 struct Definition {
+    /// The compiler's number of it.
     id: Option<i64>,
     span: Span,
     name: String,
     is_modifier: bool,
 }
 
-/// `start:length:source`, in bytes of the text; a source that is below 0 is none.
+/// `start:length:source`, in bytes of the text; a negative source means none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Span {
     start: i64,
@@ -65,14 +69,14 @@ impl Span {
         })
     }
 
-    fn holds(&self, other: &Span) -> bool {
+    fn contains(&self, other: &Span) -> bool {
         self.source == other.source
             && self.start <= other.start
             && other.start + other.length <= self.start + self.length
     }
 }
 
-/// A source as far as it could be found.
+/// A source file, with its text if it was found.
 struct Source {
     /// Without its folders.
     name: String,
@@ -85,50 +89,53 @@ impl Source {
         Source { name, text }
     }
 
-    /// Beside the source map, in the folders above, or in the folder this is run in.
+    /// Looks beside the source map, in the folders above, and in the working directory.
     fn find(path: &str, map: &Path) -> Source {
-        let mut places = map.ancestors().skip(1).take(4).chain([Path::new(".")]);
-        let text = places.find_map(|place| fs::read_to_string(place.join(path)).ok());
+        let mut folders = map.ancestors().skip(1).take(4).chain([Path::new(".")]);
+        let text = folders.find_map(|folder| fs::read_to_string(folder.join(path)).ok());
         Source::new(path, text)
     }
 
-    /// Counted from 1.
+    /// The line at an offset in bytes, counted from 1.
     fn line(&self, offset: i64) -> Option<usize> {
         let before = self.text.as_ref()?.get(..usize::try_from(offset).ok()?)?;
         Some(before.matches('\n').count() + 1)
     }
 
-    /// `ERC20.sol:66 uint256 balance = ...`, as it stands in a stack, where `;` parts frames.
+    /// `ERC20.sol:66 uint256 balance = ...`, as stacks show it; without `;`, which separates frames there.
     fn labelled(&self, line: usize) -> Option<String> {
         let text = self.text.as_ref()?.lines().nth(line - 1)?;
         let text = text.trim().trim_end_matches(';').replace(';', ",");
-        let short: String = text.chars().take(LINE).collect();
+        let short: String = text.chars().take(LINE_WIDTH).collect();
         let cut = if short.len() < text.len() { "…" } else { "" };
         Some(format!("{}:{line} {short}{cut}", self.name))
     }
 }
 
-/// What is told of one contract, whatever the format.
+/// A compiler's output on one contract, in the terms of `source-map.json`.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Told {
+struct ContractMetadata {
     code: String,
     #[serde(default)]
     immutables: Vec<(usize, usize)>,
     source_map: String,
-    /// Offset, name, number of the function, parameters.
     #[serde(default)]
-    entry_points: Vec<(usize, String, Option<i64>, Option<usize>)>,
+    entry_points: Vec<EntryRow>,
     #[serde(default)]
     method_identifiers: BTreeMap<String, String>,
+    /// Functions that the compiler generated for this contract.
     #[serde(default)]
-    generated: Vec<Row>,
+    generated: Vec<FunctionRow>,
 }
 
-/// A function as the file of a case has it: number, span, name, kind.
-type Row = (Option<i64>, String, String, String);
+/// An entry point: offset, name, number of the function, parameters.
+type EntryRow = (usize, String, Option<i64>, Option<usize>);
 
-fn definition((id, span, name, kind): Row) -> Option<Definition> {
+/// A function: number, span, name, kind.
+type FunctionRow = (Option<i64>, String, String, String);
+
+fn definition((id, span, name, kind): FunctionRow) -> Option<Definition> {
     Some(Definition {
         id,
         span: Span::parse(&span)?,
@@ -137,85 +144,60 @@ fn definition((id, span, name, kind): Row) -> Option<Definition> {
     })
 }
 
-fn of_case(root: &Map<String, Value>, path: &Path) -> Result<Vec<Contract>, String> {
-    let field = |name: &str| root.get(name).cloned().unwrap_or_default();
-    let sources: Vec<String> = within("sources", field("sources"))?;
+fn from_case_file(root: &Map<String, Value>, path: &Path) -> Result<Vec<Contract>, String> {
+    let value = |name: &str| root.get(name).cloned().unwrap_or_default();
+    let sources: Vec<String> = field("sources", value("sources"))?;
     let sources: Vec<_> = sources
         .iter()
         .map(|source| Source::find(source, path))
         .collect();
-    let rows: Vec<Row> = within("functions", field("functions"))?;
+    let rows: Vec<FunctionRow> = field("functions", value("functions"))?;
     root.iter()
         .filter_map(|(key, value)| Some((key.strip_prefix("contract ")?, value)))
         .map(|(name, value)| {
-            let told: Told = within(name, value.clone())?;
-            let rows = rows.iter().chain(&told.generated).cloned();
+            let metadata: ContractMetadata = field(name, value.clone())?;
+            let rows = rows.iter().chain(&metadata.generated).cloned();
             let definitions = rows.filter_map(definition).collect();
-            contract(name, &told, definitions, &sources)
+            contract(name, &metadata, definitions, &sources)
         })
         .collect()
 }
 
-fn within<T: serde::de::DeserializeOwned>(name: &str, value: Value) -> Result<T, String> {
+/// Reads a field; an error names it.
+fn field<T: serde::de::DeserializeOwned>(name: &str, value: Value) -> Result<T, String> {
     serde_json::from_value(value).map_err(|error| format!("{name}: {error}"))
 }
 
-/// The compiler's output, in the terms of solc's documentation of its JSON interface.
-fn of_compiler(
+/// Reads standard JSON output (solc, "Using the Compiler", output description). `root` may hold its input too.
+fn from_compiler_output(
     root: &Map<String, Value>,
     output: &Value,
     path: &Path,
 ) -> Result<Vec<Contract>, String> {
     let empty = Map::new();
     let listed = output["sources"].as_object().unwrap_or(&empty);
-    let mut sources: Vec<_> = listed.iter().collect();
-    sources.sort_by_key(|(_, source)| source["id"].as_u64());
-    let mut definitions = Vec::new();
-    for (_, source) in &sources {
-        collect(&source["ast"], "", &mut definitions);
+    let mut listed: Vec<_> = listed.iter().collect();
+    listed.sort_by_key(|(_, source)| source["id"].as_u64());
+    let mut rows = Vec::new();
+    for (_, source) in &listed {
+        collect_functions(&source["ast"], "", &mut rows);
     }
-    let sources: Vec<_> = sources
-        .iter()
-        .map(|(name, _)| {
-            let content = root
-                .get("input")
-                .map(|it| &it["sources"][name.as_str()]["content"]);
-            match content.and_then(Value::as_str) {
-                Some(text) => Source::new(name, Some(text.to_owned())),
-                None => Source::find(name, path),
-            }
+    let content = |name: &str| root.get("input")?["sources"][name]["content"].as_str();
+    let source = |name: &str| match content(name) {
+        Some(text) => Source::new(name, Some(text.to_owned())),
+        None => Source::find(name, path),
+    };
+    let sources: Vec<_> = listed.iter().map(|(name, _)| source(name)).collect();
+    let files = output["contracts"].as_object().into_iter();
+    let named = files.flat_map(|files| files.values().filter_map(Value::as_object).flatten());
+    let contracts = named
+        .filter_map(|(name, value)| Some((name, deployed_metadata(value)?)))
+        .map(|(name, metadata)| {
+            let rows = metadata.generated.iter().chain(&rows).cloned();
+            let definitions = rows.filter_map(definition).collect();
+            contract(name, &metadata, definitions, &sources)
         })
-        .collect();
-    let mut contracts = Vec::new();
-    for (name, it) in output["contracts"]
-        .as_object()
-        .into_iter()
-        .flat_map(|files| files.values().filter_map(Value::as_object).flatten())
-    {
-        let deployed = &it["evm"]["deployedBytecode"];
-        let code = deployed["object"].as_str().unwrap_or_default();
-        let Some(source_map) = deployed["sourceMap"].as_str() else {
-            continue;
-        };
-        // Placeholders of libraries are no code; interfaces have none.
-        if code.is_empty() || code.contains('_') {
-            continue;
-        }
-        let mut own = Vec::new();
-        collect(&deployed["generatedSources"], "", &mut own);
-        let told = Told {
-            code: code.to_owned(),
-            immutables: immutables(&deployed["immutableReferences"]),
-            source_map: source_map.to_owned(),
-            entry_points: entry_points(&deployed["functionDebugData"]),
-            method_identifiers: within("methodIdentifiers", it["evm"]["methodIdentifiers"].clone())
-                .unwrap_or_default(),
-            generated: Vec::new(),
-        };
-        let all = own.into_iter().chain(definitions.iter().cloned());
-        let all = all.filter_map(definition).collect();
-        contracts.push(contract(name, &told, all, &sources)?);
-    }
+        .collect::<Result<Vec<_>, _>>()?;
     match contracts.is_empty() {
         true => Err(
             "no contract in it has `evm.deployedBytecode` with `object` and `sourceMap`: ask the compiler for both"
@@ -225,16 +207,38 @@ fn of_compiler(
     }
 }
 
+/// A contract's metadata; none without deployed code or source map.
+fn deployed_metadata(contract: &Value) -> Option<ContractMetadata> {
+    let deployed = &contract["evm"]["deployedBytecode"];
+    let code = deployed["object"].as_str()?;
+    let source_map = deployed["sourceMap"].as_str()?;
+    // Interfaces have no code, and placeholders of libraries are not hex.
+    if code.is_empty() || code.contains('_') {
+        return None;
+    }
+    let mut generated = Vec::new();
+    collect_functions(&deployed["generatedSources"], "", &mut generated);
+    let identifiers = contract["evm"]["methodIdentifiers"].clone();
+    Some(ContractMetadata {
+        code: code.to_owned(),
+        immutables: immutables(&deployed["immutableReferences"]),
+        source_map: source_map.to_owned(),
+        entry_points: entry_rows(&deployed["functionDebugData"]),
+        method_identifiers: serde_json::from_value(identifiers).unwrap_or_default(),
+        generated,
+    })
+}
+
 fn immutables(references: &Value) -> Vec<(usize, usize)> {
-    let places = references.as_object().into_iter().flat_map(Map::values);
+    let by_variable = references.as_object().into_iter().flat_map(Map::values);
     let number = |value: &Value| value.as_u64().map(|n| n as usize);
-    places
-        .flat_map(|places| places.as_array().into_iter().flatten())
+    by_variable
+        .flat_map(|references| references.as_array().into_iter().flatten())
         .filter_map(|it| Some((number(&it["start"])?, number(&it["length"])?)))
         .collect()
 }
 
-fn entry_points(data: &Value) -> Vec<(usize, String, Option<i64>, Option<usize>)> {
+fn entry_rows(data: &Value) -> Vec<EntryRow> {
     let functions = data.as_object().into_iter().flatten();
     functions
         .filter_map(|(name, it)| {
@@ -248,11 +252,15 @@ fn entry_points(data: &Value) -> Vec<(usize, String, Option<i64>, Option<usize>)
 }
 
 /// Functions and modifiers below a node of a syntax tree.
-fn collect(node: &Value, scope: &str, rows: &mut Vec<Row>) {
+fn collect_functions(node: &Value, scope: &str, rows: &mut Vec<FunctionRow>) {
     let text = |key: &str| node[key].as_str().unwrap_or_default();
     let mut inner = scope.to_owned();
     match node {
-        Value::Array(nodes) => return nodes.iter().for_each(|it| collect(it, scope, rows)),
+        Value::Array(nodes) => {
+            return nodes
+                .iter()
+                .for_each(|it| collect_functions(it, scope, rows));
+        }
         Value::Object(_) => {}
         _ => return,
     }
@@ -274,74 +282,92 @@ fn collect(node: &Value, scope: &str, rows: &mut Vec<Row>) {
         _ => {}
     }
     for below in node.as_object().into_iter().flat_map(Map::values) {
-        collect(below, &inner, rows);
+        collect_functions(below, &inner, rows);
     }
 }
 
 fn contract(
     name: &str,
-    told: &Told,
+    metadata: &ContractMetadata,
     definitions: Vec<Definition>,
     sources: &[Source],
 ) -> Result<Contract, String> {
-    let code = crate::cases::parse_hex(&told.code, name).map_err(|error| error.to_string())?;
-    let source = |span: &Span| sources.get(usize::try_from(span.source).ok()?);
+    let code = parse_hex(&metadata.code, name).map_err(|error| error.to_string())?;
     let functions = definitions.iter().map(|it| Function {
-        label: label(it, source(&it.span)),
+        label: label(it, source_of(&it.span, sources)),
     });
-    let mut lines = Vec::<String>::new();
-    let mut numbered = HashMap::new();
-    let mut line = |span: &Span| {
-        let source = source(span)?;
-        let line = source.line(span.start)?;
-        Some(*numbered.entry((span.source, line)).or_insert_with(|| {
-            lines.push(source.labelled(line).unwrap_or_default());
-            lines.len() - 1
-        }))
-    };
-    // Equal spans stand for hundreds of opcodes.
-    let mut found = HashMap::new();
-    let mut places = HashMap::new();
-    for (pc, (span, jump)) in offsets(&code).zip(spans(&told.source_map)) {
-        let key = (span.start, span.length, span.source);
-        let (function, line) = *found
-            .entry(key)
-            .or_insert_with(|| (innermost(&definitions, &span), line(&span)));
-        places.insert(
-            pc,
-            Place {
-                jump,
-                function,
-                line,
-            },
-        );
-    }
-    let entry_points = told.entry_points.iter().map(|(pc, name, id, parameters)| {
-        let same = |it: &Definition| match id {
-            Some(_) => it.id == *id,
-            None => it.id.is_none() && it.name == *name,
-        };
-        let entry = EntryPoint {
-            name: name.clone(),
-            function: definitions.iter().position(same),
-            parameters: *parameters,
-        };
-        (*pc, entry)
-    });
-    let selectors = told.method_identifiers.iter().filter_map(|(name, hex)| {
-        let selector = u32::from_str_radix(hex, 16).ok()?;
-        Some((selector.to_be_bytes(), name.clone()))
-    });
+    let (source_entries, lines) =
+        source_entries(&code, &metadata.source_map, &definitions, sources);
+    let rows = metadata.entry_points.iter();
+    let entry_points = rows.map(|row| (row.0, entry_point(row, &definitions)));
+    let selectors = metadata
+        .method_identifiers
+        .iter()
+        .filter_map(|(name, hex)| {
+            let selector = u32::from_str_radix(hex, 16).ok()?;
+            Some((selector.to_be_bytes(), name.clone()))
+        });
     Ok(Contract {
         name: name.to_owned(),
-        immutables: told.immutables.clone(),
-        places,
+        immutables: metadata.immutables.clone(),
+        source_entries,
         entry_points: entry_points.collect(),
         selectors: selectors.collect(),
         functions: functions.collect(),
         lines,
         code: code.into(),
     })
+}
+
+fn source_of<'a>(span: &Span, sources: &'a [Source]) -> Option<&'a Source> {
+    sources.get(usize::try_from(span.source).ok()?)
+}
+
+/// The entry of each opcode by its offset, and the source lines that they refer to by index.
+fn source_entries(
+    code: &[u8],
+    map: &str,
+    definitions: &[Definition],
+    sources: &[Source],
+) -> (HashMap<usize, SourceEntry>, Vec<String>) {
+    let mut lines = Vec::<String>::new();
+    let mut numbered = HashMap::new();
+    let mut line = |span: &Span| {
+        let source = source_of(span, sources)?;
+        let line = source.line(span.start)?;
+        Some(*numbered.entry((span.source, line)).or_insert_with(|| {
+            lines.push(source.labelled(line).unwrap_or_default());
+            lines.len() - 1
+        }))
+    };
+    // Hundreds of opcodes share a span.
+    let mut found = HashMap::new();
+    let mut entries = HashMap::new();
+    for (pc, (span, jump)) in offsets(code).zip(spans(map)) {
+        let (function, line) = *found
+            .entry((span.start, span.length, span.source))
+            .or_insert_with(|| (innermost(definitions, &span), line(&span)));
+        let entry = SourceEntry {
+            jump,
+            function,
+            line,
+        };
+        entries.insert(pc, entry);
+    }
+    (entries, lines)
+}
+
+fn entry_point(row: &EntryRow, definitions: &[Definition]) -> EntryPoint {
+    let (_, name, id, parameters) = row;
+    let same = |it: &Definition| match id {
+        Some(_) => it.id == *id,
+        None => it.id.is_none() && it.name == *name,
+    };
+    EntryPoint {
+        name: name.clone(),
+        function: definitions.iter().position(same),
+        parameters: *parameters,
+    }
 }
 
 /// `ERC20._transfer (ERC20.sol:62)`; the compiler's own functions have no line.
@@ -352,23 +378,24 @@ fn label(definition: &Definition, source: Option<&Source>) -> String {
     } else {
         ""
     };
-    let place = source.and_then(|source| Some((&source.name, source.line(span.start)?)));
-    match place {
+    let line = source.and_then(|source| Some((&source.name, source.line(span.start)?)));
+    match line {
         Some((file, line)) => format!("{kind}{name} ({file}:{line})"),
         None => format!("{kind}{name}"),
     }
 }
 
+/// The innermost definition around a span, an index.
 fn innermost(definitions: &[Definition], span: &Span) -> Option<usize> {
     let around = definitions.iter().enumerate();
-    let around = around.filter(|(_, definition)| definition.span.holds(span));
+    let around = around.filter(|(_, definition)| definition.span.contains(span));
     around
         .min_by_key(|(_, definition)| definition.span.length)
         .map(|(index, _)| index)
 }
 
-/// The compressed map, an entry an opcode: `start:length:source:jump:depth`, an empty field as in the
-/// entry before.
+/// The compressed map, one entry per opcode: `start:length:source:jump:depth`; an empty field repeats the one of the
+/// entry before (solc, "Source Mappings").
 fn spans(map: &str) -> impl Iterator<Item = (Span, Jump)> {
     let mut span = Span {
         start: 0,

@@ -1,4 +1,4 @@
-//! Stacks of real cases, of code without a source map, and of what compilers and people hand in.
+//! Stacks of real cases, of code without a source map, and of compilers' output.
 
 use super::positions::Position;
 use super::*;
@@ -38,14 +38,14 @@ fn assembled(source: &str) -> Case {
     Case::ad_hoc(code, Bytes::new(), 1_000_000, Fork::Osaka)
 }
 
-/// Opcodes executed by what is called, lines and opcodes left out; indented by depth.
+/// Opcodes executed in each call and function, without lines and opcodes; indented by depth.
 fn calls(walk: &Walk) -> String {
     let mut counts = BTreeMap::<Vec<&str>, u64>::new();
-    for position in &walk.positions {
+    for counted in &walk.stacks {
         let called = |kind| matches!(kind, Kind::Call | Kind::Function);
-        let frames = position.frames.iter().filter(|frame| called(frame.kind));
+        let frames = counted.frames.iter().filter(|frame| called(frame.kind));
         let path = frames.map(|frame| frame.name.as_str()).collect();
-        *counts.entry(path).or_default() += position.tally.executed;
+        *counts.entry(path).or_default() += counted.tally.executed;
     }
     let line = |(path, count): (Vec<&str>, u64)| {
         let depth = path.len() - 1;
@@ -60,7 +60,7 @@ fn calls(walk: &Walk) -> String {
 }
 
 #[test]
-fn every_opcode_and_all_gas_of_every_case_stand_somewhere() {
+fn every_opcode_and_all_gas_of_every_case_are_at_some_stack() {
     for case in cases() {
         let walk = walked(&case);
         let sum = |weighed: Weighed| weighed.stacks.iter().map(|(_, weight)| weight).sum::<u64>();
@@ -76,11 +76,11 @@ fn contracts_call_each_other_and_their_functions() {
 }
 
 #[test]
-fn a_creation_is_called_by_what_it_makes() {
+fn a_creation_is_named_after_the_contract_it_deploys() {
     let text = calls(&walked(&named("subcall")));
     assert!(text.contains("\n      new Child "), "{text}");
     assert!(text.contains("(delegatecall) "), "{text}");
-    // It nests 258 deep, and is folded.
+    // It nests 258 deep; recursion is folded.
     assert!(
         text.lines().all(|line| !line.starts_with(&" ".repeat(30))),
         "{text}"
@@ -97,11 +97,11 @@ const LOOP: &str = "
     twice: JUMPDEST
       PUSH2 @in PUSH2 @leaf JUMP
     in: JUMPDEST
-      PUSH2 @leaf JUMP        ; in place of a return: the leaf goes back for it
+      PUSH2 @leaf JUMP        ; a tail call: the leaf returns to the caller
     leaf: JUMPDEST JUMP";
 
 #[test]
-fn without_a_source_map_functions_are_found_by_their_ways_back() {
+fn without_a_source_map_functions_are_found_by_their_return_pcs() {
     let walk = walked(&assembled(LOOP));
     insta::assert_snapshot!(calls(&walk), @r"
     0x2000…0002 without a selector 35
@@ -146,7 +146,7 @@ fn fixture() -> PathBuf {
 }
 
 #[test]
-fn the_compilers_own_output_tells_the_same_as_the_file_of_a_case() {
+fn a_compilers_output_gives_the_same_stacks_as_the_file_of_a_case() {
     let case = named("ten-thousand-hashes");
     let mut contracts = Contracts::default();
     let text = std::fs::read_to_string(fixture()).unwrap();
@@ -167,7 +167,7 @@ fn the_compilers_own_output_tells_the_same_as_the_file_of_a_case() {
     std::fs::write(file.path(), info.to_string()).unwrap();
     contracts.read(file.path()).unwrap();
     let walk = walk(&case, &contracts).unwrap();
-    assert_eq!(walk.positions, walked(&case).positions);
+    assert_eq!(walk.stacks, walked(&case).stacks);
     let stacks = by_gas(&walk).stacks;
     assert!(
         stacks
@@ -196,12 +196,12 @@ fn without_the_text_of_a_source_functions_have_no_lines() {
 }
 
 #[test]
-fn what_is_no_source_map_says_what_would_be_one() {
+fn a_file_that_is_not_a_source_map_is_refused_with_what_would_be_one() {
     let file = tempfile::NamedTempFile::new().unwrap();
     for (text, reason) in [
         ("", "EOF while parsing"),
-        ("[]", "it is no JSON object"),
-        ("{}", "it holds neither `contracts` nor `functions`"),
+        ("[]", "it is not a JSON object"),
+        ("{}", "it contains neither `contracts` nor `functions`"),
         ("{\"contracts\": {}}", "ask the compiler for both"),
         (
             "{\"functions\": 1, \"sources\": []}",
@@ -222,7 +222,7 @@ fn what_is_no_source_map_says_what_would_be_one() {
     }
 }
 
-/// Samples of a function, at a position or none.
+/// Samples of a function, with a position or without.
 fn sampled(functions: &str, position: Option<Position>, weight: u64) -> AttributedSample {
     AttributedSample {
         functions: functions.to_owned(),
@@ -240,25 +240,25 @@ fn of(weighed: &Weighed, text: &str) -> u64 {
 }
 
 #[test]
-fn without_positions_the_time_of_an_opcode_is_spread_over_its_executions_and_none_is_lost() {
+fn without_positions_the_time_of_an_opcode_is_distributed_over_its_executions_and_none_is_lost() {
     let walk = walked(&assembled(LOOP));
     let samples = [
         sampled("advanced SUB;ops::arithmetic::sub", None, 10),
         sampled("advanced JUMP", None, 1_000),
         sampled("World::load", None, 7),
-        // Code that the walk did not come through.
+        // Code that the walk did not execute.
         sampled("advanced JUMP", Some((B256::ZERO, 0)), 100),
     ];
     let weighed = by_time(&walk, &samples);
     assert_eq!(of(&weighed, ""), 1_117);
     assert_eq!(of(&weighed, "SUB;advanced SUB;ops::arithmetic::sub"), 10);
-    assert_eq!(of(&weighed, "no opcode of its own;World::load"), 7);
+    assert_eq!(of(&weighed, "unattributed;World::load"), 7);
     assert_eq!(of(&weighed, "JUMP;advanced JUMP"), 1_100);
-    assert_eq!(weighed.told, Some(0.0));
+    assert_eq!(weighed.attributed, Some(0.0));
 }
 
 #[test]
-fn a_sample_that_tells_its_position_stands_there() {
+fn a_sample_with_a_position_counts_there() {
     let case = assembled(LOOP);
     let walk = walked(&case);
     let scenario = case.scenario().unwrap();
@@ -283,10 +283,10 @@ fn a_sample_that_tells_its_position_stands_there() {
     assert_eq!(of(&weighed, "function 0x0015;block 0x0005;"), 0);
     assert_eq!(of(&weighed, "JUMP;advanced JUMP"), 20);
     assert!(of(&weighed, "function 0x0022") > 0, "{:?}", weighed.stacks);
-    assert_eq!(weighed.told, Some(110.0 / 120.0));
+    assert_eq!(weighed.attributed, Some(110.0 / 120.0));
 }
 
-/// EXP by its exponent: 32 bytes of it take the longer time, and both are executed alike.
+/// EXP with an exponent of 32 bytes, which takes the longer time, and of one; both are executed equally often.
 const COSTLY_AND_CHEAP: &str = "
     PUSH2 2000
     loop: JUMPDEST
@@ -298,7 +298,7 @@ const COSTLY_AND_CHEAP: &str = "
       STOP";
 
 #[test]
-fn samples_tell_the_costly_place_of_an_opcode_from_the_cheap_one() {
+fn samples_distinguish_the_costly_place_of_an_opcode_from_the_cheap_one() {
     let code = Bytes::from(asm::assemble(COSTLY_AND_CHEAP).unwrap());
     let case = Case::ad_hoc(code, Bytes::new(), 100_000_000, Fork::Osaka);
     let walk = walked(&case);
@@ -311,11 +311,11 @@ fn samples_tell_the_costly_place_of_an_opcode_from_the_cheap_one() {
     for mut v in verify::verify(&case, &engines, Settings::default()).unwrap() {
         let profiled = collect::profile(&mut v, sampling, &symbols).unwrap();
         if profiled.profile.sampler.contains("SIGPROF") {
-            return eprintln!("skipped: SIGPROF tells no registers");
+            return eprintln!("skipped: SIGPROF records no registers");
         }
         let weighed = by_time(&walk, &profiled.attributed);
-        let told = weighed.told.unwrap();
-        assert!(told > 0.8, "{}: {told} of the time", v.id);
+        let attributed = weighed.attributed.unwrap();
+        assert!(attributed > 0.8, "{}: {attributed} of the time", v.id);
         let [costly, cheap] =
             ["block 0x0003;EXP;", "block 0x0029;EXP;"].map(|place| of(&weighed, place));
         // 256 squarings against 2.

@@ -1,27 +1,26 @@
-//! Which frames of the contracts a case goes through: external calls, and inside a contract its
-//! functions, found by a traced run. Every opcode executed is counted at its stack, with its gas.
+//! The call tree of a case: external calls, and inside a contract its functions, found by a traced run. Every
+//! executed opcode is counted at its stack, with its gas.
 //!
-//! A function is entered by a jump that leaves a way back on the stack. Where a source map marks such jumps
-//! and the compiler tells the number of parameters, that is taken; elsewhere a jump is a call if the address
-//! behind it lies on the stack. A function is left when a jump takes that way back, or when the stack has
-//! fallen below it, so that what an optimiser did to jumps cannot leave a function on the stack for good.
+//! A function is entered by a jump that leaves a return pc on the stack. Where a source map marks such jumps and
+//! gives the number of parameters, the return pc is below them; elsewhere a jump is a call if the offset after it
+//! is on the stack. A function is left when a jump goes to its return pc, or when the stack has shrunk below
+//! that: jumps changed by an optimiser must not keep a function on the stack forever. Names and blocks of one code
+//! come from `running`; how stacks are weighed is left to `weigh`.
 
 use super::Contracts;
-use super::running::{Key, Node, Running, return_pc, small};
+use super::positions::Position;
+use super::running::{ExecutedCode, Key, Node, as_offset, find_return_pc};
 use crate::cases::Case;
-use alloy_primitives::{Address, B256, Bytes};
+use alloy_primitives::{Address, Bytes};
 use anyhow::Result;
 use evmscope_interp::{Code, Interpreter, Leave, Mode, Opcode, Outcome, Step, Tracer, Word};
 use std::collections::{BTreeMap, HashMap};
 use std::ops::AddAssign;
 use std::sync::Arc;
 
-/// Items of the stack in which a way back is looked for where nobody tells where it is.
-pub(super) const REACH: usize = 24;
-
-/// Where opcodes were executed, and how much of it.
+/// An opcode at a stack of frames, with its executions and gas.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Position {
+pub struct StackTally {
     /// Outermost first.
     pub frames: Vec<Frame>,
     pub opcode: Opcode,
@@ -35,25 +34,25 @@ pub struct Frame {
     pub kind: Kind,
 }
 
-/// What a frame is.
+/// Kind of a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind {
     /// A call of a contract, or a creation.
     Call,
-    /// A function or modifier of one, called or inlined.
+    /// A function or modifier of a contract, called or inlined.
     Function,
-    /// A line of its source, or the block of code that begins at a jumpdest.
+    /// A source line, or without a source map the basic block.
     Place,
     Opcode,
-    /// A function of the interpreter.
+    /// A native function of the interpreter.
     Native,
 }
 
-/// How often something was executed, and the gas of it.
+/// Number of executions, and their gas.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
     pub executed: u64,
-    /// Of the opcode itself; what a callee uses is the callee's. A failing opcode takes all gas left.
+    /// Without the gas that callees use. A failing opcode uses all gas left.
     pub gas: u64,
 }
 
@@ -64,23 +63,23 @@ impl AddAssign for Tally {
     }
 }
 
-/// What a call of a case went through.
+/// The stacks of one call of a case.
 #[derive(Clone, Debug)]
 pub struct Walk {
     /// Sorted, each stack and opcode once.
-    pub positions: Vec<Position>,
-    /// By code and offset: at which of the positions the opcode there was executed, and how often.
-    pub places: BTreeMap<(B256, usize), Vec<(usize, u64)>>,
-    /// Gas that the message used: the sum of all positions.
+    pub stacks: Vec<StackTally>,
+    /// By position in the code: indexes of the `stacks` that the opcode there was executed at, and how often.
+    pub by_position: BTreeMap<Position, Vec<(usize, u64)>>,
+    /// Gas that the message used: the sum of all stacks.
     pub gas_used: u64,
-    /// Contracts that ran without a source map, by the names that stand in the stacks.
+    /// Contracts that ran without a source map, by their names in the stacks.
     pub unknown: Vec<String>,
 }
 
-/// Runs a case, traced, and tells its stacks.
+/// Runs a case, traced, and returns its stacks.
 ///
 /// # Errors
-/// A case whose scenario cannot be made.
+/// A case whose scenario cannot be built.
 pub fn walk(case: &Case, contracts: &Contracts) -> Result<Walk> {
     let mut scenario = case.scenario()?;
     let accounts = scenario.world.accounts();
@@ -95,7 +94,7 @@ pub fn walk(case: &Case, contracts: &Contracts) -> Result<Walk> {
         tallies: HashMap::new(),
         frames: Vec::new(),
         next: Callee {
-            place: Start::At(message.code_address),
+            source: CodeSource::Account(message.code_address),
             selector: message.input.first_chunk().copied(),
             delegated: false,
         },
@@ -108,19 +107,19 @@ pub fn walk(case: &Case, contracts: &Contracts) -> Result<Walk> {
 struct Walker<'a> {
     contracts: &'a Contracts,
     deployed: HashMap<Address, Arc<Code>>,
-    /// Codes that ran.
-    codes: Vec<Running<'a>>,
-    /// The tree of stacks; a parent comes before its children.
+    /// Codes that were executed.
+    codes: Vec<ExecutedCode<'a>>,
+    /// The call tree; a parent comes before its children.
     nodes: Vec<Node>,
     children: HashMap<(Option<usize>, Key), usize>,
     /// By node and offset.
     tallies: HashMap<(usize, usize), Tally>,
     frames: Vec<Executing>,
-    /// The frame that begins next, if one does.
+    /// The frame that starts next, if one does.
     next: Callee,
 }
 
-/// A frame of the EVM that is not left.
+/// An active frame of the EVM.
 struct Executing {
     address: Address,
     code: usize,
@@ -128,40 +127,40 @@ struct Executing {
     functions: Vec<Activation>,
     /// Gas at the first step.
     gas: u64,
-    /// The opcode under way: where it counts, and the gas before it.
+    /// The opcode being executed: its node and offset, and the gas before it.
     started: Option<((usize, usize), u64)>,
-    /// Gas that callees of the opcode under way used.
+    /// Gas that callees of the opcode being executed used.
     callees: u64,
 }
 
-/// A function that was entered and not left.
+/// An active function.
 struct Activation {
     node: usize,
-    /// Where on the stack its way back lies.
+    /// Stack slot of the return pc.
     slot: usize,
-    way_back: u64,
+    return_pc: u64,
 }
 
-/// What a call or a creation is about to run.
+/// What a call or a creation is about to execute.
 struct Callee {
-    place: Start,
+    source: CodeSource,
     selector: Option<[u8; 4]>,
     delegated: bool,
 }
 
-enum Start {
-    At(Address),
-    Init(Bytes),
+/// Where a callee's code comes from.
+enum CodeSource {
+    Account(Address),
+    InitCode(Bytes),
 }
 
 impl<'a> Walker<'a> {
-    /// The node of a child, which is made where there is none. What is called within itself, directly or not,
-    /// is the node of its first call.
+    /// The child of a node, created if absent. A recursive call, direct or not, is the node of the outermost one.
     fn child(&mut self, parent: Option<usize>, key: Key, code: usize) -> usize {
-        let again = self
+        let recursive = self
             .above(parent)
             .find(|&node| self.is_same(node, key, code));
-        if let Some(node) = again {
+        if let Some(node) = recursive {
             return node;
         }
         *self.children.entry((parent, key)).or_insert_with(|| {
@@ -170,12 +169,12 @@ impl<'a> Walker<'a> {
         })
     }
 
-    /// A node and those around it, innermost first.
+    /// A node and its ancestors, innermost first.
     fn above(&self, node: Option<usize>) -> impl Iterator<Item = usize> {
         std::iter::successors(node, |&node| self.nodes[node].parent)
     }
 
-    /// Whether a node is the call, or the function, inlined or not, that a key tells.
+    /// Whether a node is the same call or function as `key`; a function counts as the same inlined or not.
     fn is_same(&self, node: usize, key: Key, code: usize) -> bool {
         let node = &self.nodes[node];
         let function = |key| self.codes[code].function(key);
@@ -190,11 +189,11 @@ impl<'a> Walker<'a> {
             (node, pc)
         });
         let parent = caller.map(|(node, pc)| self.inlined(node, pc));
-        let (address, code, creates) = match &self.next.place {
-            Start::At(address) => (*address, self.code_at(*address), false),
-            Start::Init(code) => (step.address, Arc::new(Code::new(code)), true),
+        let (address, code, is_init) = match &self.next.source {
+            CodeSource::Account(address) => (*address, self.code_at(*address), false),
+            CodeSource::InitCode(code) => (step.address, Arc::new(Code::new(code)), true),
         };
-        let code = self.running(address, code, creates);
+        let code = self.code_index(address, code, is_init);
         let key = Key::Call {
             code,
             selector: self.next.selector,
@@ -222,34 +221,39 @@ impl<'a> Walker<'a> {
         }
     }
 
-    /// Contracts of a known name run under it, others under their address; init code is one of its bytes.
-    fn running(&mut self, address: Address, code: Arc<Code>, creates: bool) -> usize {
-        let same = |it: &Running<'_>| {
-            it.creates == creates
+    /// The index of some code, added if it is new. Known contracts are identified by name, others by address too;
+    /// init code by its bytes.
+    fn code_index(&mut self, address: Address, code: Arc<Code>, is_init: bool) -> usize {
+        let same = |it: &ExecutedCode<'_>| {
+            it.is_init == is_init
                 && (Arc::ptr_eq(&it.code, &code) || it.code.hash() == code.hash())
-                && (creates || it.contract.is_some() || it.address == address)
+                && (is_init || it.contract.is_some() || it.address == address)
         };
         if let Some(index) = self.codes.iter().position(same) {
             return index;
         }
-        self.codes.push(Running {
+        self.codes.push(ExecutedCode {
             address,
-            contract: self.contracts.of(code.bytes()).filter(|_| !creates),
+            contract: self.contracts.of(code.bytes()).filter(|_| !is_init),
             code,
-            creates,
-            made: None,
+            is_init,
+            deployed: None,
         });
         self.codes.len() - 1
     }
 
-    /// The node of what was inlined at `pc` into the function of a node; that itself where nothing was.
+    /// The node of the function that was inlined at `pc` into the function of a node; the node itself if none was.
     fn inlined(&mut self, node: usize, pc: usize) -> usize {
         let Node { code, key, .. } = self.nodes[node];
         let Some(contract) = self.codes[code].contract else {
             return node;
         };
         let own = self.codes[code].function(key);
-        match contract.places.get(&pc).and_then(|place| place.function) {
+        match contract
+            .source_entries
+            .get(&pc)
+            .and_then(|entry| entry.function)
+        {
             Some(function) if Some(function) != own => {
                 self.child(Some(node), Key::Inlined(function), code)
             }
@@ -257,12 +261,12 @@ impl<'a> Walker<'a> {
         }
     }
 
-    /// Enters or leaves functions, as the jump at a step does.
+    /// Enters or leaves functions for the jump at a step.
     fn jump(&mut self, step: &Step<'_>) {
         let Some((target, stack)) = step.stack.split_last() else {
             return;
         };
-        let target = small(target);
+        let target = as_offset(target);
         self.leave_functions(stack.len(), target);
         let Some(frame) = self.frames.last() else {
             return;
@@ -271,7 +275,8 @@ impl<'a> Walker<'a> {
             frame.code,
             frame.functions.last().map_or(frame.base, |it| it.node),
         );
-        let Some((slot, way_back)) = return_pc(&self.codes[code], step.pc, target, stack) else {
+        let Some((slot, return_pc)) = find_return_pc(&self.codes[code], step.pc, target, stack)
+        else {
             return;
         };
         let parent = self.inlined(node, step.pc);
@@ -280,38 +285,38 @@ impl<'a> Walker<'a> {
             frame.functions.push(Activation {
                 node,
                 slot,
-                way_back,
+                return_pc,
             });
         }
     }
 
-    /// A jump to `target` with a stack of `height`: ends functions whose way back it is, and those whose
-    /// way back is no longer on the stack.
+    /// A jump to `target` with a stack of `height`: ends the functions that return there, and those whose return
+    /// pc is no longer on the stack.
     fn leave_functions(&mut self, height: usize, target: u64) {
         let Some(Executing { functions, .. }) = self.frames.last_mut() else {
             return;
         };
         while functions
             .last()
-            .is_some_and(|it| it.slot >= height && it.way_back != target)
+            .is_some_and(|it| it.slot >= height && it.return_pc != target)
         {
             functions.pop();
         }
-        let Some(left) = functions.iter().rposition(|it| it.way_back == target) else {
+        let Some(left) = functions.iter().rposition(|it| it.return_pc == target) else {
             return;
         };
         let slot = functions[left].slot;
         functions.truncate(left);
-        // A function called in place of the last jump of another shares its way back.
+        // A tail call shares its caller's return pc.
         while functions
             .last()
-            .is_some_and(|it| it.way_back == target && it.slot == slot)
+            .is_some_and(|it| it.return_pc == target && it.slot == slot)
         {
             functions.pop();
         }
     }
 
-    /// Counts the opcode under way, after which so much gas is left.
+    /// Counts the opcode being executed, after which `gas` is left.
     fn end_step(&mut self, gas: u64) {
         let Some(frame) = self.frames.last_mut() else {
             return;
@@ -326,13 +331,13 @@ impl<'a> Walker<'a> {
         };
     }
 
-    /// What the call or creation at a step runs, if it comes to that.
+    /// What the call or creation at a step would execute.
     fn callee(step: &Step<'_>) -> Option<Callee> {
         let item = |depth: usize| step.stack.iter().rev().nth(depth);
         let (input, delegated) = match step.opcode {
             Opcode::CREATE | Opcode::CREATE2 => {
                 return Some(Callee {
-                    place: Start::Init(window(step.memory, item(1)?, item(2)?)),
+                    source: CodeSource::InitCode(window(step.memory, item(1)?, item(2)?)),
                     selector: None,
                     delegated: false,
                 });
@@ -343,10 +348,10 @@ impl<'a> Walker<'a> {
             Opcode::DELEGATECALL => (2, true),
             _ => return None,
         };
-        let has_selector = small(item(input + 1)?) >= 4;
+        let has_selector = as_offset(item(input + 1)?) >= 4;
         let selector = window(step.memory, item(input)?, &Word::from(4u64));
         Some(Callee {
-            place: Start::At(address(item(1)?)),
+            source: CodeSource::Account(address(item(1)?)),
             selector: selector.first_chunk().copied().filter(|_| has_selector),
             delegated,
         })
@@ -360,40 +365,40 @@ impl<'a> Walker<'a> {
         let [.., length, offset] = step.stack else {
             return;
         };
-        if !self.codes[frame.code].creates {
+        if !self.codes[frame.code].is_init {
             return;
         }
         let code = Code::new(&window(step.memory, offset, length));
-        self.codes[frame.code].made = self.contracts.of(code.bytes());
+        self.codes[frame.code].deployed = self.contracts.of(code.bytes());
         self.deployed.insert(frame.address, Arc::new(code));
     }
 
     fn finish(self, outcome: &Outcome) -> Walk {
-        let mut positions = BTreeMap::<Stack, Tally>::new();
+        let mut tallies = BTreeMap::<Stack, Tally>::new();
         let mut executed = Vec::with_capacity(self.tallies.len());
         for (&(node, pc), &tally) in &self.tallies {
             let code = &self.codes[self.nodes[node].code].code;
             let byte = code.bytes().get(pc);
             let opcode = byte.map_or(Opcode::STOP, |&byte| Opcode(byte));
             let stack = (self.frames_of(node, pc), opcode);
-            *positions.entry(stack.clone()).or_default() += tally;
+            *tallies.entry(stack.clone()).or_default() += tally;
             executed.push(((code.hash(), pc), stack, tally.executed));
         }
-        let places = by_place(executed, &positions);
+        let by_position = by_position(executed, &tallies);
         let unknown = self.codes.iter().filter(|it| it.name().is_none());
-        let mut unknown: Vec<_> = unknown.map(Running::title).collect();
+        let mut unknown: Vec<_> = unknown.map(ExecutedCode::title).collect();
         unknown.sort();
         unknown.dedup();
-        let positions = positions
+        let stacks = tallies
             .into_iter()
-            .map(|((frames, opcode), tally)| Position {
+            .map(|((frames, opcode), tally)| StackTally {
                 frames,
                 opcode,
                 tally,
             });
         Walk {
-            positions: positions.collect(),
-            places,
+            stacks: stacks.collect(),
+            by_position,
             gas_used: outcome.gas_used,
             unknown,
         }
@@ -406,25 +411,23 @@ impl<'a> Walker<'a> {
             .collect();
         frames.reverse();
         let Node { code, key, .. } = self.nodes[node];
-        let running = &self.codes[code];
+        let code = &self.codes[code];
         let as_place = |name: String| Frame {
             name,
             kind: Kind::Place,
         };
-        let Some((contract, place)) = running.place(pc) else {
-            let block = running.block(pc);
+        let Some((contract, entry)) = code.source_entry(pc) else {
+            let block = code.block(pc);
             frames.extend(block.map(|at| as_place(format!("block {at:#06x}"))));
             return frames;
         };
-        let inlined = place
-            .function
-            .filter(|it| Some(*it) != running.function(key));
+        let inlined = entry.function.filter(|it| Some(*it) != code.function(key));
         frames.extend(inlined.map(|function| Frame {
             name: contract.functions[function].label.clone(),
             kind: Kind::Function,
         }));
         frames.extend(
-            place
+            entry
                 .line
                 .map(|line| as_place(contract.lines[line].clone())),
         );
@@ -433,7 +436,7 @@ impl<'a> Walker<'a> {
 
     fn frame(&self, node: usize) -> Frame {
         let Node { code, key, .. } = self.nodes[node];
-        let running = &self.codes[code];
+        let code = &self.codes[code];
         let (name, kind) = match key {
             Key::Call {
                 selector,
@@ -441,12 +444,12 @@ impl<'a> Walker<'a> {
                 ..
             } => {
                 let how = if delegated { " (delegatecall)" } else { "" };
-                let name = format!("{}{}{how}", running.title(), running.method(selector));
+                let name = format!("{}{}{how}", code.title(), code.method(selector));
                 (name, Kind::Call)
             }
-            Key::Function(entry) => (running.function_at(entry), Kind::Function),
+            Key::Function(entry) => (code.function_at(entry), Kind::Function),
             Key::Inlined(function) => {
-                let contract = running.contract;
+                let contract = code.contract;
                 let label = contract.map(|it| it.functions[function].label.clone());
                 (label.unwrap_or_default(), Kind::Function)
             }
@@ -485,7 +488,7 @@ impl Tracer for Walker<'_> {
         let Some(frame) = self.frames.last() else {
             return;
         };
-        // A call goes on in its frame; what its opcode cost shows at the next step there.
+        // After a call its frame continues, and the next step there shows what the opcode cost.
         let calls = frame.started.is_some_and(|((_, pc), _)| {
             let byte = self.codes[frame.code].code.bytes().get(pc);
             leave.halt.is_none() && byte.is_some_and(|&byte| CALLS.contains(&Opcode(byte)))
@@ -505,27 +508,27 @@ impl Tracer for Walker<'_> {
 /// A stack of frames, and the opcode executed there.
 type Stack = (Vec<Frame>, Opcode);
 
-/// Executions of each opcode of each code by the stacks they happened at, as indexes of all stacks.
-fn by_place(
-    executed: Vec<((B256, usize), Stack, u64)>,
+/// Executions at each position of each code, by the index of their stack.
+fn by_position(
+    executed: Vec<(Position, Stack, u64)>,
     stacks: &BTreeMap<Stack, Tally>,
-) -> BTreeMap<(B256, usize), Vec<(usize, u64)>> {
+) -> BTreeMap<Position, Vec<(usize, u64)>> {
     let index: HashMap<_, _> = stacks.keys().zip(0..).collect();
-    let mut places = BTreeMap::<_, BTreeMap<usize, u64>>::new();
-    for (place, stack, times) in executed {
-        *places
-            .entry(place)
+    let mut positions = BTreeMap::<_, BTreeMap<usize, u64>>::new();
+    for (position, stack, times) in executed {
+        *positions
+            .entry(position)
             .or_default()
             .entry(index[&stack])
             .or_default() += times;
     }
-    let places = places.into_iter();
-    places
-        .map(|(place, stacks)| (place, stacks.into_iter().collect()))
+    let positions = positions.into_iter();
+    positions
+        .map(|(position, stacks)| (position, stacks.into_iter().collect()))
         .collect()
 }
 
-/// Opcodes after which another frame may run, and this one goes on behind it.
+/// Opcodes that may start another frame, after which theirs continues.
 const CALLS: [Opcode; 6] = [
     Opcode::CREATE,
     Opcode::CALL,
@@ -535,11 +538,14 @@ const CALLS: [Opcode; 6] = [
     Opcode::STATICCALL,
 ];
 
-/// A part of the memory, which reads as zero where it was not used.
+/// A range of the memory; what lies beyond its size reads as zero.
 fn window(memory: &[u8], offset: &Word, length: &Word) -> Bytes {
-    /// More than any gas limit pays for; a call that asks for it fails.
-    const MOST: u64 = 1 << 24;
-    let (offset, length) = (small(offset), small(length).min(MOST) as usize);
+    /// Bytes. More memory than any gas limit pays for; a call that asks for it fails.
+    const MAX_LENGTH: u64 = 1 << 24;
+    let (offset, length) = (
+        as_offset(offset),
+        as_offset(length).min(MAX_LENGTH) as usize,
+    );
     let mut bytes = vec![0; length];
     let used = usize::try_from(offset)
         .ok()

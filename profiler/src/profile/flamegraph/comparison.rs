@@ -1,48 +1,51 @@
-//! Two sides of stacks laid over each other: every frame with its share of either, all that it calls
-//! included, and the colours that follow from that. The renderer itself compares self times only.
+//! Two sides of stacks laid over each other: every frame with its inclusive share of either side, and the colours that
+//! follow. The renderer itself compares self times only.
+//!
+//! Owns the layout and the colours of a comparison. Drawing is left to `flamegraph`.
 
-use super::Widths;
+use super::WidthsFrom;
 use regex::{Captures, Regex};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::LazyLock;
 
-/// The stacks of both sides, in the layout of the side whose weights are the widths.
+/// The stacks of both sides, in the layout of the wide side, whose weights are the widths.
 pub struct Comparison {
     lines: Vec<String>,
-    /// By depth and the weight that lies left of the frame: its shares of the wide and the other side.
+    /// By depth and the weight to the left of the frame.
     frames: HashMap<(usize, u64), Shares>,
+    /// Share of the other side in frames that the wide side lacks.
     absent: f64,
 }
 
-/// Shares of a frame, 0 to 1, with all that it calls.
+/// Inclusive shares of a frame, 0 to 1.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Shares {
     wide: f64,
     other: f64,
 }
 
-/// A frame with those that it calls: weights of the wide and of the other side.
+/// A frame and its callees: self and inclusive weights on the wide and on the other side.
 #[derive(Default)]
 struct Tree {
     own: [u64; 2],
-    whole: [u64; 2],
+    inclusive: [u64; 2],
     children: BTreeMap<String, Tree>,
 }
 
 impl Tree {
     fn add(&mut self, side: usize, stack: &str, weight: u64) {
-        self.whole[side] += weight;
+        self.inclusive[side] += weight;
         let mut node = self;
         for name in stack.split(';') {
             node = node.children.entry(name.to_owned()).or_default();
-            node.whole[side] += weight;
+            node.inclusive[side] += weight;
         }
         node.own[side] += weight;
     }
 }
 
 impl Comparison {
-    /// Of two sides that are not empty.
+    /// Lays out two sides that are not empty.
     pub fn new(wide: &[(String, u64)], other: &[(String, u64)]) -> Comparison {
         let mut tree = Tree::default();
         for (side, stacks) in [wide, other].into_iter().enumerate() {
@@ -55,7 +58,7 @@ impl Comparison {
             frames: HashMap::new(),
             absent: 0.0,
         };
-        let sums = tree.whole.map(|sum| sum.max(1) as f64);
+        let sums = tree.inclusive.map(|sum| sum.max(1) as f64);
         comparison.lay_out(&tree, &mut Vec::new(), 0, sums);
         comparison
     }
@@ -65,14 +68,14 @@ impl Comparison {
         self.lines.clone()
     }
 
-    /// Share of the other side that lies in frames which the wide side does not have.
+    /// Share of the other side in frames that the wide side lacks, 0 to 1.
     pub fn absent(&self) -> f64 {
         self.absent
     }
 
     fn lay_out<'a>(&mut self, tree: &'a Tree, path: &mut Vec<&'a str>, left: u64, sums: [f64; 2]) {
-        let [wide, other] = [0, 1].map(|side| tree.whole[side] as f64 / sums[side]);
-        if tree.whole[0] == 0 {
+        let [wide, other] = [0, 1].map(|side| tree.inclusive[side] as f64 / sums[side]);
+        if tree.inclusive[0] == 0 {
             self.absent += other;
             return;
         }
@@ -87,12 +90,12 @@ impl Comparison {
             path.push(name);
             self.lay_out(child, path, left, sums);
             path.pop();
-            left += child.whole[0];
+            left += child.inclusive[0];
         }
     }
 
-    /// The picture with the colours of the change, and both shares in the description of each frame.
-    pub fn coloured(&self, svg: &str, widths: Widths, other: &str) -> String {
+    /// The picture with the colours of the change, and both shares in each frame's description.
+    pub fn coloured(&self, svg: &str, widths: WidthsFrom, other: &str) -> String {
         static FRAME: LazyLock<Regex> = LazyLock::new(|| {
             Regex::new(
                 r#"<title>([^<]*)\)</title><rect ([^>]*? y="(\d+)"[^>]*?) fill="[^"]*" fg:x="(\d+)"([^>]*)/>"#,
@@ -119,10 +122,10 @@ impl Comparison {
             let Some(&Shares { wide, other: share }) = shares else {
                 return frame[0].to_owned();
             };
-            // Up where the head has the larger share.
+            // Positive if the head has the larger share.
             let change = match widths {
-                Widths::Head => wide - share,
-                Widths::Base => share - wide,
+                WidthsFrom::Head => wide - share,
+                WidthsFrom::Base => share - wide,
             };
             let (title, before, left, after) = (&frame[1], &frame[2], &frame[4], &frame[5]);
             let points = format!("{:.2}% of {other}", share * 100.0);
@@ -135,15 +138,15 @@ impl Comparison {
     }
 }
 
-/// Height of a row of frames in the picture, pixels, as the renderer has it.
+/// Height of a row of frames in the renderer's picture, pixels.
 const ROW: usize = 16;
 
-/// From -1 (blue) over 0 (white) to 1 (red); the root lets small changes still be seen.
+/// From -1 (blue) over 0 (white) to 1 (red); the square root keeps small changes visible.
 fn colour(change: f64) -> String {
     let faded = 250 - (change.abs().min(1.0).sqrt() * 160.0) as u8;
     match change {
-        more if more > 0.0 => format!("rgb(255,{faded},{faded})"),
-        less if less < 0.0 => format!("rgb({faded},{faded},255)"),
+        larger if larger > 0.0 => format!("rgb(255,{faded},{faded})"),
+        smaller if smaller < 0.0 => format!("rgb({faded},{faded},255)"),
         _ => "rgb(250,250,250)".to_owned(),
     }
 }

@@ -1,4 +1,5 @@
-//! Flamegraphs of contracts: what their widths are, and a colour for each kind of frame.
+//! Flamegraphs of contracts: what their widths mean, and a colour for each kind of frame. The stacks come from
+//! `profile::contracts`.
 
 use super::{FlameError, draw, folded, options, provenance, quantity};
 use crate::profile::contracts::{Kind, Weighed};
@@ -6,7 +7,7 @@ use evmscope_reports::format;
 use evmscope_reports::run::Profile;
 use inferno::flamegraph::color::{Color, PaletteMap};
 
-/// What the widths of a flamegraph of contracts are.
+/// What the widths of a flamegraph of contracts mean.
 #[derive(Clone, Debug)]
 pub enum Width {
     /// Gas, counted.
@@ -27,17 +28,18 @@ impl Width {
         }
     }
 
-    fn described(&self, told: Option<f64>) -> String {
+    fn described(&self, attributed: Option<f64>) -> String {
         match self {
             Width::Gas => {
-                "gas, counted; what a callee uses is the callee's; recursion is folded".to_owned()
+                "gas, counted; a call's own gas excludes its callee's; recursion is folded"
+                    .to_owned()
             }
             Width::Opcodes => "opcodes executed, counted; recursion is folded".to_owned(),
             Width::Time(profile) => format!(
-                "{} of {}: {} of it where samples were, the rest by the executions of opcodes; {}",
+                "{} of {}: {} attributed by sample position, the rest by opcode executions; {}",
                 quantity(profile),
                 profile.mode,
-                format::percent(told.unwrap_or(0.0)),
+                format::percent(attributed.unwrap_or(0.0)),
                 provenance(profile)
             ),
         }
@@ -45,6 +47,9 @@ impl Width {
 }
 
 /// Draws the stacks of contracts, each kind of frame in its colour.
+///
+/// # Errors
+/// No opcode was executed.
 pub fn contracts(case: &str, width: &Width, weighed: &Weighed) -> Result<String, FlameError> {
     if weighed.stacks.is_empty() {
         return Err(FlameError::NoOpcodes {
@@ -52,7 +57,7 @@ pub fn contracts(case: &str, width: &Width, weighed: &Weighed) -> Result<String,
         });
     }
     let mut palette = PaletteMap::default();
-    // The root, which has no name.
+    // The root has no name.
     palette.insert(
         "",
         Color {
@@ -66,12 +71,12 @@ pub fn contracts(case: &str, width: &Width, weighed: &Weighed) -> Result<String,
     }
     let mut options = options(width.unit());
     options.title = format!("{case}: contracts, functions, lines, opcodes");
-    options.subtitle = Some(format!("width: {}", width.described(weighed.told)));
+    options.subtitle = Some(format!("width: {}", width.described(weighed.attributed)));
     options.palette_map = Some(&mut palette);
     draw(&mut options, folded(&weighed.stacks))
 }
 
-/// The colour of a kind of frame, a shade of it by the name, so that neighbours differ.
+/// The colour of a kind of frame, in a shade that depends on the name, so that neighbours differ.
 fn shade(kind: Kind, name: &str) -> Color {
     let (r, g, b) = match kind {
         Kind::Call => (178, 160, 222),
@@ -95,7 +100,6 @@ fn shade(kind: Kind, name: &str) -> Color {
 mod tests {
     use super::super::tests::colour;
     use super::*;
-    use crate::profile::contracts::Kind;
 
     #[test]
     fn kinds_of_frames_have_their_colours_and_the_picture_is_well_formed() {
@@ -107,7 +111,7 @@ mod tests {
         let weighed = Weighed {
             stacks: vec![("Token.f();a < b && c;ADD".to_owned(), 3)],
             kinds: kinds.map(|(name, kind)| (name.to_owned(), kind)).into(),
-            told: None,
+            attributed: None,
         };
         let svg = contracts("case", &Width::Gas, &weighed).unwrap();
         let mut reader = quick_xml::Reader::from_str(&svg);

@@ -1,37 +1,36 @@
 //! Flamegraphs: folded stacks drawn as SVG.
 //!
-//! Owns the picture. Folding is done before, writing files after: an SVG is returned whole or not at
-//! all.
+//! Owns the picture; an SVG is returned whole or not at all. Stacks come from `fold` and `contracts::weigh`, files are
+//! written by `cmd`. `comparison` lays out two sides, and flamegraphs of contracts have their colours in `contracts`.
 
 mod comparison;
-
 mod contracts;
 
-use comparison::Comparison;
 pub use contracts::{Width, contracts};
-use evmscope_interp::Opcode;
+
+use crate::symbols::handlers::HandlerName;
+use comparison::Comparison;
 use evmscope_reports::format;
 use evmscope_reports::run::Profile;
-use inferno::flamegraph;
 use inferno::flamegraph::color::{BackgroundColor, Color};
-use inferno::flamegraph::{Options, from_lines};
+use inferno::flamegraph::{Options, TextTruncateDirection, from_lines};
 use std::fmt::Write;
 use std::io;
 use thiserror::Error;
 
-/// Which side's stacks give a differential flamegraph its widths.
+/// The side that a differential flamegraph's widths come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Widths {
+pub enum WidthsFrom {
     /// The base: shows what the head no longer does.
     Base,
-    /// The head: shows what it does newly.
+    /// The head: shows what it does in addition.
     Head,
 }
 
-/// Why there is no picture.
+/// Why nothing was drawn.
 #[derive(Debug, Error)]
 pub enum FlameError {
-    /// There is nothing to draw.
+    /// There are no samples.
     #[error("no samples of {case} in mode {mode}: sample longer, or at a higher rate")]
     Empty {
         /// Name of the case.
@@ -45,7 +44,7 @@ pub enum FlameError {
         /// Name of the case.
         case: String,
     },
-    /// Two sides that cannot be laid over each other.
+    /// Two sides whose weights have different units.
     #[error("cannot compare samples in {base} with samples in {head}: use one sampler for both")]
     Units {
         /// Unit of the base.
@@ -59,6 +58,9 @@ pub enum FlameError {
 }
 
 /// Draws one profile.
+///
+/// # Errors
+/// A profile without samples.
 pub fn flame(profile: &Profile) -> Result<String, FlameError> {
     not_empty(profile)?;
     let mut options = options(&profile.unit);
@@ -71,10 +73,17 @@ pub fn flame(profile: &Profile) -> Result<String, FlameError> {
     draw(&mut options, folded(&profile.stacks))
 }
 
-/// Draws what `head` changed against `base`, the sums made equal: red frames take a larger share of
-/// the head than of the base, blue ones a smaller share, with all that they call. Frames that the side of
-/// the widths does not have are missing, so a full answer takes both pictures; each says how much it lacks.
-pub fn differential(base: &Profile, head: &Profile, widths: Widths) -> Result<String, FlameError> {
+/// Draws how `head` differs from `base`, both scaled to the same sum: frames with a larger inclusive share in the
+/// head are red, those with a smaller one blue. Frames that are only on the other side are missing, so the full
+/// comparison takes both pictures; each says how much it lacks.
+///
+/// # Errors
+/// A side without samples, or sides in different units.
+pub fn differential(
+    base: &Profile,
+    head: &Profile,
+    widths: WidthsFrom,
+) -> Result<String, FlameError> {
     not_empty(base)?;
     not_empty(head)?;
     if base.unit != head.unit {
@@ -84,14 +93,14 @@ pub fn differential(base: &Profile, head: &Profile, widths: Widths) -> Result<St
         });
     }
     let (wide, other) = match widths {
-        Widths::Base => (base, head),
-        Widths::Head => (head, base),
+        WidthsFrom::Base => (base, head),
+        WidthsFrom::Head => (head, base),
     };
     let comparison = Comparison::new(&by_opcode(wide), &by_opcode(other));
     let mut options = options(&wide.unit);
     options.title = format!("{}: {} against {}", head.case, head.mode, base.mode);
     options.subtitle = Some(format!(
-        "width: {} of {}; red: larger share in {}, blue: smaller; {} of {} is only in the other graph; {}",
+        "width: {} of {}; red: larger inclusive share in {}, blue: smaller; {} of {} is only in the other graph; {}",
         quantity(wide),
         wide.mode,
         head.mode,
@@ -103,14 +112,11 @@ pub fn differential(base: &Profile, head: &Profile, widths: Widths) -> Result<St
     Ok(comparison.coloured(&svg, widths, &other.mode))
 }
 
-/// The stacks of a side, handlers called by their opcode alone: those of two modes have nothing else in
-/// common.
+/// The stacks of a side, its handlers named by their opcode alone, the only part that two modes have in common.
 fn by_opcode(profile: &Profile) -> Vec<(String, u64)> {
-    let opcode = |name: &str| {
-        let (mode, handler) = name.split_once(' ')?;
-        let opcode = handler.split([' ', ':']).next()?;
-        (mode == profile.mode).then(|| Opcode::from_name(opcode))??;
-        Some(opcode.to_owned())
+    let opcode = |frame: &str| {
+        let handler = HandlerName::of_frame(frame)?;
+        (handler.mode.name() == profile.mode).then(|| handler.opcode.to_string())
     };
     let frame = |name: &str| opcode(name).unwrap_or_else(|| name.to_owned());
     let stack = |stack: &str| stack.split(';').map(frame).collect::<Vec<_>>().join(";");
@@ -129,6 +135,7 @@ fn not_empty(profile: &Profile) -> Result<(), FlameError> {
     }
 }
 
+/// What the samples measure.
 fn quantity(profile: &Profile) -> &'static str {
     match profile.unit.as_str() {
         "cycles" => "CPU cycles",
@@ -136,6 +143,7 @@ fn quantity(profile: &Profile) -> &'static str {
     }
 }
 
+/// How many samples, by which sampler, at which rate.
 fn provenance(profile: &Profile) -> String {
     let samples = format::count(profile.samples, "sample");
     let mut text = format!("{samples} by {}", profile.sampler);
@@ -152,27 +160,27 @@ fn provenance(profile: &Profile) -> String {
 fn options<'a>(unit: &str) -> Options<'a> {
     let mut options = Options::default();
     options.count_name = unit.to_owned();
-    // Random colours would make every picture a new one.
+    // Random colours would make every picture differ.
     options.deterministic = true;
-    // A fluid width shows nothing where the script does not run.
+    // A fluid width shows nothing where scripts do not run.
     options.image_width = Some(1200);
     // Light, but not white: that is a differential's colour for "unchanged".
     let (r, g, b) = (240, 240, 240);
     options.bgcolors = Some(BackgroundColor::Flat(Color { r, g, b }));
-    options.text_truncate_direction = flamegraph::TextTruncateDirection::Right;
+    options.text_truncate_direction = TextTruncateDirection::Right;
     options
 }
 
-/// A stack a line: names, root first, `;` between them, and the weight.
+/// One line per stack: names, root first, `;` between them, and the weight.
 pub fn folded(stacks: &[(String, u64)]) -> Vec<String> {
     let line = |(stack, weight): &(String, u64)| format!("{stack} {weight}");
     stacks.iter().map(line).collect()
 }
 
 fn draw(options: &mut Options<'_>, mut lines: Vec<String>) -> Result<String, FlameError> {
-    // The renderer would sort the lines as text, where `a b` comes between `a` and `a;c`, and draw `a` twice.
+    // The renderer would sort the lines as text, where `a b` is between `a` and `a;c`, and draw `a` twice.
     lines.sort_by(|a, b| stack_of(a).split(';').cmp(stack_of(b).split(';')));
-    // So it is told to keep the order; it reverses that of a chart, whose lines begin with the last.
+    // The option for flame charts makes it keep the order, but reversed.
     lines.reverse();
     options.flame_chart = true;
     let mut svg = Vec::new();
@@ -227,7 +235,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn a_picture_says_what_it_shows() {
+    fn the_subtitle_names_quantity_sampler_and_rate() {
         let svg = flame(&traditional()).unwrap();
         assert!(svg.contains(">snailtracer, traditional<"));
         assert!(svg.contains(">width: CPU time; 3,026 samples by perf cpu-clock, 1,987 a second<"));
@@ -244,7 +252,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn lost_samples_and_cycles_are_named() {
+    fn the_subtitle_names_lost_samples_and_cycles() {
         let profile = Profile {
             lost: 7,
             unit: "cycles".into(),
@@ -273,14 +281,14 @@ pub(super) mod tests {
             flame(&traditional()).unwrap(),
             flame(&traditional()).unwrap()
         );
-        let difference = || differential(&traditional(), &advanced(), Widths::Head).unwrap();
+        let difference = || differential(&traditional(), &advanced(), WidthsFrom::Head).unwrap();
         assert_eq!(difference(), difference());
     }
 
     /// Both sides sum up to 300 after scaling: mul 90 to 100, push 210 to 0, run 0 to 200.
     #[test]
     fn both_directions_together_lose_no_frame() {
-        let head = differential(&traditional(), &advanced(), Widths::Head).unwrap();
+        let head = differential(&traditional(), &advanced(), WidthsFrom::Head).unwrap();
         let listed = texts(&head);
         assert!(
             listed.iter().any(|t| t.starts_with("run (200 ns")),
@@ -290,15 +298,21 @@ pub(super) mod tests {
             !listed.iter().any(|t| t.starts_with("ops::push")),
             "{listed:?}"
         );
-        assert!(head.contains("width: CPU time of advanced; red: larger share in advanced"));
+        assert!(
+            head.contains("width: CPU time of advanced; red: larger inclusive share in advanced")
+        );
 
-        let base = differential(&traditional(), &advanced(), Widths::Base).unwrap();
+        let base = differential(&traditional(), &advanced(), WidthsFrom::Base).unwrap();
         let listed = texts(&base);
         assert!(
             listed.iter().any(|t| t.starts_with("ops::push (700 ns")),
             "{listed:?}"
         );
-        assert!(base.contains("width: CPU time of traditional; red: larger share in advanced"));
+        assert!(
+            base.contains(
+                "width: CPU time of traditional; red: larger inclusive share in advanced"
+            )
+        );
     }
 
     /// The colour of a frame in a picture: red where it grew, blue where it shrank.
@@ -317,7 +331,7 @@ pub(super) mod tests {
     fn red_means_more_in_the_head_in_both_directions() {
         let base = of("traditional", &[("grows", 10), ("shrinks", 90)]);
         let head = of("advanced", &[("grows", 60), ("shrinks", 40)]);
-        for widths in [Widths::Base, Widths::Head] {
+        for widths in [WidthsFrom::Base, WidthsFrom::Head] {
             let svg = differential(&base, &head, widths).unwrap();
             assert!(colour(&svg, "grows").starts_with("rgb(255,"), "{widths:?}");
             assert!(colour(&svg, "shrinks").ends_with(",255)"), "{widths:?}");
@@ -334,7 +348,7 @@ pub(super) mod tests {
             "advanced",
             &[("advanced ADD (apart);ops::add", 6), ("World::load", 4)],
         );
-        let svg = differential(&base, &head, Widths::Head).unwrap();
+        let svg = differential(&base, &head, WidthsFrom::Head).unwrap();
         assert!(
             svg.contains("ADD (6 ns, 60.00%; 50.00% of traditional)"),
             "{svg}"
@@ -346,17 +360,17 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn a_frame_is_drawn_once_whatever_its_neighbours_are_called() {
+    fn a_frame_is_drawn_once_whatever_the_names_of_its_neighbours() {
         let svg = flame(&of("m", &[("a", 5), ("a b", 3), ("a;c", 2)])).unwrap();
         assert_eq!(texts(&svg).len(), 4, "{:?}", texts(&svg));
     }
 
-    /// The renderer alone would leave the caller white: its own time is the same on both sides.
+    /// The renderer alone would leave the caller white: its self time is the same on both sides.
     #[test]
-    fn a_caller_is_coloured_by_all_that_it_calls() {
+    fn a_caller_is_coloured_by_its_inclusive_share() {
         let base = of("traditional", &[("loop;mul", 10), ("rest", 90)]);
         let head = of("advanced", &[("loop;div", 60), ("rest", 40)]);
-        let svg = differential(&base, &head, Widths::Head).unwrap();
+        let svg = differential(&base, &head, WidthsFrom::Head).unwrap();
         assert!(colour(&svg, "loop").starts_with("rgb(255,"));
         assert!(
             svg.contains("loop (60 ns, 60.00%; 10.00% of traditional)"),
@@ -366,7 +380,7 @@ pub(super) mod tests {
             svg.contains("10 % of traditional is only in the other graph"),
             "{svg}"
         );
-        let svg = differential(&base, &head, Widths::Base).unwrap();
+        let svg = differential(&base, &head, WidthsFrom::Base).unwrap();
         assert!(
             svg.contains("loop (10 ns, 10.00%; 60.00% of advanced)"),
             "{svg}"
@@ -384,9 +398,9 @@ pub(super) mod tests {
             &[("a;b;c", 3), ("a;d", 5), ("a", 2), ("e;f", 11)],
         );
         let head = of("advanced", &[("a;b", 7), ("a;d;g", 5), ("e", 1), ("h", 4)]);
-        for widths in [Widths::Base, Widths::Head] {
+        for widths in [WidthsFrom::Base, WidthsFrom::Head] {
             let svg = differential(&base, &head, widths).unwrap();
-            let other = if widths == Widths::Base {
+            let other = if widths == WidthsFrom::Base {
                 "% of advanced)"
             } else {
                 "% of traditional)"
@@ -407,8 +421,8 @@ pub(super) mod tests {
                 error,
                 "no samples of snailtracer in mode advanced: sample longer, or at a higher rate"
             );
-            assert!(differential(&traditional(), &nothing, Widths::Head).is_err());
-            assert!(differential(&nothing, &traditional(), Widths::Head).is_err());
+            assert!(differential(&traditional(), &nothing, WidthsFrom::Head).is_err());
+            assert!(differential(&nothing, &traditional(), WidthsFrom::Head).is_err());
         }
     }
 
@@ -418,7 +432,7 @@ pub(super) mod tests {
             unit: "cycles".into(),
             ..advanced()
         };
-        let error = differential(&traditional(), &cycles, Widths::Head).unwrap_err();
+        let error = differential(&traditional(), &cycles, WidthsFrom::Head).unwrap_err();
         assert!(error.to_string().contains("one sampler"), "{error}");
     }
 }

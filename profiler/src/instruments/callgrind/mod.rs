@@ -1,0 +1,265 @@
+//! Simulated counters: one call of the work on valgrind's model of a CPU.
+//!
+//! Owns running callgrind over this binary or another build; `output` reads what it writes. The caller supplies the
+//! child's command line; in the child, everything within [`region::measured_region`] is counted. The figures
+//! are deterministic, and none of them is a hardware figure.
+
+mod output;
+
+use super::counters::Reading;
+use super::region;
+use evmscope_reports::counter::{Counter, Source};
+use evmscope_reports::run::Unavailable;
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
+use std::process::{Command, Output};
+use std::{fs, io};
+use thiserror::Error;
+
+/// The caches of the model: those of a common current core. By default valgrind would copy the machine's
+/// own, and figures of two machines would differ.
+const MODEL: &[&str] = &[
+    "--I1=32768,8,64",
+    "--D1=32768,8,64",
+    "--LL=8388608,16,64",
+    "--cache-sim=yes",
+    "--branch-sim=yes",
+];
+
+/// The environment variables that the child gets. The size of the environment shifts the stack, and so changes cache
+/// misses.
+const ENVIRONMENT: &[&str] = &["PATH", "LD_LIBRARY_PATH", "VALGRIND_LIB", "TMPDIR"];
+
+/// Why simulated figures are unavailable.
+#[derive(Debug, Error)]
+pub enum SimulateError {
+    /// The program `valgrind` is not installed.
+    #[error("valgrind is not installed: `sudo apt-get install valgrind`")]
+    Absent,
+    /// The simulated CPU lacks instructions that this build uses.
+    #[error(
+        "valgrind does not know an instruction of this build (SIGILL): build without \
+         `target-cpu=native`, for x86-64-v3 at most"
+    )]
+    Instruction,
+    /// The run under valgrind failed.
+    #[error("the run under valgrind failed ({status}): {message}")]
+    Failed {
+        /// How it ended.
+        status: std::process::ExitStatus,
+        /// The last line it wrote to stderr.
+        message: String,
+    },
+    /// The child never called [`region::measured_region`].
+    #[error("the simulated run never entered the measured region")]
+    NeverEntered,
+    /// Callgrind's output lacks a figure, or has it in an unknown format.
+    #[error("callgrind's output has no figure for `{0}`")]
+    Output(&'static str),
+    /// Files or processes failed.
+    #[error("valgrind could not be run: {0}")]
+    Io(#[from] io::Error),
+}
+
+impl SimulateError {
+    /// Every simulated counter with this reason.
+    pub fn unavailable(&self) -> Vec<Unavailable> {
+        Counter::ALL
+            .iter()
+            .filter(|counter| counter.source() == Source::Simulated)
+            .map(|&counter| Unavailable {
+                counter,
+                reason: self.to_string(),
+            })
+            .collect()
+    }
+}
+
+/// The figures of a simulation: per call, if the child enters the measured region once.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Simulated {
+    /// The totals.
+    pub readings: Vec<Reading>,
+    /// Address in this binary's file and instructions there, callees not included. The rest of the total was
+    /// executed in libraries.
+    pub instructions: Vec<(u64, u64)>,
+}
+
+/// Runs this binary with `arguments` under callgrind and counts its measured region. Takes 40 to 330 times as long as
+/// the call itself.
+///
+/// # Errors
+/// Valgrind is not installed or fails, or the region was not entered.
+pub fn simulate(
+    arguments: impl IntoIterator<Item = impl AsRef<OsStr>>,
+) -> Result<Simulated, SimulateError> {
+    let own = std::env::current_exe()?;
+    let text = callgrind(&own, &["--dump-instr=yes"], arguments)?;
+    Ok(Simulated {
+        readings: output::totals(&text)?,
+        instructions: output::by_address(&text, &own)?,
+    })
+}
+
+/// Instructions of the measured region.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Instructions {
+    pub total: u64,
+    /// By the path of the function, callees not included.
+    pub functions: BTreeMap<String, u64>,
+}
+
+/// Simulates another build of this program, and returns instructions only.
+///
+/// # Errors
+/// As [`simulate`].
+pub fn instructions(
+    program: &Path,
+    arguments: impl IntoIterator<Item = impl AsRef<OsStr>>,
+) -> Result<Instructions, SimulateError> {
+    let text = callgrind(program, &[], arguments)?;
+    let total = output::totals(&text)?;
+    let total = total
+        .iter()
+        .find(|reading| reading.counter == Counter::SimInstructions)
+        .ok_or(SimulateError::Output("Ir"))?;
+    Ok(Instructions {
+        total: total.value as u64,
+        functions: output::by_function(&text),
+    })
+}
+
+/// Runs a program under callgrind and returns the text of its output file.
+fn callgrind(
+    program: &Path,
+    options: &[&str],
+    arguments: impl IntoIterator<Item = impl AsRef<OsStr>>,
+) -> Result<String, SimulateError> {
+    let folder = tempfile::tempdir()?;
+    let file = folder.path().join("callgrind.out");
+    let ended = Command::new("valgrind")
+        .env_clear()
+        .envs(
+            ENVIRONMENT
+                .iter()
+                .filter_map(|name| Some((name, std::env::var_os(name)?))),
+        )
+        .args(["--tool=callgrind", "--collect-atstart=no"])
+        .args(options)
+        .arg(format!("--toggle-collect=*{}*", region::NAME))
+        .args(MODEL)
+        .arg(argument("--callgrind-out-file=", &file))
+        .arg(program)
+        .args(arguments)
+        .output()
+        .map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => SimulateError::Absent,
+            _ => SimulateError::Io(error),
+        })?;
+    check(&ended)?;
+    Ok(fs::read_to_string(file)?)
+}
+
+fn argument(option: &str, path: &Path) -> OsString {
+    let mut argument = OsString::from(option);
+    argument.push(path);
+    argument
+}
+
+/// Explains a failed child.
+fn check(output: &Output) -> Result<(), SimulateError> {
+    const SIGILL: i32 = 4;
+    if output.status.success() {
+        return Ok(());
+    }
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    let unknown_instruction = stderr.contains("unhandled instruction bytes");
+    if output.status.signal() == Some(SIGILL) || unknown_instruction {
+        return Err(SimulateError::Instruction);
+    }
+    // Valgrind's own lines start with the process id: `==123== `.
+    let own_line = |line: &&str| !line.is_empty() && !line.starts_with("==");
+    let message = stderr.lines().rfind(own_line).unwrap_or("no message");
+    Err(SimulateError::Failed {
+        status: output.status,
+        message: message.to_owned(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Run by the simulated child of another test; an ordinary test otherwise.
+    #[test]
+    fn region_runs_its_work_once() {
+        let mut sum = 0u64;
+        region::measured_region(&mut || (0..1_000).for_each(|i| sum += std::hint::black_box(i)));
+        assert_eq!(sum, 499_500);
+    }
+
+    fn child(test: &str) -> Result<Simulated, SimulateError> {
+        simulate(["--exact", test, "--test-threads=1"])
+    }
+
+    #[test]
+    fn counts_the_region_alone_and_the_same_every_time() {
+        let first = match child("instruments::callgrind::tests::region_runs_its_work_once") {
+            Ok(readings) => readings,
+            Err(SimulateError::Absent) => return eprintln!("skipped: {}", SimulateError::Absent),
+            Err(error) => panic!("{error}"),
+        };
+        assert_eq!(first.readings.len(), output::EVENTS.len());
+        let instructions = first.readings[0].value;
+        assert!(
+            (2_000.0..100_000.0).contains(&instructions),
+            "{instructions} for 1000 steps"
+        );
+        let by_address: u64 = first.instructions.iter().map(|(_, count)| count).sum();
+        assert_eq!(by_address as f64, instructions, "no library is called");
+        assert_eq!(
+            first,
+            child("instruments::callgrind::tests::region_runs_its_work_once").unwrap()
+        );
+    }
+
+    #[test]
+    fn a_region_never_entered_is_an_error() {
+        match child("no_such_test") {
+            Err(SimulateError::NeverEntered) => {}
+            Err(SimulateError::Absent) => eprintln!("skipped: {}", SimulateError::Absent),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_failing_child_is_an_error_with_its_last_line() {
+        match simulate(["--no-such-option"]) {
+            Err(SimulateError::Failed { message, .. }) => {
+                assert!(message.contains("no-such-option"), "{message}");
+            }
+            Err(SimulateError::Absent) => eprintln!("skipped: {}", SimulateError::Absent),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn an_unknown_instruction_is_distinguished_from_a_failure() {
+        let killed = Output {
+            status: std::process::ExitStatus::from_raw(4),
+            stdout: vec![],
+            stderr: vec![],
+        };
+        let error = check(&killed).unwrap_err();
+        assert!(matches!(error, SimulateError::Instruction));
+        let listed = error.unavailable();
+        assert_eq!(listed.len(), output::EVENTS.len());
+        assert!(
+            listed
+                .iter()
+                .all(|lost| lost.reason.contains("target-cpu=native"))
+        );
+    }
+}
