@@ -1,4 +1,4 @@
-//! EIP-7702: accounts that run another's code. What CALL and its kin make of them is in `calls.rs` too;
+//! EIP-7702: accounts that run another's code. What CALL and its kin make of them is in `calls` too;
 //! here is what the transaction that sets them does.
 
 use super::common::{CALLER, CONTRACT, EOA, NOBODY, PEERS, assemble, environment};
