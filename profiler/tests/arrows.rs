@@ -1,6 +1,10 @@
 //! The house as `docs/ARCHITECTURE.md` draws it: which room imports which, read from the sources.
 
 #[path = "../../interp/tests/common/arrows.rs"]
+#[allow(
+    dead_code,
+    reason = "shared with the tests of interp, which use all of it"
+)]
 mod arrows;
 
 use arrows::{Row, Source, forbidden, unused};
