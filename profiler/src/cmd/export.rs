@@ -29,6 +29,16 @@ pub enum Target {
     Github,
 }
 
+impl Target {
+    /// Whether the format is for sampled stacks; the others are for measurements.
+    fn is_of_stacks(self) -> bool {
+        match self {
+            Target::Pprof | Target::Firefox | Target::Speedscope | Target::Folded => true,
+            Target::Bencher | Target::Github => false,
+        }
+    }
+}
+
 #[derive(Args)]
 pub struct Export {
     /// A run: report.json of `profile`, or what `bench --export-json` wrote.
@@ -45,7 +55,7 @@ pub fn run(args: &Export) -> Result<Answer> {
     let place = args.run.display();
     let text = fs::read_to_string(&args.run).with_context(|| format!("cannot read {place}"))?;
     let run = json::read(&text).with_context(|| format!("{place} is no run of evmscope"))?;
-    let of_stacks = !matches!(args.to, Target::Bencher | Target::Github);
+    let of_stacks = args.to.is_of_stacks();
     if of_stacks && run.profiles.is_empty() {
         bail!("{place} holds no sampled stacks: `evmscope profile` takes them, `bench` does not");
     }

@@ -51,7 +51,15 @@ fn a_run_goes_out_in_every_format() {
             .ok()
             .starts_with("ten-thousand-hashes traditional;")
     );
-    for to in ["firefox", "speedscope", "bencher", "github"] {
+    let of_json = ["firefox", "speedscope", "bencher", "github"];
+    let help = evmscope(&["export", "--help"]).ok();
+    let mut listed: Vec<_> = help
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("- ")?.split(':').next())
+        .collect();
+    listed.retain(|format| !["pprof", "folded"].contains(format));
+    assert_eq!(listed, of_json, "each format is tried here");
+    for to in of_json {
         let _: serde_json::Value = serde_json::from_str(&export(to).ok()).unwrap();
     }
     let refused = export("pprof");
