@@ -138,7 +138,7 @@ fn open(builds: &mut [Build], sides: &mut [Side], plan: &Plan, case: &str) -> Re
         let found: Vec<_> = opened.iter().map(|it| it.result.mode.as_str()).collect();
         if found != plan.modes {
             bail!(
-                "{} opened {found:?} in place of {:?}",
+                "{} opened {found:?} instead of {:?}",
                 side.path.display(),
                 plan.modes
             );

@@ -26,7 +26,7 @@ const LINE: u64 = 64 << 20;
 #[derive(Debug, Error)]
 pub enum BuildError {
     /// The program does not exist or may not be executed.
-    #[error("cannot start {}: {error}; name an evmscope binary (it is copied to TMPDIR and run there)", .path.display())]
+    #[error("cannot start {}: {error}; name an evmscope binary (it runs from a copy in TMPDIR)", .path.display())]
     Start {
         /// Of the binary.
         path: PathBuf,

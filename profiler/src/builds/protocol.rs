@@ -92,7 +92,7 @@ pub struct Examined {
     /// The simulated counters.
     pub measurements: Vec<Measurement>,
     pub unavailable: Vec<Unavailable>,
-    /// Empty for peers.
+    /// Empty for reference engines.
     pub opcodes: Vec<OpcodeCost>,
 }
 

@@ -182,7 +182,7 @@ impl Files {
     /// Writes files that belong together: all are on disk before the first is renamed into place.
     ///
     /// # Errors
-    /// I/O errors such as a full disk. Earlier files of these names are then unchanged.
+    /// I/O errors such as a full disk. If one occurs while writing, earlier files of these names are unchanged.
     pub fn write_all(&self, texts: &[(&str, String)]) -> Result<Vec<PathBuf>> {
         let staged = texts.iter().map(|(name, text)| self.stage(name, text));
         let staged = staged.collect::<Result<Vec<_>>>()?;

@@ -217,7 +217,7 @@ fn draw(run: &Run) -> Result<Vec<Picture>> {
     ] {
         pictures.push(Picture {
             file: file.to_owned(),
-            title: format!("What changed, in the widths of {}", of.mode),
+            title: format!("What changed, with the widths of {}", of.mode),
             svg: flamegraph::differential(base, head, widths)?,
         });
     }

@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn memory_is_in_bytes() {
+    fn total_memory_is_converted_to_bytes() {
         assert_eq!(
             total_memory("MemTotal:       2048 kB\nMemFree: 1 kB"),
             2 << 20
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn this_machine_and_build_are_known() {
+    fn every_fact_of_this_machine_and_build_is_known() {
         let rig = examine();
         assert!(rig.cpus >= 1);
         assert!(rig.memory > 1 << 20);

@@ -128,7 +128,7 @@ impl Plan {
             if let Some(other) = merged.made_from {
                 match &made_from {
                     Some(first) if *first != other => anyhow::bail!(
-                        "{} was built from other sources, or with other flags or another compiler, than the files before it",
+                        "{} was built from other sources or flags or by another compiler than the files before it",
                         path.display()
                     ),
                     _ => made_from = Some(other),

@@ -120,7 +120,7 @@ fn lay_out(
 ) -> Result<PathBuf> {
     if runs.is_empty() {
         bail!(
-            "unknown what the profile was trained on, so BOLT cannot be trained: `evmscope pgo train`, then `evmscope pgo merge`"
+            "the profile's training is unknown, so BOLT cannot be trained: `evmscope pgo train`, then `evmscope pgo merge`"
         );
     }
     let instrumented = bolt.instrument(workshop)?;

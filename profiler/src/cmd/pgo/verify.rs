@@ -171,7 +171,7 @@ fn setup(
         bail!("the profile was trained on {seen}, so it is not held out: remove it from --heldout");
     }
     if heldout.is_empty() {
-        bail!("all cases were trained on: hold some out by `evmscope pgo train --cases ..`");
+        bail!("all cases were trained on: hold some out with `evmscope pgo train --cases ..`");
     }
     // A profile of another machine may be trained on cases that are not here.
     let here = |name: &String| known.iter().any(|case| case.name == *name);
