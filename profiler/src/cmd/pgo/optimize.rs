@@ -120,7 +120,8 @@ fn lay_out(
 ) -> Result<PathBuf> {
     if runs.is_empty() {
         bail!(
-            "the profile's training is unknown, so BOLT cannot be trained: `evmscope pgo train`, then `evmscope pgo merge`"
+            "the profile's training is unknown, so BOLT cannot be trained: \
+             `evmscope pgo train`, then `evmscope pgo merge`"
         );
     }
     let instrumented = bolt.instrument(workshop)?;

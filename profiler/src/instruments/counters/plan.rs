@@ -1,6 +1,6 @@
 //! Which counters open here, which fit the PMU together, and a pass over the work with each group.
 
-use super::kernel::{Access, EventGroup, Kernel, Refused, Snapshot, Usage, access};
+use super::kernel::{Access, EventGroup, Kernel, ReadUsage, Refused, Snapshot, access};
 use super::refusal::{Circumstances, Refusal};
 use super::{Counted, Reading};
 use evmscope_reports::counter::{Counter, Source};
@@ -69,7 +69,7 @@ fn attempt(kernel: &impl Kernel, counter: Counter) -> Option<Result<(), Errno>> 
 pub struct Plan {
     groups: Vec<Vec<Counter>>,
     /// Counters of [`Kernel::usage`], and how each is read from it.
-    usage: Vec<(Counter, fn(&Usage) -> u64)>,
+    usage: Vec<(Counter, ReadUsage)>,
     circumstances: Circumstances,
     /// What will not be counted: the probe's list and what proved unusable in every group.
     pub unavailable: Vec<Unavailable>,
