@@ -1,5 +1,5 @@
-//! The side that is measured: reads requests, answers each. Nothing runs but what was asked for, so that
-//! a build that waits leaves the machine to the one that is timed.
+//! The server side: a build that reads requests and answers each. It is idle between requests, so that it does
+//! not disturb the build that is timed.
 
 use super::protocol::{Counted, Examined, Hello, Opened, Reply, Request, Tuning, VERSION};
 use crate::cases::{self, Case};
@@ -22,14 +22,13 @@ use std::io::{BufRead, Write};
 use std::path::Path;
 use std::time::Duration;
 
-/// Samples a second of the stacks.
+/// Stack samples per second.
 const HZ: u32 = 1_999;
 
 /// Serves until the requests end.
 ///
 /// # Errors
-/// Of its own streams, and of a machine on which nothing can be timed. What cannot be done for a request
-/// is an answer to it.
+/// The streams fail, or the machine has no usable clock. Failed requests are answered, not returned.
 pub fn serve(requests: impl BufRead, answers: impl Write) -> Result<()> {
     let pinned = pin_to_one_kind(&Linux::default())?;
     let tools = Tools {
@@ -73,13 +72,13 @@ pub fn serve(requests: impl BufRead, answers: impl Write) -> Result<()> {
     Ok(())
 }
 
-/// What a case is measured with.
+/// The instruments that measure a case.
 struct Tools {
     clock: ThreadClock,
     kernel: Linux,
 }
 
-/// What was asked to be opened.
+/// The parts of a [`Request::Open`].
 #[derive(Clone, Copy)]
 struct Asked<'a> {
     case: &'a Case,
@@ -88,7 +87,7 @@ struct Asked<'a> {
     tuning: &'a Tuning,
 }
 
-/// Serves one case, up to the request that is about another.
+/// Serves one case until the next [`Request::Open`], which it returns.
 fn serve_case(
     tools: &Tools,
     asked: Asked<'_>,
@@ -144,10 +143,10 @@ fn serve_case(
     Ok(None)
 }
 
-/// Passes of counting in a launch: with several launches enough pairs for an interval.
+/// Counting passes per launch. Several launches together give enough pairs for a confidence interval.
 const COUNTING_PASSES: usize = 2;
 
-/// Hardware counters. Where there is none no time is spent: what the kernel counts is no reason for it.
+/// Counts hardware events. Without hardware counters it runs nothing: software counters are not worth the time.
 fn count(tools: &Tools, v: &mut Verified) -> Result<Counted> {
     let probe = Probe::new(&tools.kernel);
     let is_hardware = |counter: &Counter| counter.source() == Source::Hardware;
@@ -170,7 +169,7 @@ fn count(tools: &Tools, v: &mut Verified) -> Result<Counted> {
     })
 }
 
-/// Stacks and simulated counters, and what each opcode costs by both.
+/// Samples stacks and simulates a call, for the cost of each opcode by both.
 fn examine(v: &mut Verified, dir: &Path, call: f64, budget: Duration) -> Result<Examined> {
     let symbols = Symbols::of_this_process().context("cannot read the symbols of this program")?;
     let profiled = collect::profile(v, Sampling { hz: HZ, budget }, &symbols)?;
@@ -206,14 +205,14 @@ fn load(dir: &Path, name: &str) -> Result<Case> {
     Ok(set.cases.swap_remove(0))
 }
 
-/// Who asks.
+/// The connection to the comparing process.
 struct Peer<R, W> {
     requests: R,
     answers: W,
 }
 
 impl<R: BufRead, W: Write> Peer<R, W> {
-    /// The next request that can be read; the others are refused. None where they end.
+    /// The next valid request; invalid ones are refused. `None` at the end of the stream.
     fn next(&mut self) -> Result<Option<Request>> {
         loop {
             let mut line = String::new();
@@ -223,7 +222,7 @@ impl<R: BufRead, W: Write> Peer<R, W> {
             }
             match serde_json::from_str(&line) {
                 Ok(request) => return Ok(Some(request)),
-                Err(error) => self.say(&Reply::Refused(format!("no request: {error}")))?,
+                Err(error) => self.say(&Reply::Refused(format!("invalid request: {error}")))?,
             }
         }
     }
@@ -235,7 +234,7 @@ impl<R: BufRead, W: Write> Peer<R, W> {
             .context("cannot answer")
     }
 
-    /// Says that a request cannot be done, and reads the next.
+    /// Refuses a request and reads the next.
     fn refuse(&mut self, error: &anyhow::Error) -> Result<Option<Request>> {
         self.say(&Reply::Refused(format!("{error:#}")))?;
         self.next()
@@ -247,7 +246,7 @@ mod tests {
     use super::*;
     use evmscope_interp::Settings;
 
-    /// What a build says to some lines, the hello left out.
+    /// The answers of a build to some lines, without the hello.
     fn answers(lines: &[String]) -> Vec<Reply> {
         let mut said = Vec::new();
         let requests: String = lines.iter().map(|line| format!("{line}\n")).collect();
@@ -283,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn a_case_is_verified_and_sampled_until_the_next_is_open() {
+    fn a_case_is_verified_and_sampled_until_the_next_is_opened() {
         let said = answers(&[
             open("empty", &["traditional", "advanced"]),
             sample("advanced"),
@@ -312,7 +311,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_done_is_answered_and_the_next_is_served() {
+    fn a_failed_request_is_answered_and_the_next_is_served() {
         let said = answers(&[
             "what?".to_owned(),
             sample("advanced"),
@@ -327,7 +326,7 @@ mod tests {
                 other => panic!("{other:?}"),
             })
             .collect();
-        assert!(refused[0].starts_with("no request: "), "{refused:?}");
+        assert!(refused[0].starts_with("invalid request: "), "{refused:?}");
         assert_eq!(refused[1], "no case is open");
         assert!(
             refused[2].starts_with("unknown case `nothing`"),

@@ -28,20 +28,20 @@ pub struct Annotate {
     pub opcode: Opcode,
     #[command(flatten)]
     pub from: CaseDir,
-    /// The mode whose handler it is.
+    /// Mode of the handlers.
     #[arg(long, value_name = "MODE", default_value_t = Mode::Advanced, value_parser = modes())]
     pub mode: Mode,
-    /// Time to sample, ms.
+    /// Sampling time, ms.
     #[arg(long, value_name = "MS", default_value_t = 2_000, value_parser = clap::value_parser!(u64).range(1..=600_000))]
     pub sample_ms: u64,
-    /// Samples a second.
+    /// Samples per second.
     #[arg(long, value_name = "N", default_value_t = 4_999, value_parser = clap::value_parser!(u32).range(1..=20_000))]
     pub hz: u32,
     #[command(flatten)]
     pub tuning: Tuning,
 }
 
-/// By its name, in any case; a wrong one gets those that look like it.
+/// Parses a mnemonic, ignoring case. The error suggests similar ones.
 fn opcode(text: &str) -> Result<Opcode, String> {
     let name = text.to_uppercase();
     Opcode::from_name(&name).ok_or_else(|| {
@@ -95,7 +95,7 @@ pub fn run(args: &Annotate) -> Result<Answer> {
     let samples = sample_calls(verified, sampling)?;
     if samples.sampler.precision() == Precision::Function {
         bail!(
-            "{} tells functions, not instructions: `evmscope doctor` says what keeps perf_event_open away",
+            "{} samples functions, not instructions: `evmscope doctor` says how to enable perf_event_open",
             samples.sampler.name()
         );
     }
@@ -103,7 +103,7 @@ pub fn run(args: &Annotate) -> Result<Answer> {
     Ok(Answer::of_readable(text, unreadable))
 }
 
-/// A handler and the samples that fell on it.
+/// A handler and its number of samples.
 struct Sampled {
     function: Function,
     samples: u64,
@@ -128,8 +128,8 @@ fn text(args: &Annotate, handlers: Vec<Function>, samples: &Samples, symbols: &S
     let size: usize = sampled.iter().map(|it| it.function.code.len()).sum();
     let share = |part: u64| format::percent(part as f64 / samples.taken.max(1) as f64);
     let mut text = format!(
-        "{} {} in {}: {} of {} ({}) by {}\n{} of code in {}; a sample stands at the instruction that would \
-         run next\n",
+        "{} {} in {}: {} of {} ({}) by {}\n{} of code in {}; a sample is shown at the next instruction \
+         to run\n",
         args.mode,
         args.opcode,
         args.case,
@@ -154,7 +154,7 @@ fn text(args: &Annotate, handlers: Vec<Function>, samples: &Samples, symbols: &S
     }
     let silent: Vec<_> = sampled.iter().filter(|it| it.samples == 0).collect();
     if !silent.is_empty() {
-        let _ = writeln!(text, "\nwithout a sample:");
+        let _ = writeln!(text, "\nwithout samples:");
     }
     for Sampled { function, .. } in silent {
         let _ = writeln!(text, "  {}, {} bytes", function.name, function.code.len());
@@ -166,7 +166,7 @@ fn bytes(function: &Function) -> std::ops::Range<u64> {
     function.address..function.address + function.code.len() as u64
 }
 
-/// An instruction a line: its samples, its offset in the function, itself, and the source where that changes.
+/// One instruction per line: samples, offset in the function, text, and the source line when it changes.
 fn listing(function: &Function, at: &HashMap<u64, u64>, symbols: &Symbols) -> String {
     let mut text = String::new();
     let mut last = None;
@@ -198,7 +198,7 @@ fn listing(function: &Function, at: &HashMap<u64, u64>, symbols: &Symbols) -> St
     text
 }
 
-/// The instruction, the target of a jump or call by offset within the function, elsewhere by name.
+/// The instruction's text. Jump and call targets are offsets within the function, else function names.
 fn shown_text(instruction: &Instruction, function: &Function, symbols: &Symbols) -> String {
     let Some(target) = instruction.target else {
         return instruction.text.clone();

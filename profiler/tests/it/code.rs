@@ -67,7 +67,7 @@ fn annotate_shows_machine_code_with_its_samples() {
     // Where the kernel refuses perf_event_open, only functions are known.
     if ran.code != 0 {
         assert!(
-            ran.stderr.contains("tells functions, not instructions"),
+            ran.stderr.contains("samples functions, not instructions"),
             "{}",
             ran.stderr
         );

@@ -104,7 +104,7 @@ fn two_runs_are_compared_and_a_slower_one_exits_3() {
     );
     let ran = evmscope(&["diff", &json, env!("CARGO_BIN_EXE_evmscope"), "--out", &out]);
     assert!(
-        ran.stderr.contains("compare two of a kind"),
+        ran.stderr.contains("compare two binaries or two runs"),
         "{}",
         ran.stderr
     );

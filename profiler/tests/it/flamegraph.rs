@@ -60,7 +60,7 @@ fn what_cannot_be_drawn_says_so_in_a_line() {
         ),
         (
             &["export", no_run, "--to", "folded"],
-            "is no run of evmscope",
+            "is not a run of evmscope",
         ),
     ] {
         let ran = evmscope(arguments);

@@ -218,7 +218,7 @@ fn another_llvm_than_the_compilers_is_refused() {
     let checkout = Checkout::new(PROGRAM);
     let old = tool(&checkout, "llvm-profdata", "Debian LLVM version 14.0.6");
     let ran = support::ran(checkout.command(&["build"]).env("LLVM_PROFDATA", old));
-    ran.refused(&["llvm-profdata is of LLVM 14, and rustc of LLVM "]);
+    ran.refused(&["llvm-profdata is of LLVM 14, but rustc uses LLVM "]);
 }
 
 #[test]
@@ -259,7 +259,7 @@ fn broken_raw_profiles_are_named() {
     fs::write(checkout.path("cut.profraw"), &whole[..200]).unwrap();
     checkout
         .pgo(&["merge", "a.profraw", "cut.profraw"])
-        .refused(&["cut.profraw is no profile", "LLVM"]);
+        .refused(&["cut.profraw is not a profile", "LLVM"]);
     assert_eq!(
         fs::read(checkout.path("target/pgo/merged.profdata")).unwrap(),
         before
@@ -295,7 +295,7 @@ fn a_profile_of_other_sources_is_stale() {
             .command(&["optimize"])
             .env("RUSTFLAGS", "-Copt-level=1"),
     );
-    changed.refused(&["rustflags were none, and are -Copt-level=1"]);
+    changed.refused(&["rustflags were none, now -Copt-level=1"]);
     assert!(!checkout.optimized().exists());
 }
 
@@ -335,7 +335,7 @@ fn a_merged_profile_that_is_garbage_is_refused_before_the_build() {
     };
     checkout.0.write("bad.profdata", "not a profile");
     let ran = checkout.pgo(&["optimize", "--profile", "bad.profdata"]);
-    ran.refused(&["bad.profdata is no profile that LLVM"]);
+    ran.refused(&["bad.profdata is not a profile that LLVM"]);
     assert!(!checkout.path("target/pgo/cargo/optimized").exists());
 }
 
@@ -377,7 +377,7 @@ fn the_users_flags_are_kept_wherever_they_come_from() {
         "[build]\nrustflags = [\"--cfg\", \"mine\"]\n",
     );
     checkout.pgo(&["build"]).succeeded();
-    build("RUSTFLAGS", "-Cprofile-use=x").refused(&["-Cprofile-use=x", "take it out"]);
+    build("RUSTFLAGS", "-Cprofile-use=x").refused(&["-Cprofile-use=x", "remove it"]);
 }
 
 #[test]

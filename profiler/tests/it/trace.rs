@@ -51,7 +51,7 @@ fn the_advanced_mode_is_traced_in_the_traditional_one_and_says_so() {
     let (code, stdout, stderr) = of("advanced");
     assert_eq!(
         (code, stderr.as_str()),
-        (0, "note: a traced run takes the traditional mode\n")
+        (0, "note: a traced run uses the traditional mode\n")
     );
     assert_eq!(stdout, of("traditional").1);
 }

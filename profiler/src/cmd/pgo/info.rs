@@ -1,4 +1,4 @@
-//! `evmscope pgo info`: what is installed and what is built; failure where a build would fail.
+//! `evmscope pgo info`: what is installed and what is built. Fails if a build would fail.
 
 use super::args::PgoDir;
 use super::{expect_current, fingerprint};
@@ -41,8 +41,8 @@ pub fn run(args: &PgoInfo) -> Result<Answer> {
             "ok",
             "rustflags",
             match &flags[..] {
-                [] => "none of yours".to_owned(),
-                flags => format!("{} (yours, kept)", flags.join(" ")),
+                [] => "none set".to_owned(),
+                flags => format!("{} (kept)", flags.join(" ")),
             },
         ),
         tool("llvm-profdata", profdata, "missing"),
@@ -110,7 +110,7 @@ fn part(
         None => (
             "unknown",
             name,
-            format!("{}, made elsewhere", path.display()),
+            format!("{}, built elsewhere", path.display()),
         ),
         Some(Ok(())) => ("ok", name, path.display().to_string()),
         Some(Err(stale)) => ("stale", name, format!("{stale:#}")),
