@@ -13,7 +13,7 @@ use crate::measure::time::{calibrate, sample_of};
 use crate::measure::{self, Calls, Sampling};
 use crate::profile::collect;
 use crate::symbols::Symbols;
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, anyhow, bail};
 use evmscope_interp::Settings;
 use evmscope_reports::counter::{Counter, Source};
 use evmscope_reports::run::{Measurement, Rig};
@@ -31,9 +31,11 @@ const HZ: u32 = 1_999;
 /// The streams fail, or the machine has no usable clock. Failed requests are answered, not returned.
 pub fn serve(requests: impl BufRead, answers: impl Write) -> Result<()> {
     let pinned = pin_to_one_kind(&Linux::default())?;
+    let kernel = Linux::new(pinned.as_ref());
     let tools = Tools {
         clock: ThreadClock::open()?,
-        kernel: Linux::new(pinned.as_ref()),
+        probe: Probe::new(&kernel),
+        kernel,
     };
     let mut peer = Peer { requests, answers };
     peer.say(&Hello {
@@ -76,6 +78,8 @@ pub fn serve(requests: impl BufRead, answers: impl Write) -> Result<()> {
 struct Tools {
     clock: ThreadClock,
     kernel: Linux,
+    /// What the kernel counts, asked once for all cases.
+    probe: Probe,
 }
 
 /// The parts of a [`Request::Open`].
@@ -97,16 +101,7 @@ fn serve_case(
         Ok(verified) => verified,
         Err(error) => return peer.refuse(&error),
     };
-    let opened: Vec<_> = verified
-        .iter_mut()
-        .map(|v| {
-            Ok(Opened {
-                result: v.result.clone(),
-                call: calibrate(&tools.clock, v)?,
-                version: v.id.version(),
-            })
-        })
-        .collect::<Result<_>>()?;
+    let opened = open(tools, &mut verified)?;
     let calls: Vec<_> = opened.iter().map(|opened| opened.call).collect();
     peer.say(&Reply::Opened(opened))?;
     while let Some(request) = peer.next()? {
@@ -116,31 +111,44 @@ fn serve_case(
         else {
             return Ok(Some(request));
         };
-        let place = verified.iter().position(|v| v.id.name() == mode);
-        let reply = match (place, &request) {
-            (None, _) => Reply::Refused(format!("mode {mode} is not open")),
-            (Some(i), Request::Examine { sample_ms, .. }) => {
-                let budget = Duration::from_millis(*sample_ms);
-                match examine(&mut verified[i], asked.dir, calls[i], budget) {
-                    Ok(examined) => Reply::Examined(Box::new(examined)),
-                    Err(error) => Reply::Refused(format!("{error:#}")),
-                }
-            }
-            (Some(i), Request::Sample { calls, .. }) => {
-                match sample_of(&tools.clock, &mut verified[i], *calls) {
-                    Ok(sample) => Reply::Sampled(sample),
-                    Err(error) => Reply::Refused(format!("{error:#}")),
-                }
-            }
-            (Some(i), Request::Count { .. }) => match count(tools, &mut verified[i]) {
-                Ok(counted) => Reply::Counted(counted),
-                Err(error) => Reply::Refused(format!("{error:#}")),
-            },
-            (Some(_), Request::Open { .. }) => return Ok(Some(request)),
+        let reply = match verified.iter().position(|v| v.id.name() == mode) {
+            None => Err(anyhow!("mode {mode} is not open")),
+            Some(i) => answer(tools, asked.dir, &mut verified[i], calls[i], &request),
         };
-        peer.say(&reply)?;
+        peer.say(&reply.unwrap_or_else(|error| Reply::Refused(format!("{error:#}"))))?;
     }
     Ok(None)
+}
+
+/// The verified results, and how long a call takes.
+fn open(tools: &Tools, verified: &mut [Verified<'_>]) -> Result<Vec<Opened>> {
+    let opened = verified.iter_mut().map(|v| {
+        Ok(Opened {
+            result: v.result.clone(),
+            call: calibrate(&tools.clock, v)?,
+            version: v.id.version(),
+        })
+    });
+    opened.collect()
+}
+
+/// Answers a request about one engine of the open case.
+fn answer(
+    tools: &Tools,
+    dir: &Path,
+    v: &mut Verified<'_>,
+    call: f64,
+    request: &Request,
+) -> Result<Reply> {
+    Ok(match request {
+        Request::Sample { calls, .. } => Reply::Sampled(sample_of(&tools.clock, v, *calls)?),
+        Request::Count { .. } => Reply::Counted(count(tools, v)?),
+        Request::Examine { sample_ms, .. } => {
+            let budget = Duration::from_millis(*sample_ms);
+            Reply::Examined(Box::new(examine(v, dir, call, budget)?))
+        }
+        Request::Open { .. } => bail!("a case is open"),
+    })
 }
 
 /// Counting passes per launch. Several launches together give enough pairs for a confidence interval.
@@ -148,16 +156,16 @@ const COUNTING_PASSES: usize = 2;
 
 /// Counts hardware events. Without hardware counters it runs nothing: software counters are not worth the time.
 fn count(tools: &Tools, v: &mut Verified) -> Result<Counted> {
-    let probe = Probe::new(&tools.kernel);
+    let probe = &tools.probe;
     let is_hardware = |counter: &Counter| counter.source() == Source::Hardware;
     if !probe.available.iter().any(is_hardware) {
-        let missing = probe.unavailable.into_iter();
+        let missing = probe.unavailable.iter().cloned();
         return Ok(Counted {
             measurements: Vec::new(),
             unavailable: missing.filter(|it| is_hardware(&it.counter)).collect(),
         });
     }
-    let plan = Plan::new(&tools.kernel, &probe);
+    let plan = Plan::new(&tools.kernel, probe);
     let one = std::slice::from_mut(v);
     let (mut measurements, mut unavailable) =
         measure::count(one, &tools.kernel, &plan, COUNTING_PASSES, &mut || ())?;

@@ -12,7 +12,7 @@ pub use hex::parse_hex;
 use alloy_primitives::{Address, B256, Bytes, address};
 use anyhow::{Context, Result, anyhow, bail};
 use evmscope_interp::world::{Account, World};
-use evmscope_interp::{Environment, Fork, Interpreter, Message, Mode, Status, Word};
+use evmscope_interp::{Environment, Fork, Interpreter, Message, Mode, Outcome, Status, Word};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -94,7 +94,24 @@ impl Case {
     /// # Errors
     /// The deployment or a setup call does not succeed.
     pub fn scenario(&self) -> Result<Scenario> {
-        let mut world = World::new(Environment {
+        let mut world = World::new(self.environment());
+        world.insert(CALLER, Account::funded(Word::from(FUNDS)));
+        let mut interpreter = Interpreter::new(Mode::Traditional, self.fork);
+        let contract = self.deploy(&mut interpreter, &mut world)?;
+        let call = |input: &Bytes| Message::call(CALLER, contract, input.clone(), self.gas_limit);
+        for (index, input) in self.setup.iter().enumerate() {
+            let what = format!("setup call {}", index + 1);
+            self.succeed(&mut interpreter, &mut world, &what, call(input))?;
+        }
+        world.begin_transaction(self.fork, &[CALLER, contract]);
+        Ok(Scenario {
+            world,
+            message: call(&self.calldata),
+        })
+    }
+
+    fn environment(&self) -> Environment {
+        Environment {
             number: 1,
             timestamp: 1,
             gas_limit: self.gas_limit,
@@ -103,49 +120,45 @@ impl Case {
             blob_base_fee: Word::ONE,
             origin: CALLER,
             ..Environment::default()
-        });
-        world.insert(CALLER, Account::funded(Word::from(FUNDS)));
-        let mut interpreter = Interpreter::new(Mode::Traditional, self.fork);
-        let mut run = |world: &mut World, what: &str, message: Message| {
-            world.begin_transaction(self.fork, &[CALLER, message.recipient]);
-            let outcome = interpreter.execute(message, world);
-            if outcome.status != Status::Success {
-                bail!(
-                    "case {}: {what} ended with {}, not success",
-                    self.name,
-                    outcome.status
-                );
-            }
-            Ok(outcome)
-        };
-        let contract = match &self.code {
+        }
+    }
+
+    /// Puts the contract into the world; returns its address.
+    fn deploy(&self, interpreter: &mut Interpreter, world: &mut World) -> Result<Address> {
+        match &self.code {
             Deployment::Runtime(code) => {
                 let mut account = Account::contract(code);
                 for (key, value) in &self.storage {
                     account.set_storage(*key, *value);
                 }
                 world.insert(CONTRACT, account);
-                CONTRACT
+                Ok(CONTRACT)
             }
             Deployment::Init(code) => {
                 let message = Message::create(CALLER, code.clone(), self.gas_limit);
-                let outcome = run(&mut world, "the deployment", message)?;
-                outcome.created.unwrap_or(CONTRACT)
+                let outcome = self.succeed(interpreter, world, "the deployment", message)?;
+                Ok(outcome.created.unwrap_or(CONTRACT))
             }
-        };
-        let call = |input: &Bytes| Message::call(CALLER, contract, input.clone(), self.gas_limit);
-        for (index, input) in self.setup.iter().enumerate() {
-            run(
-                &mut world,
-                &format!("setup call {}", index + 1),
-                call(input),
-            )?;
         }
-        world.begin_transaction(self.fork, &[CALLER, contract]);
-        Ok(Scenario {
-            world,
-            message: call(&self.calldata),
-        })
+    }
+
+    /// Runs a message as its own transaction.
+    fn succeed(
+        &self,
+        interpreter: &mut Interpreter,
+        world: &mut World,
+        what: &str,
+        message: Message,
+    ) -> Result<Outcome> {
+        world.begin_transaction(self.fork, &[CALLER, message.recipient]);
+        let outcome = interpreter.execute(message, world);
+        match outcome.status {
+            Status::Success => Ok(outcome),
+            status => bail!(
+                "case {}: {what} ended with {status}, not success",
+                self.name
+            ),
+        }
     }
 
     /// A case from code and call data on the command line, without an expected result.

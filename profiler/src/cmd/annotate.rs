@@ -109,24 +109,18 @@ struct Sampled {
     samples: u64,
 }
 
+/// Samples by address.
+type Hits = HashMap<u64, u64>;
+
 fn text(args: &Annotate, handlers: Vec<Function>, samples: &Samples, symbols: &Symbols) -> String {
-    let mut at = HashMap::<u64, u64>::new();
+    let mut at = Hits::new();
     for sample in &samples.stacks {
         *at.entry(sample.ip).or_default() += 1;
     }
-    let mut sampled: Vec<_> = handlers
-        .into_iter()
-        .map(|function| Sampled {
-            samples: bytes(&function)
-                .filter_map(|address| at.get(&address))
-                .sum(),
-            function,
-        })
-        .collect();
-    sampled.sort_by_key(|it| (std::cmp::Reverse(it.samples), it.function.address));
+    let sampled = by_samples(handlers, &at);
+    let share = |part: u64| format::percent(part as f64 / samples.taken.max(1) as f64);
     let hit: u64 = sampled.iter().map(|it| it.samples).sum();
     let size: usize = sampled.iter().map(|it| it.function.code.len()).sum();
-    let share = |part: u64| format::percent(part as f64 / samples.taken.max(1) as f64);
     let mut text = format!(
         "{} {} in {}: {} of {} ({}) by {}\n{} of code in {}; a sample is shown at the next instruction \
          to run\n",
@@ -140,7 +134,8 @@ fn text(args: &Annotate, handlers: Vec<Function>, samples: &Samples, symbols: &S
         format::bytes(size as u64),
         format::count(sampled.len() as u64, "handler"),
     );
-    for Sampled { function, samples } in sampled.iter().filter(|it| it.samples > 0) {
+    let (hot, silent): (Vec<_>, Vec<_>) = sampled.iter().partition(|it| it.samples > 0);
+    for Sampled { function, samples } in hot {
         // Writing to a string does not fail.
         let _ = writeln!(
             text,
@@ -152,7 +147,6 @@ fn text(args: &Annotate, handlers: Vec<Function>, samples: &Samples, symbols: &S
         );
         text += &listing(function, &at, symbols);
     }
-    let silent: Vec<_> = sampled.iter().filter(|it| it.samples == 0).collect();
     if !silent.is_empty() {
         let _ = writeln!(text, "\nwithout samples:");
     }
@@ -162,12 +156,27 @@ fn text(args: &Annotate, handlers: Vec<Function>, samples: &Samples, symbols: &S
     text
 }
 
+/// The handlers, those with most samples first.
+fn by_samples(handlers: Vec<Function>, at: &Hits) -> Vec<Sampled> {
+    let mut sampled: Vec<_> = handlers
+        .into_iter()
+        .map(|function| Sampled {
+            samples: bytes(&function)
+                .filter_map(|address| at.get(&address))
+                .sum(),
+            function,
+        })
+        .collect();
+    sampled.sort_by_key(|it| (std::cmp::Reverse(it.samples), it.function.address));
+    sampled
+}
+
 fn bytes(function: &Function) -> std::ops::Range<u64> {
     function.address..function.address + function.code.len() as u64
 }
 
 /// One instruction per line: samples, offset in the function, text, and the source line when it changes.
-fn listing(function: &Function, at: &HashMap<u64, u64>, symbols: &Symbols) -> String {
+fn listing(function: &Function, at: &Hits, symbols: &Symbols) -> String {
     let mut text = String::new();
     let mut last = None;
     for instruction in disassembly::instructions(&function.code, function.address) {

@@ -19,7 +19,7 @@ use serde_json::json;
 use std::fmt::Write;
 use std::fs::{self, File};
 use std::io::{self, BufWriter};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 #[derive(Args)]
 #[command(group = ArgGroup::new("what").required(true).args(["case", "code"]))]
@@ -93,42 +93,28 @@ pub fn run(args: &Run) -> Result<Answer> {
 
 /// Runs the case; returns the text to print.
 fn execute(args: &Run, case: &Case) -> Result<String> {
-    let mut scenario = case.scenario()?;
     if args.dump_ir {
-        let mut interpreter =
-            Interpreter::with_settings(Mode::Advanced, case.fork, Settings::eager());
-        let code = scenario.world.code(scenario.message.code_address);
-        interpreter.execute(scenario.message, &mut scenario.world);
-        return Ok(interpreter.listing(&code));
+        return listing(case);
     }
+    let mut scenario = case.scenario()?;
     let mut interpreter = Interpreter::with_settings(args.mode, case.fork, args.tuning.settings());
     let sink = args.metrics.as_deref().map(Sink::to).transpose()?;
-    let outcome = match &args.trace {
-        None => interpreter.execute(scenario.message, &mut scenario.world),
+    let (mode, outcome) = match &args.trace {
+        None => {
+            let outcome = interpreter.execute(scenario.message.clone(), &mut scenario.world);
+            (args.mode, Some(outcome))
+        }
         Some(to) => {
             if args.mode == Mode::Advanced {
                 output::complain("note: a traced run uses the traditional mode\n");
             }
-            let Some(path) = to else {
-                let written = trace(&mut interpreter, &mut scenario, io::stdout().lock());
-                output::ignore_broken_pipe(written.map(drop))?;
-                return Ok(String::new());
-            };
-            let place = || format!("cannot write {}", path.display());
-            // Not through `Files`: an interrupted trace is still useful, and FILE may be a pipe or a device.
-            let file = File::create(path).with_context(place)?;
-            trace(&mut interpreter, &mut scenario, file).with_context(place)?
+            let outcome = traced(&mut interpreter, &mut scenario, to.as_deref())?;
+            (Mode::Traditional, outcome)
         }
     };
-    let logs: Vec<Log> = if outcome.status == Status::Success {
-        scenario.world.logs().map(Log::from).collect()
-    } else {
-        Vec::new()
-    };
-    let mode = if args.trace.is_some() {
-        Mode::Traditional
-    } else {
-        args.mode
+    // The reader of the trace has gone.
+    let Some(outcome) = outcome else {
+        return Ok(String::new());
     };
     if let Some(sink) = sink {
         telemetry::message(mode, &outcome);
@@ -137,10 +123,48 @@ fn execute(args: &Run, case: &Case) -> Result<String> {
         telemetry::programs(&interpreter);
         sink.write()?;
     }
+    if let Some(None) = args.trace {
+        return Ok(String::new());
+    }
+    let logs: Vec<Log> = if outcome.status == Status::Success {
+        scenario.world.logs().map(Log::from).collect()
+    } else {
+        Vec::new()
+    };
     match args.format {
         Format::Text => Ok(text(case, mode, &outcome, &logs)),
         Format::Json => Ok(json(case, mode, &outcome, &logs)?),
     }
+}
+
+/// What the advanced mode makes of the code.
+fn listing(case: &Case) -> Result<String> {
+    let mut scenario = case.scenario()?;
+    let mut interpreter = Interpreter::with_settings(Mode::Advanced, case.fork, Settings::eager());
+    let code = scenario.world.code(scenario.message.code_address);
+    interpreter.execute(scenario.message, &mut scenario.world);
+    Ok(interpreter.listing(&code))
+}
+
+/// Runs the message with its steps written to a file or to standard output; no outcome where the reader of standard
+/// output has gone.
+fn traced(
+    interpreter: &mut Interpreter,
+    scenario: &mut Scenario,
+    to: Option<&Path>,
+) -> Result<Option<Outcome>> {
+    let Some(path) = to else {
+        let mut outcome = None;
+        let written = trace(interpreter, scenario, io::stdout().lock());
+        output::ignore_broken_pipe(written.map(|it| outcome = Some(it)))?;
+        return Ok(outcome);
+    };
+    let place = || format!("cannot write {}", path.display());
+    // Not through `Files`: an interrupted trace is still useful, and FILE may be a pipe or a device.
+    let file = File::create(path).with_context(place)?;
+    trace(interpreter, scenario, file)
+        .with_context(place)
+        .map(Some)
 }
 
 /// Runs the message and writes its steps.

@@ -82,7 +82,17 @@ pub fn run(args: &PgoOptimize) -> Result<String> {
             profile: merged,
         },
     )?;
-    let mut text = format!(
+    let mut text = summary(functions, &fit, &sections, &binary);
+    remove_stale(&workshop.bolted())?;
+    if let Some(bolt) = bolt {
+        let bolted = lay_out(&bolt, args, &workshop, &runs)?;
+        text += &format!("laid out by BOLT: {}\n", bolted.display());
+    }
+    Ok(text)
+}
+
+fn summary(functions: usize, fit: &Fit, sections: &Sections, binary: &Path) -> String {
+    format!(
         "{functions} functions in the profile; {} missing, {} mismatched\n\
          hot code: {} bytes, cold: {} bytes, all: {} bytes\n\
          optimised: {}\n",
@@ -92,13 +102,7 @@ pub fn run(args: &PgoOptimize) -> Result<String> {
         sections.sizes.cold,
         sections.sizes.code,
         binary.display()
-    );
-    remove_stale(&workshop.bolted())?;
-    if let Some(bolt) = bolt {
-        let bolted = lay_out(&bolt, args, &workshop, &runs)?;
-        text += &format!("laid out by BOLT: {}\n", bolted.display());
-    }
-    Ok(text)
+    )
 }
 
 /// Removes BOLT's output of an earlier build.

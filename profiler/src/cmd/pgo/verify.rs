@@ -73,10 +73,27 @@ pub fn run(args: &PgoVerify, style: Style) -> Result<Answer> {
     };
     setup.simulate &= missing.is_none();
 
+    let report = report(&setup, facts, missing.as_ref())?;
+    let paths = files.write_all(&[
+        ("report.html", html::pgo(&report)?),
+        ("report.md", markdown::pgo(&report)),
+        ("report.json", serde_json::to_string_pretty(&report)? + "\n"),
+    ])?;
+    let text = terminal::pgo(&report, style) + &listed(&paths);
+    let mut verdicts = report.proof.verdicts.values();
+    Ok(if verdicts.any(|outcome| *outcome == Outcome::Hurts) {
+        Answer::differs(text)
+    } else {
+        Answer::success(text)
+    })
+}
+
+/// Measures the builds in turn.
+fn report(setup: &Setup, facts: Optimized, missing: Option<&SimulateError>) -> Result<PgoReport> {
     let bar = output::progress(setup.steps(), "release against optimised");
-    let mut proofs = verify::prove(&setup, &mut || bar.inc(1))?.into_iter();
+    let mut proofs = verify::prove(setup, &mut || bar.inc(1))?.into_iter();
     bar.finish_and_clear();
-    let report = PgoReport {
+    Ok(PgoReport {
         schema: SCHEMA.to_owned(),
         created: record::now(),
         rig: rig::examine(),
@@ -87,23 +104,7 @@ pub fn run(args: &PgoVerify, style: Style) -> Result<Answer> {
         release: Sections::of(&setup.release)?.sizes,
         proof: proofs.next().context("no build was compared")?,
         bolt: proofs.next(),
-        unavailable: unavailable(missing.as_ref()),
-    };
-    let paths = files.write_all(&[
-        ("report.html", html::pgo(&report)?),
-        ("report.md", markdown::pgo(&report)),
-        ("report.json", serde_json::to_string_pretty(&report)? + "\n"),
-    ])?;
-    let text = terminal::pgo(&report, style) + &listed(&paths);
-    let hurts = report
-        .proof
-        .verdicts
-        .values()
-        .any(|outcome| *outcome == Outcome::Hurts);
-    Ok(if hurts {
-        Answer::differs(text)
-    } else {
-        Answer::success(text)
+        unavailable: unavailable(missing),
     })
 }
 
