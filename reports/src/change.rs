@@ -1,70 +1,70 @@
-//! What changed from one run to another, what of it is sure, and which opcodes it comes from.
+//! What changed between two runs, which changes are significant, and which opcodes caused them.
 //!
-//! Owns the verdict of each case and mode and of the whole. How counters of two sides are joined is
-//! [`diff`](crate::diff)'s business, intervals are that of [`stats`](crate::stats).
+//! Gives a verdict for each case and mode. [`diff`](crate::diff) joins the counters of the two sides,
+//! [`stats`](crate::stats) computes intervals.
 
 use crate::counter::Counter;
 use crate::diff::{Delta, Entry, Side, diff};
 use crate::format::thousands;
 use crate::run::{Measurement, OpcodeCost, Run, Verdict};
-use crate::stats::{PairedRatio, apart_ratio};
+use crate::stats::{PairedRatio, unpaired_ratio};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 
 /// The value of [`Changes::schema`].
 pub const SCHEMA: &str = "evmscope/diff/1";
 
-/// The counter that decides: what a change is to bring down.
-pub const JUDGED: Counter = Counter::CpuTime;
+/// The counter that decides the verdict.
+pub const VERDICT_COUNTER: Counter = Counter::CpuTime;
 
-/// An opcode is named where it accounts for more than this share of a call.
-const TELLING: f64 = 0.001;
+/// Smallest change of an opcode that is listed, as a share of the base's call.
+const MIN_SHARE: f64 = 0.001;
 
-/// How the samples of the two runs stand to each other.
+/// How the samples of the two runs were taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Taken {
-    /// In pairs, sample beside sample, by processes launched together.
+    /// In pairs, by processes launched together.
     Interleaved,
-    /// At two times; what the machine did in between is in the difference.
+    /// At different times, so the difference includes changes of the machine's state.
     Apart,
 }
 
-/// Two runs compared. It holds them, so that every figure can be traced to its samples.
+/// A comparison of two runs. Holds both, so that every figure can be traced to its samples.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Changes {
     /// Always [`SCHEMA`].
     pub schema: String,
-    /// The change that the verdicts were asked about: 0.05 is 5 %.
+    /// Threshold of the verdicts: 0.05 is 5 %.
     pub threshold: f64,
     /// How the samples were taken.
     pub taken: Taken,
-    /// Why there is no verdict at all.
+    /// Why there is no verdict for any case.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub no_verdict: Option<String>,
-    /// What came of each case and mode.
+    /// One entry per case and mode.
     pub changes: Vec<Change>,
     /// The run compared against.
     pub base: Run,
     /// The run under test.
     pub head: Run,
-    /// The base a second time, measured beside both: what differs from it is noise.
+    /// The base measured a second time beside both runs: its difference from the base is noise.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub again: Option<Run>,
 }
 
-/// A case in a mode, from one run to the other.
+/// The change of one case in one mode.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Change {
     /// Name of the case.
     pub case: String,
     /// The mode that ran.
     pub mode: String,
-    /// What CPU time supports, or why nothing does.
+    /// The verdict on CPU time, or why there is none.
     pub verdict: Result<Verdict, String>,
     /// Every counter that either side has.
     pub counters: Vec<CounterChange>,
-    /// The opcodes that changed most, first; empty where neither simulation nor samples tell.
+    /// The opcodes by size of the change, largest first; empty if the runs have neither simulation nor samples.
     pub opcodes: Vec<OpcodeChange>,
 }
 
@@ -75,31 +75,31 @@ pub struct CounterChange {
     pub counter: Counter,
     /// Medians per call, in the counter's unit.
     pub medians: Delta<f64>,
-    /// The head against the base; none where one lacks it, or nothing was needed.
+    /// `head / base`; `None` if a side lacks the counter or there is no ratio.
     pub ratio: Option<PairedRatio>,
-    /// The base against itself, where that was measured.
+    /// The base against itself, if it was measured twice.
     pub noise: Option<PairedRatio>,
 }
 
-/// One opcode of a [`Change`]; what one call of the case spends on it.
+/// One opcode of a [`Change`]: what one call of the case spends on it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct OpcodeChange {
-    /// Mnemonic; absent for what belongs to no opcode.
+    /// Mnemonic; absent for code that belongs to no opcode.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub opcode: Option<String>,
-    /// What is counted: simulated instructions, or CPU time by samples.
+    /// Simulated instructions, or CPU time by samples.
     pub counter: Counter,
-    /// The base's, in the counter's unit.
+    /// Value of the base, in the counter's unit.
     pub base: f64,
-    /// The head's.
+    /// Value of the head, in the same unit.
     pub head: f64,
-    /// The difference as a share of all that the base's call spends; above 0 the head spends more.
+    /// `head - base` as a share of the base's whole call; above 0 the head needs more.
     pub share: f64,
 }
 
 impl Changes {
-    /// Compares two runs at `threshold` (0.05 is 5 %). `again` is the base measured a second time beside
-    /// both. `keep` picks the cases; all where it is empty.
+    /// Compares two runs at `threshold` (0.05 is 5 %). `again` is the base measured a second time beside both.
+    /// `keep` selects cases; empty selects all.
     pub fn of(
         base: Run,
         head: Run,
@@ -160,28 +160,35 @@ impl Changes {
         }
     }
 
-    /// The changes with one verdict, the greatest first.
+    /// The changes with one verdict, largest first.
     pub fn with(&self, verdict: Verdict) -> Vec<&Change> {
         let mut found: Vec<_> = self
             .changes
             .iter()
             .filter(|change| change.verdict == Ok(verdict))
             .collect();
-        let size = |change: &Change| change.ratio(JUDGED).map_or(0.0, |it| it.median.ln().abs());
+        let size = |change: &Change| {
+            change
+                .ratio(VERDICT_COUNTER)
+                .map_or(0.0, |it| it.median.ln().abs())
+        };
         found.sort_by(|a, b| size(b).total_cmp(&size(a)));
         found
     }
 
-    /// Whether some case became slower by more than the threshold, for sure.
+    /// Whether any case has the verdict `Regressed`.
     pub fn regressed(&self) -> bool {
         !self.with(Verdict::Regressed).is_empty()
     }
 
-    /// What the base differed from itself: the greatest distance of a median from 1 and of an end of an
-    /// interval from 1, over all cases and modes.
+    /// The base against itself: the greatest distance from 1 of a median, and of an end of an interval, over all
+    /// cases and modes. `None` if the base was not measured twice.
     pub fn noise_floor(&self) -> Option<(f64, f64)> {
         let noise = self.changes.iter().filter_map(|change| {
-            let judged = change.counters.iter().find(|it| it.counter == JUDGED)?;
+            let judged = change
+                .counters
+                .iter()
+                .find(|it| it.counter == VERDICT_COUNTER)?;
             let noise = judged.noise?;
             let distance = |ratio: f64| ratio.max(ratio.recip()) - 1.0;
             let reach = distance(noise.low).max(distance(noise.high));
@@ -192,13 +199,13 @@ impl Changes {
 }
 
 impl Change {
-    /// The head against the base.
+    /// `head / base` of one counter.
     pub fn ratio(&self, counter: Counter) -> Option<PairedRatio> {
         self.counters.iter().find(|it| it.counter == counter)?.ratio
     }
 }
 
-/// What a comparison works on.
+/// The inputs of a comparison.
 struct Pair<'a> {
     base: &'a Run,
     head: &'a Run,
@@ -209,7 +216,7 @@ struct Pair<'a> {
 }
 
 impl Pair<'_> {
-    /// None where neither run has the case in the mode.
+    /// `None` if neither run has the case in the mode.
     fn change(&self, (case, mode): (&str, &str), entries: Vec<Entry<'_>>) -> Option<Change> {
         let counters = entries.into_iter();
         let counters = counters.map(|entry| self.counter(entry.counter, entry.delta));
@@ -252,14 +259,14 @@ impl Pair<'_> {
         }
     }
 
-    /// What is not exact says nothing between machines.
+    /// Between different machines only deterministic counters have a ratio.
     fn ratio(&self, base: &Measurement, head: &Measurement) -> Option<PairedRatio> {
         let exact = base.counter.source().deterministic();
         match self.taken {
             _ if exact => PairedRatio::of(base, head, self.threshold),
             _ if !self.same_machine => None,
             Taken::Interleaved => PairedRatio::of(base, head, self.threshold),
-            Taken::Apart => apart_ratio(&base.samples, &head.samples, self.threshold),
+            Taken::Apart => unpaired_ratio(&base.samples, &head.samples, self.threshold),
         }
     }
 
@@ -306,24 +313,26 @@ impl Pair<'_> {
         if !self.same_machine {
             return Err("different machines".to_owned());
         }
-        let judged = counters.iter().find(|it| it.counter == JUDGED);
-        let judged = judged.ok_or_else(|| format!("{} was not measured", JUDGED.title()))?;
+        let judged = counters.iter().find(|it| it.counter == VERDICT_COUNTER);
+        let judged =
+            judged.ok_or_else(|| format!("{} was not measured", VERDICT_COUNTER.title()))?;
         let ratio = judged
             .ratio
-            .ok_or_else(|| format!("{} cannot be compared", JUDGED.title()))?;
+            .ok_or_else(|| format!("{} cannot be compared", VERDICT_COUNTER.title()))?;
         let distance = |ratio: &PairedRatio| ratio.median.ln().abs();
         let changed = matches!(ratio.verdict, Verdict::Improved | Verdict::Regressed);
-        let drowned = judged
+        let within_noise = judged
             .noise
             .is_some_and(|noise| distance(&noise) >= distance(&ratio));
-        Ok(match changed && drowned {
+        Ok(match changed && within_noise {
             true => Verdict::Inconclusive,
             false => ratio.verdict,
         })
     }
 }
 
-/// By simulated instructions where both sides have them, else by samples and beyond their error.
+/// The opcodes that changed: by simulated instructions if both sides have them, else by samples if the change
+/// exceeds their error.
 fn opcodes(base: &Run, head: &Run, case: &str, mode: &str) -> Vec<OpcodeChange> {
     fn of<'a>(run: &'a Run, case: &str, mode: &str) -> Vec<&'a OpcodeCost> {
         let costs = run.opcode_costs.iter();
@@ -337,7 +346,7 @@ fn opcodes(base: &Run, head: &Run, case: &str, mode: &str) -> Vec<OpcodeChange> 
         true => Counter::SimInstructions,
         false => Counter::CpuTime,
     };
-    // The figure of a call, and its standard error.
+    // Value per call, and its standard error.
     let figure = |cost: Option<&&OpcodeCost>| -> (f64, f64) {
         let Some(cost) = cost else { return (0.0, 0.0) };
         match counter {
@@ -358,8 +367,8 @@ fn opcodes(base: &Run, head: &Run, case: &str, mode: &str) -> Vec<OpcodeChange> 
             let find = |costs: &[&OpcodeCost]| figure(costs.iter().find(|it| it.opcode == *opcode));
             let ((base, base_error), (head, head_error)) = (find(&base), find(&head));
             let share = (head - base) / total.max(1.0);
-            let sure = (head - base).abs() > 1.96 * base_error.hypot(head_error);
-            (sure && share.abs() > TELLING).then(|| OpcodeChange {
+            let significant = (head - base).abs() > 1.96 * base_error.hypot(head_error);
+            (significant && share.abs() > MIN_SHARE).then(|| OpcodeChange {
                 opcode: opcode.clone(),
                 counter,
                 base,

@@ -1,6 +1,6 @@
-//! Holds a run against what is promised (targets) and against a run from before (the baseline).
+//! Checks a run against targets and against an earlier run (the baseline).
 //!
-//! Owns the rules and the margins. Measuring, and reading the files, is the profiler's business.
+//! Only the rules: the profiler measures and reads the files.
 
 use crate::change::{Changes, Taken};
 use crate::counter::Counter::CpuTime;
@@ -9,56 +9,56 @@ use crate::run::{Ratio, Run, Verdict};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
-/// The modes whose ratio is promised: the head against the base.
+/// The modes whose ratio has targets.
 const BASE: &str = "traditional";
 const HEAD: &str = "advanced";
-/// A change against the baseline up to this is none.
+/// Changes against the baseline up to this size are ignored.
 const THRESHOLD: f64 = 0.05;
 
-/// What is promised: the contents of `reports/targets.toml`.
+/// The contents of `reports/targets.toml`.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Targets {
-    /// Which modes remember hashes in a run that the promises are about.
+    /// Which modes memoise hashes in the runs that the targets are for.
     pub keccak_memo: String,
-    /// Most decoded bytes for a byte of code.
+    /// Most decoded bytes per bytecode byte.
     pub memory_ratio: f64,
     /// Most time to decode the longest code of the run, ms.
     pub decode_ms: f64,
-    /// By case.
+    /// Speedup targets by case.
     pub cases: BTreeMap<String, Speedup>,
 }
 
-/// How many times as fast the advanced mode is as the traditional one.
+/// Targets for how many times as fast the advanced mode is as the traditional one.
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Speedup {
-    /// Below it the check fails.
+    /// The check fails below this.
     pub least: f64,
-    /// What is aimed at.
+    /// The goal.
     #[serde(default)]
     pub target: Option<f64>,
-    /// What would be a feat.
+    /// The stretch goal.
     #[serde(default)]
     pub stretch: Option<f64>,
 }
 
-/// One thing that was checked.
+/// One checked property.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Finding {
-    /// What it is about: a case, or all of them.
+    /// The property, with its case if it has one.
     pub what: String,
-    /// What was found.
+    /// The value found.
     pub found: String,
-    /// What is asked for.
+    /// The required value.
     pub asked: String,
-    /// How far the one is from the other; empty where there is no distance.
+    /// Relative distance between the two; empty if there is none.
     pub margin: String,
-    /// Whether it holds.
+    /// Whether the requirement is met.
     pub holds: bool,
 }
 
-/// Everything that is promised, a finding each; cases of the targets first, by name.
+/// One finding per target, cases of the targets first, by name. Cases without a target must not be slower.
 pub fn against_targets(run: &Run, targets: &Targets) -> Vec<Finding> {
     let mut findings = vec![settings(run, targets)];
     findings.extend(
@@ -104,8 +104,7 @@ fn settings(run: &Run, targets: &Targets) -> Finding {
     }
 }
 
-/// It fails where the whole interval lies below what is asked for: noise alone brings no failure, and hides
-/// none for long.
+/// Fails only if the whole interval lies below the requirement, so that noise alone does not fail the check.
 fn speedup(run: &Run, case: &str, asked: Speedup) -> Finding {
     let times = format::times;
     let mut wanted = format!("at least {}", times(asked.least));
@@ -146,7 +145,7 @@ fn speedup(run: &Run, case: &str, asked: Speedup) -> Finding {
     }
 }
 
-/// What cannot be held against anything, which fails.
+/// A failed finding without a value to compare.
 fn absent(what: String, why: &str, asked: String) -> Finding {
     Finding {
         what,
@@ -161,7 +160,7 @@ fn memory(run: &Run, case: &str, limit: f64) -> Finding {
     let programs = run
         .memory_use(case, HEAD)
         .and_then(|used| used.programs.as_ref());
-    let asked = format!("at most {limit} decoded bytes a byte of code");
+    let asked = format!("at most {limit} decoded bytes per bytecode byte");
     let what = format!("{case}: memory");
     match programs {
         Some(programs) => Finding {
@@ -178,7 +177,7 @@ fn memory(run: &Run, case: &str, limit: f64) -> Finding {
 fn decoding(run: &Run, limit_ms: f64) -> Finding {
     let what = "longest code: decoding".to_owned();
     let asked = format!("at most {limit_ms} ms");
-    // Of several of that length, the slowest.
+    // The slowest of the longest.
     let longest = run.decoding.iter().max_by(|a, b| {
         let by_length = a.code_bytes.cmp(&b.code_bytes);
         by_length.then(a.time.total_cmp(&b.time))
@@ -200,9 +199,9 @@ fn decoding(run: &Run, limit_ms: f64) -> Finding {
     }
 }
 
-/// What became worse since the baseline: time on the same class of machine, and everywhere what is counted.
-/// The times of a virtual machine are those of its neighbours too, and another day's say nothing: the same build
-/// took 1.1 to 1.7 times as long on one four days later.
+/// What became worse since the baseline: counts always, times only on the same class of machine. Times on a virtual
+/// machine depend on other guests and are not compared: four days later the same build took 1.1 to 1.7 times as long
+/// on one.
 pub fn against_baseline(baseline: &Run, run: &Run) -> Vec<Finding> {
     let changes = Changes::of(
         baseline.clone(),
@@ -216,13 +215,13 @@ pub fn against_baseline(baseline: &Run, run: &Run) -> Vec<Finding> {
     let virtual_machine = run
         .rig
         .virtualized
-        .then(|| "a virtual machine, whose speed its neighbours change".to_owned());
+        .then(|| "a virtual machine, whose speed depends on other guests".to_owned());
     let no_times = changes.no_verdict.clone().or(virtual_machine);
     if let Some(why) = &no_times {
         findings.push(Finding {
             what: "baseline".to_owned(),
             found: why.clone(),
-            asked: "only what is counted is held against it".to_owned(),
+            asked: "only counts are compared".to_owned(),
             margin: String::new(),
             holds: true,
         });
@@ -246,7 +245,7 @@ pub fn against_baseline(baseline: &Run, run: &Run) -> Vec<Finding> {
         if work(run).is_none() {
             findings.push(finding(
                 "absent".to_owned(),
-                "what the baseline has",
+                "present, as in the baseline",
                 String::new(),
                 false,
             ));
@@ -254,8 +253,8 @@ pub fn against_baseline(baseline: &Run, run: &Run) -> Vec<Finding> {
         }
         if work(baseline).is_some() && work(baseline) != work(run) {
             findings.push(finding(
-                "other work".to_owned(),
-                "status, gas and output",
+                "different work".to_owned(),
+                "the same status, gas and output",
                 String::new(),
                 false,
             ));
@@ -266,7 +265,7 @@ pub fn against_baseline(baseline: &Run, run: &Run) -> Vec<Finding> {
             let holds = ratio <= 1.0 + THRESHOLD;
             findings.push(finding(
                 found,
-                "no more than 5 % more",
+                "at most 5 % more",
                 format::change(ratio),
                 holds,
             ));

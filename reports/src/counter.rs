@@ -1,9 +1,9 @@
-//! Counter names, units and sources, once. Who opens and reads them is the profiler's business.
+//! Names, units and sources of all counters. The profiler opens and reads them.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Where a figure comes from. A simulated figure never wears a hardware counter's standing.
+/// Where a figure comes from. Simulated figures are never presented as hardware counters.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
 )]
@@ -13,7 +13,7 @@ pub enum Source {
     Hardware,
     /// The kernel's own accounting: clocks, faults, context switches.
     Software,
-    /// A simulator's model of a CPU (callgrind). Deterministic, and not a hardware figure.
+    /// A simulator's model of a CPU (callgrind). Deterministic; not a hardware figure.
     Simulated,
     /// Counted by the interpreter itself: executed opcodes, gas.
     Counted,
@@ -38,7 +38,7 @@ impl Source {
         }
     }
 
-    /// Whether the same program gives the same figure every time, so that one sample is enough.
+    /// Whether the same program gives the same figure every time, so that one sample suffices.
     pub const fn deterministic(self) -> bool {
         matches!(self, Source::Simulated | Source::Counted)
     }
@@ -46,8 +46,7 @@ impl Source {
 
 macro_rules! counters {
     ($($variant:ident $name:literal $unit:literal $source:ident $title:literal;)*) => {
-        /// Every figure a run can hold: one row a counter (name in the JSON, unit, source, title).
-        /// All of them are per call of the case, and less is better.
+        /// Every figure that a run can hold. All are per call of the case, and less is better.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
         pub enum Counter { $(#[doc = $title] #[serde(rename = $name)] $variant,)* }
 
@@ -61,7 +60,7 @@ macro_rules! counters {
             pub const fn unit(self) -> &'static str { match self { $(Counter::$variant => $unit),* } }
             /// The source of a value.
             pub const fn source(self) -> Source { match self { $(Counter::$variant => Source::$source),* } }
-            /// What people read in a table.
+            /// The name in tables.
             pub const fn title(self) -> &'static str { match self { $(Counter::$variant => $title),* } }
         }
     };

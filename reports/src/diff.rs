@@ -1,13 +1,13 @@
-//! Joins two sides per case and counter, so that a counter which vanished or is new is seen.
+//! Joins two sides per case and counter, including counters that vanished or are new.
 //!
-//! A side is one mode of one run: two modes of the same run, or one mode of two runs. What the
-//! difference is worth is [`stats`](crate::stats)' business.
+//! A side is one mode of one run: two modes of the same run are compared, or one mode of two runs.
+//! [`stats`](crate::stats) decides whether a difference is significant.
 
 use crate::counter::Counter;
 use crate::run::{Measurement, Run};
 use serde::{Deserialize, Serialize};
 
-/// Something of two sides that may be missing on one of them.
+/// A value of two sides that may be missing on one of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Delta<T> {
@@ -18,9 +18,9 @@ pub enum Delta<T> {
         /// The side under test.
         head: T,
     },
-    /// It vanished.
+    /// Only the base has it: it vanished.
     OnlyBase(T),
-    /// It is new.
+    /// Only the head has it: it is new.
     OnlyHead(T),
 }
 
@@ -35,7 +35,7 @@ impl<T> Delta<T> {
         }
     }
 
-    /// The base's, if it has one.
+    /// The base's value, if it has one.
     pub fn base(&self) -> Option<&T> {
         match self {
             Self::Both { base, .. } | Self::OnlyBase(base) => Some(base),
@@ -43,7 +43,7 @@ impl<T> Delta<T> {
         }
     }
 
-    /// The head's, if it has one.
+    /// The head's value, if it has one.
     pub fn head(&self) -> Option<&T> {
         match self {
             Self::Both { head, .. } | Self::OnlyHead(head) => Some(head),
@@ -78,8 +78,8 @@ pub struct Entry<'a> {
     pub delta: Delta<&'a Measurement>,
 }
 
-/// Every counter that either side has: cases in the order of the base, then those that only the
-/// head has; counters in the order of [`Counter::ALL`].
+/// Every counter that either side has: cases in the order of the base, then those only in the head; counters in the
+/// order of [`Counter::ALL`].
 pub fn diff<'a>(base: Side<'a>, head: Side<'a>) -> Vec<Entry<'a>> {
     let mut cases = base.run.cases();
     let new: Vec<&str> = head

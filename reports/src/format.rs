@@ -1,4 +1,4 @@
-//! Figures as people read them: three significant digits and a unit. Every renderer's, once.
+//! Formats figures for people, for all renderers: three significant digits and a unit.
 
 /// A value in a counter's unit: nanoseconds as time, everything else as a count.
 pub fn quantity(value: f64, unit: &str) -> String {
@@ -8,10 +8,10 @@ pub fn quantity(value: f64, unit: &str) -> String {
     }
 }
 
-/// A value in the greatest unit that keeps it at 1 or above; each unit is 1,000 of the one before.
+/// A value in the largest unit that keeps it at 1 or above; each unit is 1,000 times the previous one.
 fn scaled(value: f64, units: &[&str]) -> String {
     let (mut value, mut units) = (value, units);
-    // 999.5 would round to 1000 in its unit.
+    // 999.5 would round to 1000.
     while value.abs() >= 999.5
         && let [_, larger @ ..] = units
         && !larger.is_empty()
@@ -66,7 +66,7 @@ pub fn change_digits(ratio: f64) -> String {
     } else {
         format!("{percent:+.0}")
     };
-    // A zero has no sign.
+    // Zero has no sign.
     if matches!(digits.as_str(), "+0.0" | "-0.0") {
         "0.0".to_owned()
     } else {
@@ -76,11 +76,11 @@ pub fn change_digits(ratio: f64) -> String {
 
 /// A share as per cent: 0.05 is `5 %`, 0.025 is `2.5 %`.
 pub fn percent(share: f64) -> String {
-    // Rounded first: 0.07 * 100 is not 7.
+    // Rounded first, since 0.07 * 100 is not exactly 7.
     format!("{} %", (share * 1e4).round() / 1e2)
 }
 
-/// A spread beside its median: `±0.4 %`; nothing where there is no spread.
+/// A spread relative to its median: `±0.4 %`; `None` if either is 0.
 pub fn spread(mad: f64, median: f64) -> Option<String> {
     (mad > 0.0 && median > 0.0).then(|| {
         let percent = mad / median * 100.0;
@@ -89,7 +89,7 @@ pub fn spread(mad: f64, median: f64) -> Option<String> {
     })
 }
 
-/// Gas per second from gas and nanoseconds: `6,144 Mgas/s`.
+/// Gas per second, from Mgas/s: `6,144 Mgas/s`.
 pub fn gas_per_second(mgas_per_second: f64) -> String {
     let figure = if mgas_per_second < 99.95 {
         significant(mgas_per_second)
@@ -112,13 +112,13 @@ pub fn thousands(value: u64) -> String {
     grouped
 }
 
-/// A number of things: `1 pair`, `60 pairs`, `31,200,450 opcodes`.
+/// A number with its noun: `1 pair`, `60 pairs`, `31,200,450 opcodes`.
 pub fn count(number: u64, thing: &str) -> String {
     let plural = if number == 1 { "" } else { "s" };
     format!("{} {thing}{plural}", thousands(number))
 }
 
-/// Bytes as memory sizes go: `7.7 GiB`.
+/// Bytes in binary units: `7.7 GiB`.
 pub fn bytes(value: u64) -> String {
     const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
     let mut value = value as f64;

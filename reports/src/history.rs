@@ -1,21 +1,21 @@
-//! Records of runs over time, by case: what can be joined by a line and what cannot.
+//! Records of runs over time, by case.
 //!
-//! Two records of a case belong to one line only where machine, settings and the work itself (gas and output)
-//! are the same. Everything else is shown side by side, and unconnected.
+//! A line connects two records of a case only if machine, settings and gas are the same. Other records are shown
+//! side by side, unconnected.
 
 use crate::counter::Counter;
 use crate::run::{Measurement, Ratio, Rig, Run, Settings};
 
-/// Records in the order of time.
+/// Records in chronological order.
 #[derive(Debug)]
 pub struct History<'a> {
     /// Cases by name.
     pub cases: Vec<CaseHistory<'a>>,
-    /// Machines in the order in which they appear; points name their place here.
+    /// Machines in the order of appearance; points refer to them by index.
     pub machines: Vec<Machine<'a>>,
 }
 
-/// What makes a machine another one for a comparison over time; compiler and binary may change on it.
+/// The properties that identify a machine for a comparison over time. Compiler and binary are not among them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Machine<'a> {
     /// CPU model.
@@ -35,7 +35,7 @@ pub struct Machine<'a> {
 pub struct CaseHistory<'a> {
     /// Its name.
     pub name: &'a str,
-    /// In the order of time.
+    /// In chronological order.
     pub points: Vec<Point<'a>>,
 }
 
@@ -46,13 +46,13 @@ pub struct Point<'a> {
     pub record: &'a str,
     /// When it was made, RFC 3339.
     pub created: &'a str,
-    /// Commit of the build, where it is known.
+    /// Commit of the build, if known.
     pub commit: Option<&'a str>,
-    /// Place in [`History::machines`].
+    /// Index into [`History::machines`].
     pub machine: usize,
-    /// How the interpreter was set, where the record tells.
+    /// Settings of the interpreter, if recorded.
     pub settings: Option<&'a Settings>,
-    /// Gas used, which tells whether two records did the same work.
+    /// Gas used; equal gas means the same work.
     pub gas: Option<u64>,
     /// CPU time of each mode.
     pub times: Vec<&'a Measurement>,
@@ -61,7 +61,7 @@ pub struct Point<'a> {
 }
 
 impl Point<'_> {
-    /// Whether a line may join two points.
+    /// Whether a line may connect two points.
     pub fn continues(&self, earlier: &Point<'_>) -> bool {
         (self.machine, self.settings, self.gas) == (earlier.machine, earlier.settings, earlier.gas)
     }
@@ -80,7 +80,7 @@ impl<'a> Machine<'a> {
 }
 
 impl<'a> History<'a> {
-    /// From records and their names, in any order.
+    /// Takes records with their names, in any order.
     pub fn new(records: &'a [(String, Run)]) -> History<'a> {
         let mut sorted: Vec<_> = records.iter().collect();
         // RFC 3339 in UTC sorts as text.

@@ -1,7 +1,6 @@
-//! The data model of a run, its statistics, the diff of two sides and the renderers.
+//! The data model of a run, its statistics, comparisons and renderers.
 //!
-//! This crate never measures, spawns or prints: it turns data into data or text. What fills a
-//! [`Run`] is the profiler's business.
+//! This crate never measures, spawns or prints: it turns data into data or text. The profiler fills a [`Run`].
 #![forbid(unsafe_code)]
 
 pub mod change;

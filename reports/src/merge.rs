@@ -1,40 +1,40 @@
-//! Runs of several shards or machines joined into one. Each case keeps the rig it was measured on, and none
-//! is taken from two runs: which of the two figures should count, nobody could tell.
+//! Merges runs of several shards or machines into one. Each case keeps the rig it was measured on. A case in two
+//! runs is an error, since neither result is preferable.
 
 use crate::run::{Part, Rig, Run};
 
-/// Why runs cannot be joined.
+/// Why runs cannot be merged.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum MergeError {
-    /// Nothing to join.
-    #[error("no run to join")]
+    /// No runs.
+    #[error("no runs to merge")]
     Nothing,
     /// Two runs have the same case.
-    #[error("case {case} is in {first} and in {second}: leave it out of one, or run other shards")]
+    #[error("case {case} is in {first} and in {second}: remove it from one, or run other shards")]
     Twice {
         /// The case.
         case: String,
-        /// The run that came first.
+        /// The first run that has it.
         first: String,
-        /// The run that brings it again.
+        /// The second run that has it.
         second: String,
     },
-    /// The interpreter was set differently.
+    /// The interpreter's settings differ.
     #[error(
-        "{first} and {second} were made with other settings (memo, budget, cold): their figures do not belong into one table"
+        "{first} and {second} were made with different settings (memo, budget, cold) and cannot be merged"
     )]
     Settings {
-        /// The run that came first.
+        /// The first run.
         first: String,
-        /// The one that differs.
+        /// The run that differs from it.
         second: String,
     },
 }
 
-/// Joins runs, each with the name it is known by.
+/// Merges runs, given with their names.
 ///
 /// # Errors
-/// No run, a case in two of them, or other settings of the interpreter.
+/// No runs, a case in two of them, or different settings of the interpreter.
 pub fn merge(runs: Vec<(String, Run)>) -> Result<Run, MergeError> {
     let mut taken: Vec<(String, String)> = Vec::new();
     for (name, run) in &runs {
@@ -68,7 +68,7 @@ pub fn merge(runs: Vec<(String, Run)>) -> Result<Run, MergeError> {
 
 /// Appends every list of a run.
 fn add(all: &mut Run, run: Run) {
-    // Taken apart, so that a new list cannot be forgotten here.
+    // Destructured, so that a new field cannot be forgotten here.
     let Run {
         schema: _,
         created,
@@ -88,7 +88,7 @@ fn add(all: &mut Run, run: Run) {
     if created < all.created {
         all.created = created;
     }
-    // Machines may have other versions of one engine; then both are named.
+    // Machines may have different versions of an engine; all are kept.
     for engine in engines {
         if !all.engines.contains(&engine) {
             all.engines.push(engine);
@@ -119,8 +119,8 @@ fn parts(run: &Run) -> Vec<Part> {
     }]
 }
 
-/// One rig for all: what they have in common, and everything else side by side, so that it equals no rig of
-/// a single machine unless all are that one.
+/// One rig for all parts: differing values are joined by `; `, so that it equals a single machine's rig only if all
+/// parts have that rig.
 fn together(parts: &[Part]) -> Rig {
     let rigs = || parts.iter().map(|part| &part.rig);
     let joined = |figure: fn(&Rig) -> &str| {
@@ -219,7 +219,7 @@ mod tests {
         assert_eq!(merged.rig.cpu, "A; B");
         assert_eq!(merged.rig_of("empty").cpu, "A");
         assert_eq!(merged.rig_of("storage").cpu, "B");
-        // A merged run is a run: it can be merged on.
+        // A merged run can be merged again.
         let more = named(vec![merged, run("A", "2026-11-22T11:00:00Z", &["memory"])]);
         let merged = merge(more).unwrap();
         assert_eq!(merged.parts.len(), 3);
@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn shards_of_one_machine_keep_its_rig_as_it_is() {
+    fn shards_of_one_machine_keep_its_rig() {
         let one = run("A", "", &["empty"]);
         let rig = one.rig.clone();
         let merged = merge(named(vec![one, run("A", "", &["storage"])])).unwrap();
@@ -236,11 +236,11 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_belong_together_is_refused() {
+    fn duplicate_cases_and_different_settings_are_refused() {
         let twice = named(vec![run("A", "", &["empty"]), run("A", "", &["empty"])]);
         assert_eq!(
             merge(twice).unwrap_err().to_string(),
-            "case empty is in one.json and in two.json: leave it out of one, or run other shards"
+            "case empty is in one.json and in two.json: remove it from one, or run other shards"
         );
         let mut cold = run("A", "", &["storage"]);
         cold.settings = Some(Settings {

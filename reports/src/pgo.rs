@@ -1,7 +1,7 @@
-//! The proof of a profile-guided build, schema `evmscope/pgo/1`: what was trained, what was compared, and what
-//! follows from it for each mode.
+//! The evaluation of a profile-guided build, schema `evmscope/pgo/1`: what was trained, what was compared, and the
+//! verdict for each mode.
 //!
-//! Owns the data model and the verdict. Building and timing is the profiler's business, layout `render::pgo`'s.
+//! Data model and verdict only: the profiler builds and measures, `render::pgo` renders.
 
 use crate::run::{Measurement, Rig, Unavailable, Verdict};
 use crate::stats::{self, PairedRatio};
@@ -11,32 +11,32 @@ use std::collections::BTreeMap;
 /// The value of [`PgoReport::schema`].
 pub const SCHEMA: &str = "evmscope/pgo/1";
 
-/// Everything that is known of one profile-guided build.
+/// The evaluation of one profile-guided build.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PgoReport {
     /// Always [`SCHEMA`].
     pub schema: String,
     /// When it was made, RFC 3339, UTC.
     pub created: String,
-    /// The machine, and the build that measured.
+    /// The machine, and the measuring build.
     pub rig: Rig,
-    /// What the profile was made of.
+    /// The profile.
     pub profile: ProfileFacts,
-    /// How often each binary was started.
+    /// How often each binary was launched.
     pub launches: usize,
-    /// Timed pairs of a case in a mode, in a launch.
+    /// Timed pairs per case, mode and launch.
     pub pairs: usize,
-    /// The change that verdicts are asked about: 0.02 is 2 %.
+    /// Threshold of the verdicts: 0.02 is 2 %.
     pub threshold: f64,
     /// The build without a profile.
     pub release: Sizes,
     /// The optimised build against it.
     #[serde(flatten)]
     pub proof: Proof,
-    /// The same for the optimised build that BOLT laid out anew, where it was asked for.
+    /// The same for the optimised build after BOLT, if requested.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub bolt: Option<Proof>,
-    /// Counters that this machine does not have, and why.
+    /// Counters that are unavailable on this machine, and why.
     pub unavailable: Vec<Unavailable>,
 }
 
@@ -45,13 +45,13 @@ pub struct PgoReport {
 pub struct Proof {
     /// Its sizes.
     pub optimized: Sizes,
-    /// Cases that were trained on.
+    /// Cases that the profile was trained on.
     pub training: Vec<Comparison>,
-    /// Cases that were not.
+    /// The other cases.
     pub heldout: Vec<Comparison>,
     /// The geometric means of each mode.
     pub means: Vec<ModeMeans>,
-    /// What follows, by mode: from the cases that were not trained on.
+    /// The verdict of each mode, from the held-out cases.
     pub verdicts: BTreeMap<String, Outcome>,
 }
 
@@ -66,29 +66,28 @@ pub struct Comparison {
     pub median: f64,
     /// Lower end of the 95 % interval of the median.
     pub low: f64,
-    /// Upper end of it.
+    /// Upper end of that interval.
     pub high: f64,
-    /// Simulated instructions of the optimised build over those of the release build; absent where nothing was
-    /// simulated.
+    /// Simulated instructions of the optimised build over those of the release build; absent if not simulated.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub instructions: Option<f64>,
-    /// Functions whose simulated instructions changed most, where the case became slower.
+    /// Functions whose simulated instructions changed most, if the case became slower.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub changed: Vec<ChangedFunction>,
     /// The raw times of the release build.
     pub release: Measurement,
-    /// And of the optimised one, taken beside them.
+    /// The raw times of the optimised build, paired with those of the release build.
     pub optimized: Measurement,
 }
 
-/// A function that takes more or fewer instructions than before.
+/// A function whose instruction count changed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ChangedFunction {
     /// Its path.
     pub function: String,
-    /// Simulated instructions of one call of the case in the release build, in this function alone.
+    /// Simulated instructions per call of the case in the release build, callees excluded.
     pub release: u64,
-    /// And in the optimised one.
+    /// The same in the optimised build.
     pub optimized: u64,
 }
 
@@ -99,42 +98,42 @@ pub struct Mean {
     pub median: f64,
     /// Lower end of the 95 % interval.
     pub low: f64,
-    /// Upper end of it.
+    /// Upper end of that interval.
     pub high: f64,
     /// What the interval supports.
     pub verdict: Verdict,
 }
 
-/// What one mode came to.
+/// The means of one mode.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ModeMeans {
     /// `traditional` or `advanced`.
     pub mode: String,
-    /// Over the cases that were trained on.
+    /// Over the training cases.
     pub training: Option<Mean>,
-    /// Over those that were not.
+    /// Over the held-out cases.
     pub heldout: Option<Mean>,
-    /// Simulated instructions over the latter, where all were simulated.
+    /// Simulated instructions over the held-out cases, if all were simulated.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub heldout_instructions: Option<f64>,
 }
 
-/// What a profile did to a mode.
+/// The effect of a profile on a mode.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Outcome {
-    /// Faster by more than the threshold, and the interval is all below 1.
+    /// Faster by more than the threshold, and the whole interval is below 1.
     Helps,
-    /// Slower by more than the threshold, and the interval is all above 1.
+    /// Slower by more than the threshold, and the whole interval is above 1.
     Hurts,
     /// Any difference is within the threshold.
     NoEffect,
-    /// The pairs decide neither, and the simulated instructions do not either.
+    /// Neither times nor simulated instructions decide.
     Undecided,
 }
 
 impl Outcome {
-    /// As people say it.
+    /// The wording in reports.
     pub fn words(self) -> &'static str {
         match self {
             Outcome::Helps => "helps",
@@ -145,20 +144,20 @@ impl Outcome {
     }
 }
 
-/// What the profile was made of, and how well it fitted.
+/// How the profile was made, and how well it matched the build.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ProfileFacts {
-    /// What was run for it; empty where profiles were merged that others had made.
+    /// The training runs; empty if existing profiles were merged.
     pub runs: Vec<Trained>,
     /// How much of the program ran.
     pub coverage: Coverage,
-    /// The functions that ran most.
+    /// The hottest functions.
     pub hottest: Vec<HotFunction>,
     /// Functions that the build did not find in the profile.
     pub missing: usize,
-    /// Functions whose body was not the profiled one.
+    /// Functions whose body differs from the profiled one.
     pub mismatched: usize,
-    /// Share of the two in the functions of the profile above which a build is refused.
+    /// A build is refused if `missing` and `mismatched` exceed this share of the profile's functions.
     pub limit: f64,
 }
 
@@ -171,7 +170,7 @@ pub struct Trained {
     pub mode: String,
     /// How often it was called.
     pub calls: u64,
-    /// How many times its counts were taken.
+    /// Factor applied to its counts.
     pub weight: u32,
 }
 
@@ -180,22 +179,22 @@ pub struct Trained {
 pub struct Coverage {
     /// Functions of the program.
     pub functions: usize,
-    /// Of those, the ones that ran.
+    /// Functions that ran.
     pub functions_run: usize,
-    /// Counted blocks.
+    /// Instrumented blocks.
     pub blocks: usize,
-    /// Of those, the ones that ran.
+    /// Blocks that ran.
     pub blocks_run: usize,
-    /// By mode.
+    /// The opcode handlers of each mode.
     pub handlers: Vec<Handlers>,
 }
 
-/// The opcodes' handlers of one mode.
+/// The opcode handlers of one mode.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Handlers {
     /// `traditional` or `advanced`.
     pub mode: String,
-    /// How many opcodes have one.
+    /// How many opcodes have a handler.
     pub all: usize,
     /// Opcodes whose handlers never ran.
     pub untrained: Vec<String>,
@@ -206,11 +205,11 @@ pub struct Handlers {
 pub struct HotFunction {
     /// Its path.
     pub function: String,
-    /// Executions of that block in training, weights counted.
+    /// Executions of that block in training, weighted.
     pub count: u64,
 }
 
-/// Bytes of a binary.
+/// Sizes of a binary, bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sizes {
     /// The file.
@@ -219,15 +218,15 @@ pub struct Sizes {
     pub code: u64,
     /// Code of functions that a profile found hot.
     pub hot: u64,
-    /// Code of functions and parts that never run, as far as the compiler knows.
+    /// Code of functions and parts that the compiler marked as cold.
     pub cold: u64,
-    /// Whether BOLT has laid it out.
+    /// Whether BOLT laid it out.
     #[serde(default)]
     pub bolt: bool,
 }
 
 impl Comparison {
-    /// From the times of a case in a mode, of both builds. `None` where there is no ratio, see
+    /// Compares the times of one case and mode in both builds. `None` if there is no ratio, see
     /// [`PairedRatio::of`].
     pub fn new(release: Measurement, optimized: Measurement, threshold: f64) -> Option<Comparison> {
         let PairedRatio {
@@ -248,7 +247,7 @@ impl Comparison {
 }
 
 impl Proof {
-    /// What comparisons come to, mode by mode in the order of appearance.
+    /// Means and verdicts of the comparisons, by mode in the order of appearance.
     pub fn new(
         optimized: Sizes,
         training: Vec<Comparison>,
@@ -316,8 +315,8 @@ fn instructions(comparisons: &[Comparison], mode: &str) -> Option<f64> {
     (n > 0).then(|| (logarithms.iter().sum::<f64>() / n as f64).exp())
 }
 
-/// By time; where that is undecided, by the simulated instructions, if they agree with the side on which the
-/// median lies.
+/// The verdict by time; if that is inconclusive, by simulated instructions, provided they agree with the direction of
+/// the median.
 fn outcome(means: &ModeMeans, threshold: f64) -> Outcome {
     let Some(Mean {
         median, verdict, ..
@@ -381,12 +380,12 @@ mod tests {
     }
 
     #[test]
-    fn instructions_break_a_tie_and_nothing_else() {
+    fn instructions_decide_only_if_times_do_not() {
         let noisy = |instructions| of("a", [0.85, 0.93, 0.99, 1.0, 1.05, 1.14], instructions);
         assert_eq!(verdict(vec![noisy(None)]), Outcome::Undecided);
         assert_eq!(verdict(vec![noisy(Some(0.95))]), Outcome::Helps);
         assert_eq!(verdict(vec![noisy(Some(1.0))]), Outcome::NoEffect);
-        // The middle is below 1: more instructions do not make it slower.
+        // The median is below 1, so more instructions do not decide.
         assert_eq!(verdict(vec![noisy(Some(1.1))]), Outcome::Undecided);
         assert_eq!(
             verdict(vec![comparison("a", 0.9, Some(1.2))]),
@@ -395,7 +394,7 @@ mod tests {
     }
 
     #[test]
-    fn without_held_out_cases_nothing_is_decided() {
+    fn without_held_out_cases_the_verdict_is_undecided() {
         let trained = vec![comparison("a", 0.5, None)];
         let proof = Proof::new(Sizes::default(), trained, vec![], 0.02);
         assert_eq!(proof.verdicts["advanced"], Outcome::Undecided);

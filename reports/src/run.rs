@@ -1,16 +1,16 @@
-//! The one wire type, schema `evmscope/run/1`: what was run, where, and every raw sample of it.
+//! The wire format of a run, schema `evmscope/run/1`: what was run, where, and every raw sample.
 //!
-//! Everything that compares or shows reads a [`Run`] and nothing else; only the profiler makes one.
+//! The profiler writes a [`Run`]; all comparisons and renderers read it.
 
 use crate::counter::{Counter, Source};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// The value of [`Run::schema`]; a reader refuses any other.
+/// The value of [`Run::schema`]; readers refuse any other.
 pub const SCHEMA: &str = "evmscope/run/1";
 
-/// One run of the tool: its machine, the verified results, and what was measured of them.
+/// One run of the tool: its machine, the verified results and the measurements.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Run {
     /// Always [`SCHEMA`].
@@ -19,14 +19,14 @@ pub struct Run {
     pub created: String,
     /// The machine and the build.
     pub rig: Rig,
-    /// The runs that this one was made of, each with its rig; empty where it was made in one go. `rig` then
-    /// says what they have in common.
+    /// The runs that this one was merged from, each with its rig; empty if it was not merged. `rig` combines
+    /// their rigs.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub parts: Vec<Part>,
-    /// How the interpreter was set; absent in runs that were made before it could be.
+    /// Settings of the interpreter; absent in older runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub settings: Option<Settings>,
-    /// The engines that ran, each once; empty in runs that were made before it was kept.
+    /// The engines that ran, each once; empty in older runs.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub engines: Vec<Engine>,
     /// One verified result per case and mode.
@@ -37,16 +37,16 @@ pub struct Run {
     pub ratios: Vec<Ratio>,
     /// What could not be measured, and why.
     pub unavailable: Vec<Unavailable>,
-    /// Sampled stacks, one entry per case and mode; empty where nothing was sampled.
+    /// Sampled stacks, one entry per case and mode; empty if nothing was sampled.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub profiles: Vec<Profile>,
-    /// What each opcode costs, by case and mode; empty where nothing was sampled.
+    /// The cost of each opcode, by case and mode; empty if nothing was sampled.
     #[serde(rename = "opcodes", default, skip_serializing_if = "Vec::is_empty")]
     pub opcode_costs: Vec<OpcodeCost>,
-    /// What each case takes of memory, by mode; empty where that was not counted.
+    /// Memory use of each case, by mode; empty if not counted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub memory: Vec<MemoryUse>,
-    /// What it takes to translate the contracts of each case as a whole.
+    /// Cost of fully translating the contracts of each case.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub decoding: Vec<Decoding>,
 }
@@ -92,19 +92,23 @@ impl Run {
             .map_or(&self.rig, |part| &part.rig)
     }
 
-    /// What a case takes of memory in a mode.
+    /// Memory use of a case in a mode.
     pub fn memory_use(&self, case: &str, mode: &str) -> Option<&MemoryUse> {
         let of = |used: &&MemoryUse| used.case == case && used.mode == mode;
         self.memory.iter().find(of)
     }
 
-    /// Opcodes that one call of a case executes in a mode. A mode that does not count them takes
-    /// the count of one that used the same gas, since it went the same way.
+    /// Opcodes that one call of a case executes in a mode. If the mode does not count them, the count of a mode with
+    /// the same gas is used: equal gas means the same execution path.
     pub fn opcodes(&self, case: &str, mode: &str) -> Option<u64> {
         let own = self.result(case, mode)?;
-        let same_way = |r: &&CaseResult| r.case == case && r.gas_used == own.gas_used;
-        own.opcodes
-            .or_else(|| self.results.iter().filter(same_way).find_map(|r| r.opcodes))
+        let same_path = |r: &&CaseResult| r.case == case && r.gas_used == own.gas_used;
+        own.opcodes.or_else(|| {
+            self.results
+                .iter()
+                .filter(same_path)
+                .find_map(|r| r.opcodes)
+        })
     }
 
     /// Case and mode of everything that was verified or measured.
@@ -121,7 +125,7 @@ impl Run {
     }
 }
 
-/// Keeps the first of equal items; for the handful of names in a run.
+/// Removes duplicates, keeping the first; quadratic, for the few names in a run.
 trait Unique: Iterator + Sized
 where
     Self::Item: PartialEq,
@@ -138,12 +142,12 @@ where
 
 impl<I: Iterator> Unique for I where I::Item: PartialEq {}
 
-/// The machine and the build a figure belongs to.
+/// The machine and the build that a run was made with.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Rig {
-    /// CPU model name as the kernel states it.
+    /// CPU model name as reported by the kernel.
     pub cpu: String,
-    /// Logical CPUs this process may use.
+    /// Logical CPUs that the process may use.
     pub cpus: usize,
     /// On a hybrid CPU, the kind of core that everything here was measured on.
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -152,7 +156,7 @@ pub struct Rig {
     pub arch: String,
     /// Kernel name and release.
     pub kernel: String,
-    /// Frequency governor of the CPU, if the kernel tells.
+    /// Frequency governor of the CPU, if the kernel reports one.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub governor: Option<String>,
     /// Whether the CPU reports a hypervisor.
@@ -165,16 +169,16 @@ pub struct Rig {
     pub build: String,
     /// Version of the tool.
     pub version: String,
-    /// Commit of the build, with `-dirty` where the tree was changed; absent outside a checkout.
+    /// Commit of the build, with `-dirty` if the tree had changes; absent outside a checkout.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub commit: Option<String>,
-    /// SHA-256-like identity of the binary: its build id or a hash of its bytes, hex.
+    /// Identity of the binary: its build id or a hash of its bytes, hex.
     pub binary: String,
 }
 
 impl Rig {
-    /// What makes this another machine than `other`, as far as times go; `None` for the same class: CPU,
-    /// kind of core, architecture, hypervisor. Builds and kernels may differ, they are what is compared.
+    /// How this machine differs from `other` in a way that makes times incomparable: architecture, CPU, kind of core or
+    /// hypervisor. `None` for the same class of machine; builds and kernels may differ.
     pub fn other_machine(&self, other: &Rig) -> Option<String> {
         let hypervisor = |rig: &Rig| match rig.virtualized {
             true => "virtual",
@@ -202,11 +206,11 @@ impl Rig {
 pub struct Engine {
     /// As `mode` in results and measurements.
     pub name: String,
-    /// What it is and of which version: `revm 43.0.3`.
+    /// Name and version of the program: `revm 43.0.3`.
     pub version: String,
 }
 
-/// One of the runs that a merged run was made of.
+/// One of the runs that a run was merged from.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Part {
     /// When it began, RFC 3339, UTC.
@@ -217,26 +221,26 @@ pub struct Part {
     pub cases: Vec<String>,
 }
 
-/// How this project's interpreter was set in both of its modes. Peers have no such settings.
+/// Settings of this project's interpreter, for both of its modes. Peers have no such settings.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Settings {
-    /// Which modes remember hashes within a message: `advanced`, `both` or `off`.
+    /// Which modes memoise hashes within a message: `advanced`, `both` or `off`.
     pub keccak_memo: String,
-    /// Most bytes that the advanced mode keeps for a byte of code.
+    /// Most decoded bytes that the advanced mode keeps per bytecode byte.
     pub budget: f64,
-    /// Whether each timed call was an interpreter's first.
+    /// Whether each timed call was the first of its interpreter.
     #[serde(default)]
     pub cold: bool,
 }
 
-/// What a case came out as in one mode; every later figure of that pair rests on it.
+/// The verified result of one case in one mode.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct CaseResult {
     /// Name of the case.
     pub case: String,
     /// `traditional`, `advanced` or a peer such as `revm`.
     pub mode: String,
-    /// Fork the case ran at, lower case.
+    /// The fork's name, lower case.
     pub fork: String,
     /// `success`, `revert`, or the halt reason in kebab case.
     pub status: String,
@@ -247,7 +251,7 @@ pub struct CaseResult {
     /// Opcodes executed in one call, all frames; absent for peers.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub opcodes: Option<u64>,
-    /// What the result was held against: `case.toml`, `expected.json`, or `agreement`.
+    /// What the result was verified against: `case.toml`, `expected.json`, or `agreement`.
     pub expected: String,
 }
 
@@ -268,25 +272,24 @@ pub struct Measurement {
     pub n: usize,
     /// Median of the samples.
     pub median: f64,
-    /// Least sample.
+    /// Smallest sample.
     pub min: f64,
-    /// Greatest sample.
+    /// Largest sample.
     pub max: f64,
     /// Median absolute deviation from the median.
     pub mad: f64,
-    /// Share of the time the counter really ran, 0 to 1, where the kernel multiplexed it.
+    /// Share of the time that the counter ran, 0 to 1, if the kernel multiplexed it.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub coverage: Option<f64>,
-    /// The samples in the order in which they were taken.
+    /// The samples in the order taken.
     pub samples: Vec<f64>,
-    /// How many of them each process took, in order, where one was started several times; empty where a
-    /// single one took all.
+    /// How many samples each launch of the process took, in order; empty if a single process took all.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub launches: Vec<usize>,
 }
 
 impl Measurement {
-    /// The samples of each process.
+    /// The samples of each launch.
     pub fn by_launch(&self) -> Vec<&[f64]> {
         if self.launches.is_empty() {
             return vec![&self.samples];
@@ -312,16 +315,16 @@ pub struct Ratio {
     pub head: String,
     /// Which counter.
     pub counter: Counter,
-    /// Median of the paired `head / base`; below 1 the head needs less. Of several launches the geometric
-    /// mean of their medians.
+    /// Median of the paired `head / base`; below 1 the head needs less. With several launches, the trimmed
+    /// geometric mean of their medians.
     pub median: f64,
-    /// Lower end of the 95 % bootstrap interval of the median.
+    /// Lower end of the 95 % interval of the median.
     pub low: f64,
     /// Upper end of that interval.
     pub high: f64,
     /// What the interval supports.
     pub verdict: Verdict,
-    /// The change that the verdict was asked about: 0.05 is 5 %.
+    /// Threshold of the verdict: 0.05 is 5 %.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub threshold: Option<f64>,
 }
@@ -336,11 +339,11 @@ pub enum Verdict {
     Regressed,
     /// Any difference is within the threshold.
     Unchanged,
-    /// The samples decide neither: more pairs or a quieter machine are needed.
+    /// None of these: more pairs or a quieter machine are needed.
     Inconclusive,
 }
 
-/// A counter that could not be had, never shown as 0.
+/// A counter that is unavailable; never shown as 0.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Unavailable {
     /// Which counter.
@@ -360,14 +363,14 @@ pub struct Profile {
     pub sampler: String,
     /// Samples taken.
     pub samples: u64,
-    /// Samples the kernel lost or could not attribute.
+    /// Samples that the kernel lost or could not attribute.
     pub lost: u64,
-    /// Samples a second of CPU time really taken; 0 where it was not recorded.
+    /// Achieved samples per second of CPU time; 0 if not recorded.
     #[serde(default)]
     pub rate: f64,
     /// Unit of the weights: `ns` or `cycles`.
     pub unit: String,
-    /// Folded stacks, root first, `;` between frames, and their weight in `unit`.
+    /// Pairs of folded stack (root first, `;` between frames) and weight in `unit`.
     pub stacks: Vec<(String, u64)>,
 }
 
@@ -378,26 +381,26 @@ pub struct OpcodeCost {
     pub case: String,
     /// The mode that ran.
     pub mode: String,
-    /// Mnemonic; absent for what belongs to no opcode: dispatch, and what several share.
+    /// Mnemonic; absent for code that belongs to no opcode, such as dispatch and code shared by several.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub opcode: Option<String>,
-    /// Times it is executed in one call of the case.
+    /// Executions per call of the case.
     pub executed: u64,
-    /// Samples that fell on it.
+    /// Samples attributed to it.
     pub samples: u64,
-    /// Their share of all weight, 0 to 1.
+    /// Share of the total weight of all samples, 0 to 1.
     pub share: f64,
-    /// CPU time of one execution, ns: the share of a call's time.
+    /// CPU time per execution, ns.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub time: Option<f64>,
-    /// Cycles of one execution, where the samples were taken on cycles.
+    /// Cycles per execution, if the samples were taken on cycles.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub cycles: Option<f64>,
-    /// Hardware events of one execution, by samples that were taken on each of them: instructions, branch
-    /// misses, cache misses, as far as the PMU has them.
+    /// Hardware events per execution, each from samples taken on that event: instructions, branch misses, cache
+    /// misses, if the PMU has them.
     #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
     pub events: BTreeMap<Counter, f64>,
-    /// Simulated instructions that one call of the case spends on it, where it was simulated.
+    /// Simulated instructions per call of the case, if simulated.
     #[serde(
         rename = "sim-instructions",
         skip_serializing_if = "Option::is_none",
@@ -407,7 +410,7 @@ pub struct OpcodeCost {
 }
 
 impl OpcodeCost {
-    /// What the PMU told of one execution; cycles are told by the samples of the time.
+    /// PMU events per execution. Cycles come from the time samples.
     pub fn event(&self, counter: Counter) -> Option<f64> {
         match counter {
             Counter::Cycles => self.cycles,
@@ -415,91 +418,91 @@ impl OpcodeCost {
         }
     }
 
-    /// Simulated instructions of one execution; none where it is not executed or was not simulated.
+    /// Simulated instructions per execution; `None` if not executed or not simulated.
     pub fn sim_instructions_each(&self) -> Option<f64> {
         (self.executed > 0).then_some(self.sim_instructions? as f64 / self.executed as f64)
     }
 }
 
-/// What a case takes of memory in one mode. All of it is counted in runs without a clock.
+/// Memory use of a case in one mode, counted in untimed runs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct MemoryUse {
     /// Name of the case.
     pub case: String,
     /// The mode that ran.
     pub mode: String,
-    /// The first call of an interpreter, which was made before; its stack is not counted, nor is the world's.
+    /// The first call of an interpreter. Memory allocated before the call (interpreter, its stack, state) is excluded.
     pub first: HeapUse,
     /// A later call, after `calls` others.
     pub later: HeapUse,
-    /// Calls before the later one, of which `programs` tells, too.
+    /// Calls before the later one; `programs` includes them.
     pub calls: u64,
-    /// What was kept of code; absent for modes that translate nothing.
+    /// Decoded programs; absent for modes that do not translate.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub programs: Option<ProgramCache>,
 }
 
-/// What one call took from the heap.
+/// Heap use of one call.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct HeapUse {
-    /// Most bytes at a time beyond those that were in use before.
+    /// Peak bytes above the level before the call.
     pub peak: u64,
-    /// Bytes in use afterwards beyond those before: the changed world, and what the interpreter keeps.
+    /// Bytes after the call above the level before: changed state, and what the interpreter keeps.
     pub kept: i64,
     /// Allocations and reallocations.
     pub allocations: u64,
-    /// Bytes of all of them together.
+    /// Total bytes of all allocations.
     pub allocated: u64,
 }
 
-/// The programs that the advanced mode keeps for the codes of a case, and how they served.
+/// The decoded programs that the advanced mode keeps for the codes of a case, and statistics of their use.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ProgramCache {
     /// Codes that have a program.
     pub programs: u64,
     /// Bytes of these codes.
     pub code_bytes: u64,
-    /// Bytes of their decoded form: stream, maps, refusals and counters, spare room included.
+    /// Bytes of their decoded form: stream, maps, refusals and counters, including spare capacity.
     pub decoded_bytes: u64,
-    /// Decoded bytes for a byte of code, of the program that has the most.
+    /// Highest number of decoded bytes per bytecode byte of any program.
     pub greatest_ratio: f64,
-    /// Most decoded bytes for a byte of code that the mode was allowed.
+    /// Most decoded bytes per bytecode byte that the settings allow.
     pub budget: f64,
     /// Entry points translated, in all calls.
     pub translated: u64,
-    /// Frames whose program was there already.
+    /// Frames that found their program in the cache.
     pub hits: u64,
-    /// Frames that began a program.
+    /// Frames that started a new program.
     pub misses: u64,
-    /// Frames of short code that ran for the first time, which get a program when it comes back.
+    /// Frames whose short code ran for the first time; it gets a program at the second run.
     pub postponed: u64,
     /// Frames whose code is too long for a program.
     pub refused: u64,
 }
 
 impl ProgramCache {
-    /// The memory ratio: decoded bytes for a byte of code, over all codes; none where no code has a program.
+    /// Decoded bytes per bytecode byte, over all codes; `None` if no code has a program.
     pub fn ratio(&self) -> Option<f64> {
         (self.code_bytes > 0).then(|| self.decoded_bytes as f64 / self.code_bytes as f64)
     }
 }
 
-/// What it takes to translate one contract as a whole: from its bytes, every entry point, hot or not.
+/// Cost of fully translating one contract from its bytes: every entry point, hot or not.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Decoding {
     /// Name of the case.
     pub case: String,
-    /// The contract's address; or how its code was made longer, to see a contract of the greatest length.
+    /// The contract's address; with `, repeated` if its code was tiled to the deployment limit.
     pub contract: String,
     /// Bytes of code.
     pub code_bytes: u64,
-    /// Bytes of its decoded form, without a budget.
+    /// Bytes of its decoded form; no budget applies.
     pub decoded_bytes: u64,
     /// Entry points translated.
     pub entries: u64,
-    /// Thread CPU time, ns: the median.
+    /// Median thread CPU time, ns.
     pub time: f64,
-    /// Median absolute deviation from it, ns.
+    /// Median absolute deviation from the median, ns.
     pub mad: f64,
     /// Number of samples.
     pub n: usize,

@@ -1,41 +1,40 @@
-//! Medians, spreads, and what a paired ratio supports.
+//! Medians, spreads, intervals and verdicts.
 //!
-//! Owns the summary of samples, the bootstrap interval and the verdict rule. How the samples were
-//! taken (thread CPU time, order shuffled within each pair) is the profiler's business.
+//! Summarises samples, computes bootstrap intervals and applies the verdict rule. The profiler takes the samples
+//! (thread CPU time, order shuffled within each pair).
 //!
 //! # The verdict rule
 //! With a threshold `t`, the median of the paired ratios `head / base` and its 95 % interval:
 //! - **improved** or **regressed**: the median is below `1 / (1 + t)` or above `1 + t`, *and* the
 //!   interval excludes 1;
 //! - **unchanged**: otherwise, if the whole interval lies between `1 / (1 + t)` and `1 + t`;
-//! - **inconclusive**: otherwise. The interval is too wide for the threshold to be decided.
+//! - **inconclusive**: otherwise. The interval is too wide to decide at this threshold.
 //!
-//! The bounds are reciprocal, so swapping the sides swaps the verdict. Both conditions of a change
-//! are needed: on a shared machine a median beyond 2 % alone was a false alarm in 18 % of A/A runs.
+//! The bounds are reciprocal, so swapping the sides swaps the verdict. A change needs both conditions: on a shared
+//! machine, a median beyond 2 % alone was a false alarm in 18 % of A/A runs.
 //!
 //! # Launches
-//! Where two binaries are compared, code and stack lie elsewhere in each process, and all pairs of one
-//! launch share what that brings. So the pairs of one launch count as one observation with an error of
-//! its own: [`grouped_ratio`].
+//! When two binaries are compared, code and stack have a different layout in each process, and all pairs of one
+//! launch share its effect. So the pairs of one launch count as one observation: [`grouped_ratio`].
 
 use crate::counter::Counter;
 use crate::run::{Measurement, Ratio, Verdict};
 use serde::{Deserialize, Serialize};
 
-/// Resamples behind every bootstrap interval.
+/// Resamples of every bootstrap interval.
 pub const RESAMPLES: usize = 2_000;
 
-/// Fewest noisy pairs that support a verdict. The widest interval that `n` pairs can give, from the
-/// least ratio to the greatest, misses the true median with probability `2^(1 - n)`: above 5 % at 5.
+/// Fewest noisy pairs for a verdict. The widest interval that `n` pairs can give, from the smallest ratio to the
+/// largest, misses the true median with probability `2^(1 - n)`: above 5 % at 5.
 pub const MIN_PAIRS: usize = 6;
 
-/// Fewest launches that support a verdict, and the fewest that a comparison of binaries makes.
+/// Fewest launches for a verdict; comparisons of binaries make at least as many.
 pub const MIN_LAUNCHES: usize = 5;
 
-/// What two runs of one binary may differ by that none of their own samples shows.
-pub const APART: f64 = 0.05;
+/// How far two runs of one binary at different times may differ beyond the spread of their samples: 0.05 is 5 %.
+pub const RUN_TO_RUN: f64 = 0.05;
 
-/// Seed of the bootstrap: the same samples give the same interval on every machine.
+/// Seed of the bootstrap. Fixed, so that the same samples always give the same interval.
 pub const SEED: u64 = 0x65_76_6d_73_63_6f_70_65;
 
 /// Why samples cannot be summarised.
@@ -49,7 +48,7 @@ pub enum SamplesError {
     NotAFigure(usize),
 }
 
-/// A measurement that could not be made from its samples.
+/// The samples of a measurement are invalid.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("case {case}, mode {mode}, counter {counter}: {source}")]
 pub struct MeasurementError {
@@ -63,16 +62,16 @@ pub struct MeasurementError {
     pub source: SamplesError,
 }
 
-/// The middle and the spread of a set of samples, in the samples' unit.
+/// Median and spread of a set of samples, in the samples' unit.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Summary {
     /// Number of samples.
     pub n: usize,
-    /// Median; the mean of the two middle samples where `n` is even.
+    /// Median; the mean of the two middle samples if `n` is even.
     pub median: f64,
-    /// Least sample.
+    /// Smallest sample.
     pub min: f64,
-    /// Greatest sample.
+    /// Largest sample.
     pub max: f64,
     /// Median absolute deviation from the median, not scaled to a standard deviation.
     pub mad: f64,
@@ -82,7 +81,7 @@ impl Summary {
     /// Summarises `samples`, in any order.
     ///
     /// # Errors
-    /// If there is no sample, or one that is negative, infinite or not a number.
+    /// There are no samples, or one is negative, infinite or not a number.
     pub fn of(samples: &[f64]) -> Result<Self, SamplesError> {
         if let Some(bad) = samples.iter().position(|s| !is_figure(*s)) {
             return Err(SamplesError::NotAFigure(bad));
@@ -107,7 +106,7 @@ impl Measurement {
     /// A measurement from its raw samples (per call, in the counter's unit, in the order taken).
     ///
     /// # Errors
-    /// As [`Summary::of`], with case, mode and counter named.
+    /// As [`Summary::of`], with case, mode and counter.
     pub fn new(
         case: impl Into<String>,
         mode: impl Into<String>,
@@ -146,7 +145,7 @@ impl Measurement {
         }
     }
 
-    /// A measurement from the samples of several processes.
+    /// A measurement from the samples of several launches.
     ///
     /// # Errors
     /// As [`Measurement::new`].
@@ -163,7 +162,7 @@ impl Measurement {
     }
 }
 
-/// The median of paired ratios, its interval, and what they support.
+/// The median of paired ratios, its interval and the verdict.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PairedRatio {
     /// Median of `head / base`.
@@ -176,14 +175,14 @@ pub struct PairedRatio {
     pub verdict: Verdict,
 }
 
-/// Compares noisy samples that were taken in pairs: `base[i]` next to `head[i]`.
+/// Compares noisy samples that were taken in pairs `base[i]`, `head[i]`.
 ///
-/// The interval is the percentile bootstrap over [`RESAMPLES`] resamples of the pairs, the same for
-/// the same `seed`. Fewer than [`MIN_PAIRS`] pairs are always inconclusive.
+/// The interval is the percentile bootstrap over [`RESAMPLES`] resamples of the pairs, deterministic for a given
+/// `seed`. Fewer than [`MIN_PAIRS`] pairs are always inconclusive.
 ///
-/// Zeros: `0 / 0` is 1 (both sides need nothing), and `x / 0` ranks above every number. `None`
-/// where the median or its interval is no finite number for that reason, where the slices differ in
-/// length or are empty, and where a sample is negative, infinite or not a number.
+/// `0 / 0` counts as 1 (both sides need nothing), and `x / 0` as infinite. `None` if the median or its interval is
+/// infinite for that reason, if the slices differ in length or are empty, or if a sample is negative, infinite or not
+/// a number.
 pub fn paired_ratio(base: &[f64], head: &[f64], threshold: f64, seed: u64) -> Option<PairedRatio> {
     if base.is_empty() || base.len() != head.len() {
         return None;
@@ -211,32 +210,31 @@ pub fn paired_ratio(base: &[f64], head: &[f64], threshold: f64, seed: u64) -> Op
     })
 }
 
-/// Compares noisy samples that were taken in pairs by processes that were started anew for each group:
-/// `base[l][i]` next to `head[l][i]`, in the launch `l`.
+/// Compares noisy samples that were taken in pairs by several launches of both processes: `base[l][i]` and
+/// `head[l][i]` are pair `i` of launch `l`.
 ///
-/// The figure is the geometric mean of the launches' medians, without the fifth of the launches at either end:
-/// a launch in which the code lies badly counts as one, whatever its pairs, and one that the machine
-/// disturbed counts as its neighbour. The interval is Student's t over the logarithms of these medians, which
-/// vary by layout and by noise, and so hold both. On a noisy shared machine, whose launches of one binary
-/// differed by 9 to 19 % (standard deviation), 10 launches found a change by 8 % in 79 of 100 draws where the
-/// untrimmed mean found it in 51, with a false alarm in 0.2 of 100 instead of 1.1. In the simulation of this file's tests it holds the truth in
-/// 92 to 97 of 100; resampling the pairs within each launch too counts the noise twice, and then 14 of 100
-/// regressions by 8 % are missed, where this misses none.
+/// The ratio is the geometric mean of the launches' medians, trimmed by a fifth of the launches at either end, so
+/// that launches with an unlucky code layout or a disturbed machine have little weight. The interval is Student's t
+/// over the logarithms of the medians, which vary by both layout and noise.
 ///
-/// Fewer than [`MIN_LAUNCHES`] launches, or [`MIN_PAIRS`] pairs in all, are always inconclusive. `None` as
-/// in [`paired_ratio`], where there is a single launch, and where a launch has no pair or a side a sample
-/// of 0.
+/// On a noisy shared machine, whose launches of one binary differed by 9 to 19 % (standard deviation), 10 launches
+/// found a change of 8 % in 79 of 100 draws, with false alarms in 0.2 of 100; the untrimmed mean found it in 51, with
+/// 1.1. In the simulation in this module's tests the interval covers the true ratio in 92 to 97 of 100 cases.
+/// Resampling pairs within launches as well would count the noise twice and miss 14 of 100 regressions of 8 %; this
+/// misses none.
+///
+/// Fewer than [`MIN_LAUNCHES`] launches or [`MIN_PAIRS`] pairs in total are always inconclusive. `None` as in
+/// [`paired_ratio`], and if there is a single launch, a launch without pairs, or a sample of 0.
 pub fn grouped_ratio(base: &[&[f64]], head: &[&[f64]], threshold: f64) -> Option<PairedRatio> {
     let launches = logarithms(base, head)?;
     let medians: Vec<f64> = launches.iter().map(|launch| middle(launch)).collect();
     of_launches(&medians, launches.iter().map(Vec::len).sum(), threshold)
 }
 
-/// The geometric mean of the ratios of several cases, a pair of measurements `(base, head)` each, that were
-/// taken in the same launches: the figure of a launch is the mean over its cases, and the rest as in
-/// [`grouped_ratio`].
+/// The geometric mean of the ratios of several cases, given as pairs of measurements `(base, head)` from the same
+/// launches. Each launch contributes the mean over its cases; otherwise as [`grouped_ratio`].
 ///
-/// `None` as there, where there is no case, and where cases differ in the number of their launches.
+/// `None` as there, and if there are no cases or their numbers of launches differ.
 pub fn mean_of_cases(
     cases: &[(&Measurement, &Measurement)],
     threshold: f64,
@@ -276,12 +274,11 @@ pub fn mean_of_cases(
     )
 }
 
-/// The share of launches that is trimmed at either end.
+/// The share of launches trimmed at either end.
 const TRIMMED: f64 = 0.2;
 
-/// From one logarithm a launch: the trimmed mean, and its interval by the winsorised squares (Tukey and
-/// McLaughlin 1963; Yuen 1974). What disturbs a machine for seconds falls on whole launches, and on one side
-/// of them.
+/// The ratio from one logarithm per launch: trimmed mean, and its interval from the winsorised sum of squares (Tukey
+/// and McLaughlin 1963; Yuen 1974). Trimmed, because a disturbance of seconds affects whole launches, on one side.
 fn of_launches(medians: &[f64], pairs: usize, threshold: f64) -> Option<PairedRatio> {
     let sorted = sorted(medians.iter().copied());
     let cut = (TRIMMED * sorted.len() as f64) as usize;
@@ -307,18 +304,17 @@ fn of_launches(medians: &[f64], pairs: usize, threshold: f64) -> Option<PairedRa
 
 /// Compares noisy samples of two processes that ran at different times.
 ///
-/// Their samples tell nothing of what the machine and the layout of the code did between the two, so the
-/// bootstrap interval of the ratio of medians is widened by [`APART`] at either end. Fewer than
-/// [`MIN_PAIRS`] samples a side are always inconclusive. `None` where a side has no samples or a median
-/// of 0.
-pub fn apart_ratio(base: &[f64], head: &[f64], threshold: f64) -> Option<PairedRatio> {
+/// The samples do not show what changed between the runs in the machine and in the code layout. So the bootstrap
+/// interval of the ratio of medians is widened by [`RUN_TO_RUN`] at either end. Fewer than [`MIN_PAIRS`] samples on a
+/// side are always inconclusive. `None` if a side has no samples or a median of 0.
+pub fn unpaired_ratio(base: &[f64], head: &[f64], threshold: f64) -> Option<PairedRatio> {
     let of = |samples: &[f64]| Some(Summary::of(samples).ok()?.median).filter(|it| *it > 0.0);
     let (base_median, head_median) = (of(base)?, of(head)?);
     let (base_low, base_high) = bootstrap(base, SEED);
     let (head_low, head_high) = bootstrap(head, SEED.wrapping_add(1));
     let ratio = head_median / base_median;
-    // The two sides err independently.
-    let reach = |head: f64, base: f64| head.ln().hypot(base.ln()) + APART.ln_1p();
+    // The errors of the two sides are independent.
+    let reach = |head: f64, base: f64| head.ln().hypot(base.ln()) + RUN_TO_RUN.ln_1p();
     let up = reach(head_high / head_median, base_median / base_low);
     let down = reach(head_median / head_low, base_high / base_median);
     let median = ratio.ln();
@@ -353,8 +349,8 @@ fn logarithms(base: &[&[f64]], head: &[&[f64]]) -> Option<Vec<Vec<f64>>> {
     launches.collect()
 }
 
-/// Two-sided 5 % point of Student's t for the mean of `n`; `None` below 2, and never narrower than for the
-/// greatest `n` of the table.
+/// Two-sided 5 % point of Student's t for the mean of `n` values; `None` below 2. Above the end of the table its last
+/// value is used, which is slightly too wide.
 fn student(n: usize) -> Option<f64> {
     const T: [f64; 19] = [
         12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160,
@@ -368,17 +364,16 @@ fn mean(values: &[f64]) -> f64 {
     values.iter().sum::<f64>() / values.len() as f64
 }
 
-/// The sum of the squares of the distances from the mean.
+/// The sum of squared deviations from the mean.
 fn squares(values: &[f64]) -> f64 {
     let mean = mean(values);
     values.iter().map(|value| (value - mean).powi(2)).sum()
 }
 
-/// Compares two measurements without noise (simulated, counted): the interval is the ratio itself. Where one
-/// was counted several times, because its program draws seeds of its own, the interval reaches as
-/// far as the counts do.
+/// Compares two deterministic measurements (simulated, counted): the interval is the ratio itself. If one was counted
+/// several times, because its program seeds its hash tables randomly, the interval spans all counts.
 ///
-/// Zeros as in [`paired_ratio`].
+/// Zeros are treated as in [`paired_ratio`].
 pub fn counted_ratio(
     base: &Measurement,
     head: &Measurement,
@@ -396,16 +391,16 @@ pub fn counted_ratio(
 }
 
 impl PairedRatio {
-    /// Whether it has no spread at all.
+    /// Whether the interval has no width.
     pub fn is_exact(&self) -> bool {
         self.low == self.high
     }
 
-    /// Compares two measurements of one counter that were taken beside each other, at `threshold` (0.05 is
-    /// 5 %): by [counts](counted_ratio) where the source is deterministic, by launches where both sides had the same ones, by
-    /// pairs elsewhere.
+    /// Compares two measurements of one counter that were taken in pairs, at `threshold` (0.05 is 5 %): by
+    /// [`counted_ratio`] if the source is deterministic, by [`grouped_ratio`] if there were several launches, otherwise
+    /// by [`paired_ratio`].
     ///
-    /// `None` where there is no ratio (see [`paired_ratio`] and [`grouped_ratio`]).
+    /// `None` if there is no ratio (see these functions).
     pub fn of(base: &Measurement, head: &Measurement, threshold: f64) -> Option<Self> {
         if base.counter.source().deterministic() {
             counted_ratio(base, head, threshold)
@@ -420,7 +415,7 @@ impl PairedRatio {
 impl Ratio {
     /// Compares two measurements of one case and counter, as [`PairedRatio::of`] does.
     ///
-    /// `None` where case or counter differ, or where there is no ratio (see [`paired_ratio`]).
+    /// `None` if case or counter differ, or if there is no ratio (see [`paired_ratio`]).
     pub fn of(base: &Measurement, head: &Measurement, threshold: f64) -> Option<Self> {
         if base.case != head.case || base.counter != head.counter {
             return None;
@@ -445,8 +440,8 @@ impl Ratio {
     }
 }
 
-/// Every comparison of a mode against the mode `base`, per case and counter, in the order of
-/// `measurements`: what fills [`Run::ratios`](crate::Run::ratios).
+/// Every comparison of a mode against the mode `base`, per case and counter, in the order of `measurements`: the
+/// contents of [`Run::ratios`](crate::Run::ratios).
 pub fn ratios(measurements: &[Measurement], base: &str, threshold: f64) -> Vec<Ratio> {
     let partner = |head: &Measurement| {
         measurements
@@ -478,7 +473,7 @@ fn is_figure(sample: f64) -> bool {
     sample.is_finite() && sample >= 0.0
 }
 
-/// `head / base` with the zeros of [`paired_ratio`]; infinite for `x / 0`.
+/// `head / base`; 1 for `0 / 0`, infinite for `x / 0`.
 fn ratio(base: f64, head: f64) -> Option<f64> {
     let both_zero = base == 0.0 && head == 0.0;
     (is_figure(base) && is_figure(head)).then(|| if both_zero { 1.0 } else { head / base })
@@ -490,7 +485,7 @@ fn sorted(values: impl Iterator<Item = f64>) -> Vec<f64> {
     values
 }
 
-/// Median of a sorted slice; not a number where it is empty.
+/// Median of a sorted slice; NaN if empty.
 fn middle(sorted: &[f64]) -> f64 {
     let half = sorted.len() / 2;
     match sorted {
@@ -500,8 +495,8 @@ fn middle(sorted: &[f64]) -> f64 {
     }
 }
 
-/// The 95 % percentile interval of the median of `ratios`. Takes them in the order of the pairs, so
-/// that swapped sides draw the same pairs and give the reciprocal interval.
+/// The 95 % percentile interval of the median of `ratios`. They are in the order of the pairs, so that swapped sides
+/// draw the same pairs and give the reciprocal interval.
 fn bootstrap(ratios: &[f64], seed: u64) -> (f64, f64) {
     let mut random = SplitMix64(seed);
     let medians = sorted((0..RESAMPLES).map(|_| {
@@ -512,8 +507,8 @@ fn bootstrap(ratios: &[f64], seed: u64) -> (f64, f64) {
     (medians[tail - 1], medians[RESAMPLES - tail])
 }
 
-/// Steele, Lea and Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014. Written
-/// out, because an interval on record must not change with the release of a crate.
+/// Steele, Lea and Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014. Implemented here, so that
+/// recorded intervals do not change with the release of a crate.
 struct SplitMix64(u64);
 
 impl SplitMix64 {

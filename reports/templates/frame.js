@@ -31,7 +31,7 @@ addEventListener("load", () => {
   };
   button.addEventListener("click", showAll);
 
-  // One frame at a time is in the order of Tab: first the widest and lowest.
+  // Only one frame is in the Tab order (roving tabindex), at first the root.
   let current = groups.reduce((a, b) => (places.get(b).row > places.get(a).row ? b : a));
   const hold = (group) => {
     current.tabIndex = -1;

@@ -1,11 +1,11 @@
-// Tables sort by a click on a column's title: up, down, as they were. Rows stay in their section.
+// Clicking a column title sorts the table: ascending, descending, original order. Rows stay in their section.
 for (const table of document.querySelectorAll("table")) {
   const titles = [...table.tHead.rows[0].cells];
   const bodies = [...table.tBodies].map((body) => ({
     body,
     rows: [...body.rows].filter((row) => !row.classList.contains("source")),
   }));
-  // Names sort as text; a column without numbers behind its words does not sort.
+  // Names sort as text; a column without sort keys does not sort.
   const key = (row, column) => {
     const cell = row.cells[column];
     if (column === 0) return cell.textContent;
@@ -16,7 +16,7 @@ for (const table of document.querySelectorAll("table")) {
     for (const { body, rows } of bodies) {
       const order = direction === "none" ? rows : [...rows].sort((one, other) => {
         const [a, b] = [key(one, column), key(other, column)];
-        // What has no figure comes last, whichever way.
+        // Rows without a value come last in both directions.
         if (a === null || b === null) return (a === null) - (b === null);
         return direction === "ascending" ? compare(a, b) : compare(b, a);
       });

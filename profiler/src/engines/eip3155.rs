@@ -1,6 +1,6 @@
-//! A traced run as JSON lines (EIP-3155): a line an opcode, and a summary. Types and names of fields are
-//! those that differential fuzzers read from other clients: `memSize`, `depth` and `refund` are numbers,
-//! gas and stack are hex. A step that fails costs all the gas left, and has an `error`.
+//! A traced run as JSON lines (EIP-3155): one line per opcode, and a summary. Names and types of fields are those
+//! that differential fuzzers expect from other clients: `memSize`, `depth` and `refund` are numbers, gas and stack
+//! are hex. A failing step costs all remaining gas and has an `error`.
 
 use alloy_primitives::{B256, Bytes};
 use evmscope_interp::{Fork, Leave, Opcode, Outcome, Status, Step, Tracer, Word};
@@ -8,10 +8,10 @@ use serde::{Serialize, Serializer};
 use std::fmt::Write as _;
 use std::io::{self, Write};
 
-/// Writes a line for each step. What a step cost is known only after it, so one is kept back.
+/// Writes a line for each step. The cost of a step is known only after it, so each line is written one step late.
 pub struct Lines<W> {
     out: W,
-    /// The step under way, if there is one.
+    /// Whether `line` holds a step that is not written yet.
     started: bool,
     line: Line,
     /// The first error; nothing is written after it.
@@ -61,10 +61,10 @@ impl<W: Write> Lines<W> {
         }
     }
 
-    /// Writes the summary of a message; `state_root` is that of the state after it.
+    /// Writes the summary of a message; `state_root` is the root after it.
     ///
     /// # Errors
-    /// The first thing that could not be written.
+    /// The first write that failed.
     pub fn finish(mut self, outcome: &Outcome, state_root: B256, fork: Fork) -> io::Result<()> {
         self.written?;
         let pass = outcome.status == Status::Success;
@@ -80,7 +80,7 @@ impl<W: Write> Lines<W> {
         self.out.flush()
     }
 
-    /// Writes the step under way, after which this much gas is left.
+    /// Writes the pending step; `gas_left` is the gas after it.
     fn end_step(&mut self, gas_left: u64, error: Option<&'static str>) {
         if !std::mem::take(&mut self.started) {
             return;

@@ -1,4 +1,4 @@
-//! How often each opcode is executed in one call of a case, counted by a traced run.
+//! Executions of each opcode in one call of a case.
 
 use crate::cases::Scenario;
 use evmscope_interp::{Fork, Interpreter, Mode, Opcode, Step, Tracer};
@@ -27,7 +27,7 @@ impl Executed {
         self.0[usize::from(opcode.0)]
     }
 
-    /// The opcodes that are executed at all, and how often.
+    /// The opcodes that are executed at least once, and how often.
     pub fn iter(&self) -> impl Iterator<Item = (Opcode, u64)> {
         let all = (0..=u8::MAX).map(Opcode).zip(self.0);
         all.filter(|(_, times)| *times > 0)

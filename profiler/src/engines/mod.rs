@@ -1,7 +1,7 @@
-//! What runs a case, and whether it ran right: this project's two modes and the peers behind one trait, so that all
-//! are prepared, timed and verified alike; the suites and checks that need an engine and no figure.
+//! Engines that run cases: this project's two modes and the peers behind one trait, so that all are prepared, timed
+//! and verified alike. Also the test suites and checks that run engines without measuring.
 //!
-//! An engine of this build is a row of [`ENGINES`]. How long a call takes is measured in `measure`.
+//! The engines of this build are listed in [`ENGINES`]. `measure` measures their calls.
 
 pub mod eip3155;
 pub mod executed;
@@ -20,29 +20,29 @@ use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
-/// Runs one case again and again, each time from the same state.
+/// Runs one case repeatedly, each time from the same state.
 ///
-/// What a call leaves behind is kept until the next [`Engine::prepare`], so that a timed call neither
-/// makes nor drops a world.
+/// The world after a call is kept until the next [`Engine::prepare`], so that a timed call neither creates nor drops
+/// a world.
 pub trait Engine {
-    /// Gets `calls` calls ready and drops what earlier ones left.
+    /// Prepares `calls` calls and drops the worlds of earlier ones.
     fn prepare(&mut self, calls: usize);
 
-    /// As [`Engine::prepare`], and makes each call the first of its interpreter: nothing is decoded, nothing
-    /// remembered. Its memory was in use before, so that no page of it is new.
+    /// As [`Engine::prepare`], but each call is the first of its interpreter: nothing is decoded or memoised. The
+    /// interpreter's memory has been used before, so that calls cause no page faults.
     fn prepare_cold(&mut self, calls: usize);
 
-    /// Runs the next call that is ready: the execution of the message and nothing else.
+    /// Runs the next prepared call: only the execution of the message.
     ///
     /// # Errors
-    /// No call is ready, or the engine could not run it to a result.
+    /// No call is prepared, or the engine could not run it to a result.
     fn call(&mut self) -> Result<()>;
 
-    /// Gets ready to report places, where it can. What it has learned of code it may have to learn anew.
+    /// Enables [`Engine::place`], if supported. Decoded code may be discarded.
     fn keep_places(&mut self) {}
 
-    /// The place in a contract's code that an address stands for, if it points into code or into what is
-    /// made of code.
+    /// The place in a contract's code that an address in this process refers to, if it points into code or decoded
+    /// code.
     fn place(&self, address: usize) -> Option<Place> {
         let _ = address;
         None
@@ -51,14 +51,14 @@ pub trait Engine {
     /// The result of the last call.
     fn outcome(&self) -> Option<CallOutcome>;
 
-    /// Translation statistics of the last call, and the programs that the interpreter keeps; none from engines that
+    /// Translation statistics of the last call, and the programs that the interpreter keeps; `None` for engines that
     /// do not translate.
     fn translation(&self) -> Option<(Statistics, Programs)> {
         None
     }
 }
 
-/// The result of a call, as far as all engines report it.
+/// The result of a call, limited to what all engines report.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CallOutcome {
     /// `success`, `revert`, or the halt reason in kebab case.
@@ -75,24 +75,23 @@ impl CallOutcome {
     }
 }
 
-/// The name of an engine, which is its `mode` on the command line and in reports. Owned, so that engines from
-/// outside this build can have one.
+/// The name of an engine: its `mode` on the command line and in reports. Engines outside this build can have one too.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct EngineId(Cow<'static, str>);
 
 /// An engine of this build.
 struct BuiltIn {
     name: &'static str,
-    /// The mode that it is, if it is this project's interpreter.
+    /// Its mode, if it is this project's interpreter.
     mode: Option<Mode>,
-    /// What it is and of which version, for records.
+    /// Name and version of the program, for records.
     version: fn() -> String,
-    /// How often a call is simulated for a figure with a spread; 1 where all simulations count the same.
+    /// How often a call is simulated; 1 if simulations are deterministic.
     simulations: usize,
     start: fn(&Scenario, Fork, Settings) -> Result<Box<dyn Engine>>,
 }
 
-/// All engines of this build, in the order in which they are listed.
+/// All engines of this build, in display order.
 const ENGINES: &[BuiltIn] = &[
     ours::TRADITIONAL,
     ours::ADVANCED,
@@ -106,12 +105,12 @@ impl EngineId {
         ENGINES.iter().map(BuiltIn::id).collect()
     }
 
-    /// Their names.
+    /// The names of all engines of this build.
     pub fn names() -> Vec<&'static str> {
         ENGINES.iter().map(|row| row.name).collect()
     }
 
-    /// The mode that it is, if it is this project's interpreter.
+    /// Its mode, if it is this project's interpreter.
     pub fn mode(&self) -> Option<Mode> {
         self.built_in().and_then(|row| row.mode)
     }
@@ -120,21 +119,21 @@ impl EngineId {
         &self.0
     }
 
-    /// What it is and of which version.
+    /// Name and version of the program; empty for engines outside this build.
     pub fn version(&self) -> String {
         self.built_in()
             .map_or_else(String::new, |row| (row.version)())
     }
 
-    /// How often a call is simulated for a figure with a spread.
+    /// How often a call is simulated; 1 if simulations are deterministic.
     pub fn simulations(&self) -> usize {
         self.built_in().map_or(1, |row| row.simulations)
     }
 
-    /// Starts the engine for a scenario. The settings are this project's interpreter's; peers have others.
+    /// Starts the engine for a scenario. The settings apply only to this project's interpreter.
     ///
     /// # Errors
-    /// A peer that cannot take the scenario.
+    /// The engine does not support the scenario's fork, or is not in this build.
     pub fn start(
         &self,
         scenario: &Scenario,
@@ -187,7 +186,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_mode_is_an_engine_and_every_engine_is_found_by_its_name() {
+    fn every_mode_is_an_engine_and_names_parse_back() {
         for mode in Mode::ALL {
             assert_eq!(EngineId::from(mode).mode(), Some(mode));
         }

@@ -9,7 +9,7 @@ use evmscope_interp::{
 };
 use std::sync::Arc;
 
-/// The mode that fetches, checks, charges and executes byte by byte.
+/// The mode that interprets bytecode directly.
 pub const TRADITIONAL: BuiltIn = BuiltIn {
     name: Mode::Traditional.name(),
     mode: Some(Mode::Traditional),
@@ -25,7 +25,7 @@ pub const TRADITIONAL: BuiltIn = BuiltIn {
     },
 };
 
-/// The mode that translates what is hot.
+/// The mode that translates hot code.
 pub const ADVANCED: BuiltIn = BuiltIn {
     name: Mode::Advanced.name(),
     mode: Some(Mode::Advanced),
@@ -49,7 +49,7 @@ fn version() -> String {
 }
 
 struct Ours {
-    /// The first does all warm calls; of cold ones each has its own.
+    /// The first one runs all warm calls; each prepared cold call has its own.
     interpreters: Vec<Interpreter>,
     cold: bool,
     settings: Settings,
@@ -87,7 +87,7 @@ impl Engine for Ours {
         while self.interpreters.len() < calls {
             let (mode, fork) = (self.interpreters[0].mode(), self.interpreters[0].fork());
             let mut new = Interpreter::with_settings(mode, fork, self.settings);
-            // Touches the pages of its stack that a call uses.
+            // Touches the pages of its stack that a call uses, so that timed calls cause no page faults.
             new.execute(self.message.clone(), &mut self.before.clone());
             self.interpreters.push(new);
         }
@@ -96,8 +96,8 @@ impl Engine for Ours {
 
     fn call(&mut self) -> Result<()> {
         let mut world = self.ready.pop().context("no call is ready")?;
-        let whose = if self.cold { self.ready.len() } else { 0 };
-        let outcome = self.interpreters[whose].execute(self.message.clone(), &mut world);
+        let index = if self.cold { self.ready.len() } else { 0 };
+        let outcome = self.interpreters[index].execute(self.message.clone(), &mut world);
         self.done.push((world, outcome));
         Ok(())
     }
@@ -106,7 +106,7 @@ impl Engine for Ours {
         self.interpreters[0].keep_places();
     }
 
-    /// Code that a call deploys is known once it is decoded, since its bytes go with the call's world.
+    /// Code that a call deploys is found only in decoded form, since its bytes are dropped with the call's world.
     fn place(&self, address: usize) -> Option<Place> {
         let decoded = self.interpreters[0].place(address);
         decoded.or_else(|| {

@@ -1,5 +1,5 @@
-//! The crate `revm` as an engine: its execution of the same message from the same state, without the
-//! validation, set-up and tear-down of a transaction.
+//! The crate `revm` as an engine: executes the same message from the same state, without validation, set-up and
+//! tear-down of a transaction.
 
 use super::{BuiltIn, CallOutcome, Engine};
 use crate::cases::Scenario;
@@ -30,15 +30,15 @@ type Mainnet = MainnetHandler<
     EthFrame<EthInterpreter>,
 >;
 
-/// The peer.
+/// The engine `revm`, a peer to compare with.
 pub const REVM: BuiltIn = BuiltIn {
     name: "revm",
     mode: None,
     version: || match option_env!("EVMSCOPE_BUILD_REVM") {
         Some(version) => format!("revm {version}"),
-        None => "revm, of a build without a lock file".to_owned(),
+        None => "revm, version unknown (built without a lock file)".to_owned(),
     },
-    // Its hash tables are seeded anew in each process, and instructions differ by some hundredths of a percent for that.
+    // Its hash tables are seeded randomly per process, so instruction counts vary by some hundredths of a percent.
     simulations: 3,
     start: |scenario, fork, _| Ok(Box::new(Revm::new(fork, scenario)?)),
 };
@@ -54,7 +54,7 @@ struct Revm {
 }
 
 impl Revm {
-    /// Takes the scenario's state over and warms what a transaction finds warm.
+    /// Copies the scenario's state and warms the accounts that are warm at the start of a transaction.
     fn new(fork: Fork, scenario: &Scenario) -> Result<Revm> {
         let message = &scenario.message;
         let environment = scenario.world.environment();
@@ -63,7 +63,7 @@ impl Revm {
             timestamp: U256::from(environment.timestamp),
             beneficiary: environment.coinbase,
             gas_limit: environment.gas_limit,
-            // The opcode's two meanings, before and since the merge.
+            // The opcode reads `difficulty` before the merge and `prevrandao` since.
             difficulty: U256::from_limbs(environment.prevrandao.0),
             prevrandao: Some(environment.prevrandao.into()),
             basefee: 0,
@@ -112,7 +112,7 @@ impl Engine for Revm {
         self.ready.resize_with(calls, || self.before.clone());
     }
 
-    /// It learns nothing from a call but what its journal holds.
+    /// revm caches nothing between calls except in its journal, which is replaced.
     fn prepare_cold(&mut self, calls: usize) {
         self.prepare(calls);
     }
@@ -152,7 +152,7 @@ fn spec(fork: Fork) -> Result<SpecId> {
         Fork::SpuriousDragon => SpecId::SPURIOUS_DRAGON,
         Fork::Byzantium => SpecId::BYZANTIUM,
         Fork::Constantinople => bail!(
-            "revm does not have {fork}, of which petersburg took a part back on the same day: leave revm out, or use petersburg"
+            "revm does not have {fork} (petersburg reverted a part of it on the same day): leave revm out, or use petersburg"
         ),
         Fork::Petersburg => SpecId::PETERSBURG,
         Fork::Istanbul => SpecId::ISTANBUL,
@@ -183,14 +183,14 @@ fn database(scenario: &Scenario, fork: Fork) -> Db {
         db.insert_account_info(*address, info);
         for (key, value) in account.storage() {
             let slot = (U256::from_limbs(key.0), U256::from_limbs(value.0));
-            // The database is in memory and has the account: nothing to fail.
+            // Cannot fail: the database is in memory and has the account.
             let _ = db.insert_account_storage(*address, slot.0, slot.1);
         }
     }
     db
 }
 
-/// revm's result under this project's names.
+/// The name of revm's result in this project.
 fn status(result: InstructionResult) -> String {
     use InstructionResult as R;
     let name = match result {
@@ -223,15 +223,15 @@ mod tests {
     use alloy_primitives::{Bytes, hex};
     use evmscope_interp::Settings;
 
-    /// SLOAD, BALANCE, SSTORE, EXP and a call of SHA-256: in the first fork already, and their prices have
-    /// changed ever since.
+    /// SLOAD, BALANCE, SSTORE, EXP and a call of SHA-256: they exist since the first fork, and their gas costs changed
+    /// in several later ones.
     const CODE: [u8; 45] = hex!(
         "60005450 3031600052 6001600055 600961ffff0a50"
         "60206000602060006000600261fffff1 602052 60406000f3"
     );
 
     #[test]
-    fn every_fork_agrees_but_the_one_that_revm_lacks() {
+    fn all_forks_that_revm_supports_agree() {
         for fork in Fork::ALL {
             let case = Case::ad_hoc(Bytes::from_static(&CODE), Bytes::new(), 200_000, *fork);
             match verify::verify(&case, &EngineId::all(), Settings::default()) {

@@ -1,5 +1,5 @@
-//! Two interpreters over cases and official state tests: one serves, the other is checked against it. How
-//! two runs are compared is `evmscope_interp::Shadow`'s business, what is printed `cmd::shadow`'s.
+//! Runs pairs of interpreters on cases and official state tests: one serves, the other is checked against it.
+//! `evmscope_interp::Shadow` compares the runs, `cmd::shadow` prints the report.
 
 use crate::cases::Case;
 use crate::engines::statetest::{self, Selection};
@@ -11,34 +11,34 @@ use evmscope_interp::{
 };
 use std::path::PathBuf;
 
-/// Which interpreters make a pair.
+/// The configuration of a pair of interpreters.
 #[derive(Clone, Copy, Debug)]
 pub struct Pair {
     /// The mode whose results are served; the other is checked.
     pub serve: Mode,
-    /// The fork of the checked one where that is to be another: tests plant a difference with it.
+    /// The fork of the checked interpreter, if different: tests cause differences with it.
     pub checked_fork: Option<Fork>,
-    /// Of both.
+    /// The settings of both.
     pub settings: Settings,
 }
 
-/// What came of all messages.
+/// The results of all messages.
 #[derive(Debug, Default)]
 pub struct Report {
     /// Messages that both interpreters ran.
     pub messages: u64,
-    /// Those whose runs differ.
+    /// Messages whose runs differ.
     pub findings: Vec<Finding>,
-    /// Files that hold no state tests, and why.
+    /// Files that are not state tests, with the reason.
     pub unreadable: Vec<String>,
 }
 
 /// A message whose two runs differ.
 #[derive(Debug)]
 pub struct Finding {
-    /// The case, or file, test, fork and indices of the state test.
+    /// The case; or file, test, fork and indices of the state test.
     pub place: String,
-    /// Counted from 1 within the place.
+    /// Number of the message within the place, from 1.
     pub message: u64,
     pub differences: Vec<Difference>,
 }
@@ -64,7 +64,7 @@ impl Pair {
     }
 }
 
-/// A pair that tells metrics of every message, and keeps what differed.
+/// A pair that reports metrics of every message and records differences.
 struct Recorded {
     shadow: Shadow,
     messages: u64,
@@ -115,11 +115,10 @@ impl Report {
     }
 }
 
-/// Runs the message of each case `calls` times, each time from the same state: what is worth translating gets
-/// translated on the way.
+/// Runs the message of each case `calls` times, each time from the same state, so that hot code gets translated.
 ///
 /// # Errors
-/// A case that cannot be set up.
+/// A case cannot be set up.
 pub fn cases(cases: &[Case], pair: &Pair, calls: u32, done: &dyn Fn()) -> Result<Report> {
     let mut report = Report::default();
     for case in cases {
@@ -138,11 +137,11 @@ pub fn cases(cases: &[Case], pair: &Pair, calls: u32, done: &dyn Fn()) -> Result
     Ok(report)
 }
 
-/// Runs the transactions of state tests on all cores. Code that runs once would never be translated, so
-/// everything is, at once. Whether a result is as the test states is asked by `statetest`, not here.
+/// Runs the transactions of state tests on all cores, with eager translation: code that runs once would otherwise
+/// never be translated. Results are not compared with the test's expectation; `statetest` does that.
 ///
 /// # Errors
-/// Threads that cannot be started.
+/// Threads cannot be started.
 pub fn state_tests(
     files: &[PathBuf],
     selection: &Selection<'_>,
@@ -170,7 +169,7 @@ pub fn state_tests(
             .filter(|(_, case)| selection.fork.is_none_or(|only| only == case.fork))
             .map(|(test, case)| {
                 let mut recorded = pair.start(case.fork, eager);
-                // What the test expects is not asked here.
+                // Whether the test passes does not matter here.
                 let _ = case.run_on(&mut recorded);
                 let (d, g, v) = case.indices();
                 let (name, fork) = (&test.name, case.fork);

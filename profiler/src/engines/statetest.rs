@@ -1,6 +1,5 @@
-//! Running the official state tests: finds the files, chooses among their cases, runs them on all cores
-//! and counts. Reading the format and judging a case is `evmscope_interp::statetest`'s; what is printed
-//! is `cmd::statetest`'s.
+//! Runs the official state tests: finds files, selects cases, runs them on all cores and counts.
+//! `evmscope_interp::statetest` reads the format and checks a case, `cmd::statetest` prints the report.
 
 use anyhow::{Context, Error, Result, anyhow};
 use evmscope_interp::statetest::{self, StateTest};
@@ -15,39 +14,38 @@ use std::panic::{self, AssertUnwindSafe};
 use std::path::{Path, PathBuf};
 use walkdir::WalkDir;
 
-/// Tests that are not run, by the end of their FILE::TEST, and why. Nothing else is ever left out but
-/// forks that the interpreter does not know.
+/// Skipped tests, by the end of their FILE::TEST, with the reason. Besides these only unknown forks are skipped.
 const SKIPS: &[(&str, &str)] = &[];
 
-/// Stack of a worker, bytes. The interpreter needs no more at any call depth.
+/// Stack size of a worker, bytes; enough for the interpreter at any call depth.
 const STACK: usize = 2 << 20;
 
-/// Which cases are run.
+/// The cases to run.
 pub struct Selection<'a> {
-    /// One fork, or all.
+    /// One fork; `None` for all.
     pub fork: Option<Fork>,
-    /// One mode, or all.
+    /// One mode; `None` for all.
     pub mode: Option<Mode>,
-    /// What FILE::TEST must match.
+    /// Pattern for FILE::TEST; `None` for all.
     pub filter: Option<&'a Regex>,
 }
 
 impl Selection<'_> {
-    /// Whether a test of a file is among those asked for; its forks and modes are another question.
+    /// Whether a test of a file is selected, regardless of fork and mode.
     pub fn takes(&self, file: &str, test: &StateTest) -> bool {
         let place = || format!("{file}::{}", test.name);
         self.filter.is_none_or(|filter| filter.is_match(&place()))
     }
 }
 
-/// What came of all cases. A case is one post entry in one mode.
+/// The results of all cases. A case is one post entry in one mode.
 #[derive(Debug, Default)]
 pub struct Report {
-    /// Cases of each fork that had any.
+    /// Counts by fork; only forks with cases.
     pub forks: BTreeMap<Fork, Counts>,
-    /// Number of cases left out for each reason.
+    /// Number of skipped cases by reason.
     pub skips: BTreeMap<String, u64>,
-    /// Cases that failed and files that could not be read, in the order of the files.
+    /// Failed cases and unreadable files, in the order of the files.
     pub failures: Vec<Failure>,
 }
 
@@ -59,30 +57,30 @@ pub struct Counts {
     pub skipped: u64,
 }
 
-/// A case that failed, or a file that holds no tests.
+/// A failed case, or a file that is not a state test.
 #[derive(Debug)]
 pub struct Failure {
     pub file: String,
-    /// `None`: the file as a whole.
+    /// `None` if the whole file failed.
     pub case: Option<CaseId>,
-    /// What differs.
+    /// The property that differs.
     pub what: &'static str,
     pub expected: String,
     pub found: String,
 }
 
-/// What a case is known by inside its file.
+/// Identifies a case within its file.
 #[derive(Debug)]
 pub struct CaseId {
     pub test: String,
     pub fork: Fork,
     pub mode: Mode,
-    /// Places in the transaction's lists of data, gas limits and values.
+    /// Indices into the transaction's lists of data, gas limits and values.
     pub indices: (usize, usize, usize),
 }
 
 impl Report {
-    /// All forks together, and the files that could not be read.
+    /// The sum over all forks; unreadable files count as failed.
     pub fn total(&self) -> Counts {
         Counts {
             passed: self.forks.values().map(|counts| counts.passed).sum(),
@@ -110,10 +108,10 @@ impl Report {
     }
 }
 
-/// The files named, and all `*.json` below the folders named, sorted by name within each.
+/// The given files, and all `*.json` below the given folders, sorted by name within each folder.
 ///
 /// # Errors
-/// A path that does not exist, a folder that cannot be read, links in a circle.
+/// A path does not exist, a folder cannot be read, or symbolic links form a loop.
 pub fn find(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for path in paths {
@@ -128,7 +126,7 @@ pub fn find(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// Names the path once, the deepest that is known; the error's own text begins with it too.
+/// An error that names the deepest known path once; some texts of [`walkdir::Error`] contain it already.
 fn unreadable(path: &Path, error: walkdir::Error) -> Error {
     let place = error.path().unwrap_or(path).display().to_string();
     match error.io_error() {
@@ -140,7 +138,7 @@ fn unreadable(path: &Path, error: walkdir::Error) -> Error {
 /// Runs the selected cases of files; calls `done` after each file.
 ///
 /// # Errors
-/// Threads that cannot be started. A file that cannot be read is a failure in the report.
+/// Threads cannot be started. An unreadable file is a failure in the report.
 pub fn run(
     files: &[PathBuf],
     selection: &Selection<'_>,
@@ -149,11 +147,11 @@ pub fn run(
     on_all_cores(files, done, Report::merge, |file| run_file(file, selection))
 }
 
-/// Does `work` for each file on all cores and merges what came, in the order of the files; calls `done` after
-/// each file.
+/// Runs `work` for each file on all cores and merges the results in the order of the files; calls `done` after each
+/// file.
 ///
 /// # Errors
-/// Threads that cannot be started.
+/// Threads cannot be started.
 pub fn on_all_cores<R: Default + Send>(
     files: &[PathBuf],
     done: &(dyn Fn() + Sync),
@@ -167,7 +165,7 @@ pub fn on_all_cores<R: Default + Send>(
     Ok(pool.install(|| {
         files
             .par_iter()
-            // File by file: some take a thousand times as long as others.
+            // One file at a time: some take a thousand times as long as others.
             .with_max_len(1)
             .map(|file| {
                 let report = work(file);
@@ -181,7 +179,7 @@ pub fn on_all_cores<R: Default + Send>(
 /// The tests of a file.
 ///
 /// # Errors
-/// Why there are none, in one line.
+/// Why there are none, in one line of text.
 pub fn read(path: &Path) -> Result<Vec<StateTest>, String> {
     let text = fs::read_to_string(path).map_err(|error| error.to_string())?;
     statetest::parse(&text).map_err(|error| error.to_string())

@@ -1,5 +1,5 @@
-//! The gate in front of every figure: a case is run in each engine and compared with what is expected.
-//! Measuring takes a [`Verified`], which only this file makes.
+//! Verification before any measurement: runs a case in each engine and compares the result with the expected one.
+//! Measurements take a [`Verified`], which only this module creates.
 
 use crate::cases::{Case, Expected, NEXT_LINE};
 use crate::engines::executed::Executed;
@@ -10,22 +10,22 @@ use evmscope_interp::Settings;
 use evmscope_reports::run::CaseResult;
 use std::fmt::Display;
 
-/// A case in one engine, whose result was found right.
+/// A case in one engine whose result has been verified.
 pub struct Verified<'a> {
     pub case: &'a Case,
     pub id: EngineId,
     pub engine: Box<dyn Engine>,
-    /// What the engine was started with.
+    /// The settings of the engine.
     pub settings: Settings,
     pub result: CaseResult,
-    /// Opcodes of one call, which are the same in every engine.
+    /// Opcode counts of one call, the same in every engine.
     pub executed: Executed,
 }
 
-/// Runs a case once in each engine and compares.
+/// Runs a case once in each engine and verifies the results.
 ///
 /// # Errors
-/// Every field that is not as expected, with case, mode, field, expected and found, a line each.
+/// One line per wrong field, with case, mode, field, expected and found value; or an engine that failed.
 pub fn verify<'a>(
     case: &'a Case,
     engines: &[EngineId],
@@ -35,7 +35,7 @@ pub fn verify<'a>(
     let scenario = case.scenario()?;
     let reference_engines = match case.expected {
         Expected::Stated { .. } => engines.to_vec(),
-        // Whoever is measured, all have to agree where nothing is stated.
+        // Without a stated result all engines must agree, whichever are measured.
         Expected::Agreement => engines_that_agree(case)?,
     };
     let executed = Executed::count(&scenario, case.fork);
@@ -100,7 +100,7 @@ fn result(case: &Case, id: &EngineId, outcome: &CallOutcome, executed: &Executed
     }
 }
 
-/// Compares an outcome with what is stated, or with the first engine's where nothing is.
+/// Compares an outcome with the stated one, or with the first engine's if none is stated.
 fn compare(
     expected: &Expected,
     first: &CallOutcome,
@@ -135,7 +135,7 @@ fn compare(
 fn engines_that_agree(case: &Case) -> Result<Vec<EngineId>> {
     if cfg!(not(feature = "peers")) {
         bail!(
-            "case {} states no expected result, and this build has no peer to agree with: build with the feature `peers`",
+            "case {} states no expected result, and this build has no peer to compare with: build with the feature `peers`",
             case.name
         );
     }

@@ -1,7 +1,6 @@
 //! The clock behind every time figure: CPU time of the calling thread.
 //!
-//! Owns reading it and telling how finely it ticks. How many samples to take, and what they mean,
-//! is decided by whoever times.
+//! Reads the clock and measures its resolution. The caller decides how many samples to take.
 
 use nix::errno::Errno;
 use nix::sys::time::TimeValLike;
@@ -10,7 +9,7 @@ use thiserror::Error;
 
 const CLOCK: ClockId = ClockId::CLOCK_THREAD_CPUTIME_ID;
 
-/// A step beyond this is more than 1 % of a 10 ms sample.
+/// The coarsest usable step, ns: 1 % of a 10 ms sample.
 pub const COARSEST_STEP: u64 = 100_000;
 
 /// Why thread CPU time cannot be used here.
@@ -20,7 +19,7 @@ pub enum ClockError {
     #[error("the kernel has no clock for thread CPU time: {}", .0.desc())]
     Absent(Errno),
     /// The clock does not advance while the thread computes.
-    #[error("the clock for thread CPU time stands still")]
+    #[error("the clock for thread CPU time does not advance")]
     Still,
 }
 
@@ -28,17 +27,17 @@ pub enum ClockError {
 #[derive(Clone, Copy, Debug)]
 pub struct ThreadClock(());
 
-/// How finely [`ThreadClock`] measures, in ns.
+/// Resolution and overhead of [`ThreadClock`], in ns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Resolution {
-    /// What one reading costs.
+    /// Cost of one reading.
     pub read: u64,
-    /// The least difference seen between two readings that differ.
+    /// The smallest nonzero difference between consecutive readings.
     pub step: u64,
 }
 
 impl Resolution {
-    /// Whether a sample of 10 ms is exact to 1 %.
+    /// Whether a 10 ms sample is accurate to 1 %.
     pub fn is_fine(&self) -> bool {
         self.step <= COARSEST_STEP
     }
@@ -54,8 +53,8 @@ impl ThreadClock {
 
     /// CPU time of the calling thread so far, user and kernel, in ns.
     pub fn now(&self) -> u64 {
-        // clock_gettime(2) fails for an unknown clock or a bad pointer only; `open` ruled out the one.
-        let time = clock_gettime(CLOCK).expect("a clock that answered once stays");
+        // clock_gettime(2) fails only for an unknown clock or a bad pointer; `open` ruled out the first.
+        let time = clock_gettime(CLOCK).expect("`open` checked that the clock exists");
         time.num_nanoseconds().unsigned_abs()
     }
 
@@ -66,7 +65,7 @@ impl ThreadClock {
         self.now() - start
     }
 
-    /// Measures the clock itself. `clock_getres` answers 1 ns whatever the hardware does.
+    /// Measures the clock itself: `clock_getres` reports 1 ns on any hardware.
     pub fn resolution(&self) -> Result<Resolution, ClockError> {
         const READINGS: u64 = 10_000;
         let start = self.now();
@@ -108,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn its_step_is_below_a_hundredth_of_a_sample() {
+    fn the_step_is_below_1_percent_of_a_sample() {
         let resolution = ThreadClock::open().unwrap().resolution().unwrap();
         assert!(resolution.is_fine(), "{resolution:?}");
         assert!(resolution.step > 0);

@@ -1,7 +1,7 @@
-//! What a span of work on one thread takes from the heap: counted by the allocator itself, in runs of their
-//! own. Everywhere else the allocator asks one flag of its thread and is the system's.
+//! Heap use of a piece of work on one thread, counted by the allocator in separate runs. Otherwise the allocator
+//! checks one thread-local flag and forwards to the system's.
 //!
-//! Unsafe: `GlobalAlloc` is an unsafe trait; every call is handed on as it came.
+//! Unsafe: `GlobalAlloc` is an unsafe trait; every call is forwarded unchanged.
 
 #![allow(unsafe_code)]
 
@@ -9,16 +9,16 @@ use evmscope_reports::run::HeapUse;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
-/// The system's allocator, which counts for the thread that asks it to.
+/// The system's allocator, with counting for threads that enabled it.
 pub struct Counting;
 
 #[global_allocator]
 static HEAP: Counting = Counting;
 
-/// What a thread has counted.
+/// The counts of one thread.
 struct Tally {
     counting: Cell<bool>,
-    /// Bytes more than at the start; fewer where earlier memory is given back.
+    /// Bytes above the level at the start; negative if earlier memory was freed.
     live: Cell<i64>,
     peak: Cell<i64>,
     allocations: Cell<u64>,
@@ -26,7 +26,7 @@ struct Tally {
 }
 
 thread_local! {
-    // Without a destructor and made at compile time: reading it allocates nothing.
+    // Const-initialised and without a destructor, so that access never allocates.
     static TALLY: Tally = const {
         Tally {
             counting: Cell::new(false),
@@ -38,7 +38,7 @@ thread_local! {
     };
 }
 
-/// Counts what `work` takes on this thread, apart from what was there before.
+/// Counts the heap use of `work` on this thread, relative to the level before.
 pub fn count(work: impl FnOnce()) -> HeapUse {
     TALLY.with(|tally| {
         tally.live.set(0);
@@ -70,12 +70,12 @@ impl Tally {
     }
 }
 
-/// Tells the tally of this thread, if it counts.
+/// Updates the tally of this thread if it is counting.
 #[inline(always)]
-fn tell(what: impl FnOnce(&Tally)) {
+fn update(change: impl FnOnce(&Tally)) {
     TALLY.with(|tally| {
         if tally.counting.get() {
-            what(tally);
+            change(tally);
         }
     });
 }
@@ -83,30 +83,30 @@ fn tell(what: impl FnOnce(&Tally)) {
 // SAFETY: memory and layouts are the system allocator's; counting touches neither.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        tell(|tally| tally.grow(layout.size()));
-        // SAFETY: the caller's.
+        update(|tally| tally.grow(layout.size()));
+        // SAFETY: the caller upholds the contract.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        tell(|tally| tally.grow(layout.size()));
-        // SAFETY: the caller's.
+        update(|tally| tally.grow(layout.size()));
+        // SAFETY: the caller upholds the contract.
         unsafe { System.alloc_zeroed(layout) }
     }
 
     unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
-        tell(|tally| tally.shrink(layout.size()));
-        // SAFETY: the caller's.
+        update(|tally| tally.shrink(layout.size()));
+        // SAFETY: the caller upholds the contract.
         unsafe { System.dealloc(memory, layout) }
     }
 
     unsafe fn realloc(&self, memory: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        // As the old piece beside the new one: the system may have to copy.
-        tell(|tally| {
+        // Counted as if both blocks existed at once: the system may have to copy.
+        update(|tally| {
             tally.grow(size);
             tally.shrink(layout.size());
         });
-        // SAFETY: the caller's.
+        // SAFETY: the caller upholds the contract.
         unsafe { System.realloc(memory, layout, size) }
     }
 }
@@ -117,7 +117,7 @@ mod tests {
     use std::hint::black_box;
 
     #[test]
-    fn peak_and_rest_are_told_apart() {
+    fn peak_and_kept_bytes_are_counted() {
         let before = black_box(vec![0_u8; 1000]);
         let mut kept = Vec::new();
         let used = count(|| {
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn a_vector_that_grows_is_counted_at_its_most() {
+    fn reallocation_counts_both_blocks_at_the_peak() {
         let mut grows: Vec<u8> = Vec::with_capacity(100);
         let used = count(|| grows.reserve_exact(300));
         assert_eq!((used.peak, used.kept, used.allocations), (300, 200, 1));

@@ -1,6 +1,5 @@
-//! What measures: counters of the kernel and the CPU, sampling, a simulated CPU, the thread's clock, the
-//! allocator's counts. Each instrument takes a piece of work and returns figures; which case that is and what the
-//! figures mean is left to the rooms above.
+//! Measuring instruments: kernel and CPU counters, sampling, a simulated CPU, the thread's clock, allocator counts.
+//! Each takes a piece of work and returns figures. They know nothing of cases and engines.
 
 pub mod callgrind;
 pub mod clock;

@@ -1,14 +1,14 @@
-//! Spans for the Tracy profiler, in builds with the feature `tracy`; nothing elsewhere. Only phases are marked,
-//! and shadowed messages: a span inside a timed call would be timed.
+//! Spans for the Tracy profiler in builds with the feature `tracy`; no-ops in others. Only phases and shadowed
+//! messages have spans: a span inside a timed call would be timed.
 
-/// Lasts until it is dropped.
+/// An open span; ends when dropped.
 #[must_use]
 pub struct Span {
     #[cfg(feature = "tracy")]
     _open: Option<tracy_client::Span>,
 }
 
-/// Connects with Tracy, where this build can.
+/// Starts the Tracy client in builds with the feature `tracy`.
 pub fn start() {
     #[cfg(feature = "tracy")]
     tracy_client::Client::start();

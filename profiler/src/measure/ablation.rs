@@ -1,5 +1,5 @@
-//! What each technique of the advanced mode brings: a case is simulated with all of them, and without each in
-//! turn. Results are verified every time. How a simulation is made is described in `simulate`.
+//! The gain of each technique of the advanced mode: simulates a case with all of them, and without each in turn.
+//! Results are verified every time.
 
 use crate::cases::Case;
 use crate::engines::EngineId;
@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::path::Path;
 
-/// What a record of this kind calls itself.
+/// Identifier of this record format.
 pub const SCHEMA: &str = "evmscope/ablation/1";
 
 /// Simulated instructions of one warm call.
@@ -22,12 +22,12 @@ pub struct Ablation {
     pub schema: Cow<'static, str>,
     pub case: String,
     pub keccak_memo: Cow<'static, str>,
-    /// With the techniques that the settings have.
+    /// With all techniques of the settings.
     pub instructions: u64,
     pub without: Vec<Without>,
 }
 
-/// The same without one of them.
+/// The same call without one of the techniques.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Without {
     pub technique: Cow<'static, str>,
@@ -35,10 +35,10 @@ pub struct Without {
     pub instructions: u64,
 }
 
-/// Simulates a case once for each technique, and once more; tells `progress` before each.
+/// Simulates a case with all techniques and without each; calls `progress` before each simulation.
 ///
 /// # Errors
-/// A result that is not the expected one, or a simulation that cannot be had.
+/// An unexpected result, or a failed simulation.
 pub fn ablate(
     case: &Case,
     case_dir: &Path,

@@ -1,4 +1,4 @@
-//! Hardware and software events of verified cases, in passes of their own.
+//! Hardware and software events of verified cases, counted in separate passes.
 
 use super::{BATCH, Calls, length};
 use crate::engines::verify::Verified;
@@ -11,10 +11,11 @@ use evmscope_reports::run::{Measurement, Unavailable};
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 
-/// CPU time of a pass of counting, ns.
+/// CPU time of a counting pass, ns.
 const COUNTING: u64 = 100_000_000;
 
-/// Counts hardware and software events of each engine in turn, `passes` times over.
+/// Counts hardware and software events of each engine in turn, `passes` times. Returns one measurement per engine
+/// and counter, per call, and the counters that are missing in some passes, with the reason.
 pub fn count(
     verified: &mut [Verified],
     kernel: &impl Kernel,
@@ -59,13 +60,13 @@ pub fn count(
     Ok((measurements.collect::<Result<_>>()?, unavailable))
 }
 
-/// What several passes over several engines brought.
+/// The results of several passes over several engines.
 #[derive(Default)]
 struct Tally {
     passes: usize,
-    /// By engine and counter: the figures, and the least share of the time that a counter ran.
+    /// By engine and counter: the figures, and the lowest coverage.
     samples: BTreeMap<(usize, Counter), (Vec<f64>, f64)>,
-    /// In how many passes a counter brought nothing, and why.
+    /// In how many passes a counter has no figure, by reason.
     missed: BTreeMap<(Counter, String), usize>,
 }
 
@@ -88,7 +89,7 @@ impl Tally {
         }
     }
 
-    /// A counter that ran in some of the passes has a figure, and the number of those that lack one.
+    /// The counters missing in some passes. One that ran in the others has a figure as well.
     fn missing(&self) -> impl Iterator<Item = Unavailable> {
         let Self { passes, missed, .. } = self;
         missed.iter().map(move |((counter, reason), times)| {
@@ -109,7 +110,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_counter_that_ran_in_some_passes_says_in_how_many_it_did_not() {
+    fn a_counter_missing_in_some_passes_says_in_how_many() {
         let reading = |value, coverage| Reading {
             counter: Counter::Cycles,
             value,

@@ -1,4 +1,4 @@
-//! What a case takes of memory, and what translating its contracts takes of time. No call is timed here.
+//! Memory use of a case, and translation times of its contracts. No call is timed here.
 
 use crate::cases::Case;
 use crate::engines::verify::Verified;
@@ -13,20 +13,19 @@ use evmscope_reports::run::{Decoding, MemoryUse, ProgramCache};
 use evmscope_reports::stats::Summary;
 use std::sync::Arc;
 
-/// Calls after which what is worth translating is translated: more than make an entry point hot that a call
-/// reaches once.
+/// Calls before the later measurement: enough to make an entry point hot that each call reaches once.
 const CALLS: u64 = 32;
 
-/// Times that a contract is translated.
+/// How often a contract is translated.
 const TRANSLATIONS: usize = 21;
 
 /// The longest code that can be deployed (EIP-170).
 const DEPLOYABLE: usize = 24_576;
 
-/// Adds what a case takes, in every mode that it was verified in.
+/// Adds the memory use of a case in every verified mode, and the translation times of its contracts.
 ///
 /// # Errors
-/// A case or a clock that worked before and does no longer.
+/// The case cannot be set up or run, or the clock fails.
 pub fn add(run: &mut Run, verified: &[Verified<'_>]) -> Result<()> {
     let _span = span("counting memory");
     for v in verified {
@@ -39,7 +38,7 @@ pub fn add(run: &mut Run, verified: &[Verified<'_>]) -> Result<()> {
     Ok(())
 }
 
-/// What a verified case takes of memory, in an interpreter of its own.
+/// Memory use of a verified case, in a new interpreter.
 fn memory(v: &Verified<'_>) -> Result<MemoryUse> {
     let mut engine = v.id.start(&v.case.scenario()?, v.case.fork, v.settings)?;
     let mut all = Statistics::default();
@@ -87,8 +86,7 @@ fn cache(held: &Programs, all: &Statistics, budget: f64) -> ProgramCache {
     }
 }
 
-/// Translates every contract that the case finds in its world, and its longest one repeated to the greatest
-/// length that can be deployed.
+/// Translates every contract in the case's world, and the longest one tiled to the deployment limit.
 fn decoding(case: &Case) -> Result<Vec<Decoding>> {
     let world = case.scenario()?.world;
     let mut contracts: Vec<(String, Vec<u8>)> = world
@@ -121,7 +119,7 @@ fn decode(
 ) -> Result<Decoding> {
     let mut entries = 0;
     let times = (0..TRANSLATIONS).map(|_| {
-        // New each time: where its jumpdests are is found out once, and is part of translating.
+        // New each time: finding its jumpdests is part of translating, and `Code` caches them.
         let code = Arc::new(Code::new(bytes));
         interpreter.forget();
         let time = clock.time(|| entries = interpreter.translate(&code).translated);
@@ -155,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_kept_of_code_is_counted_in_the_first_call_and_stays() {
+    fn decoded_code_is_counted_in_the_first_call_and_kept() {
         let case = loops();
         let verified = verify(&case, &EngineId::all(), Settings::eager()).unwrap();
         for v in &verified {
@@ -176,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn a_contract_is_translated_as_a_whole_and_at_the_greatest_length() {
+    fn a_contract_is_translated_in_full_and_tiled_to_the_deployment_limit() {
         let all = decoding(&loops()).unwrap();
         let sizes: Vec<_> = all.iter().map(|d| d.code_bytes).collect();
         assert_eq!(sizes, [11, 24_576]);

@@ -1,6 +1,5 @@
-//! Figures of verified cases: times in shuffled pairs, counters, samples, simulated counts. Each kind
-//! is a run of its own, nothing here prints, and nothing here knows a symbol: what addresses mean is explained in
-//! the room `profile`.
+//! Figures of verified cases: times in shuffled pairs, counters, samples, simulated counts. Each kind is measured in
+//! a separate run. Nothing here prints or resolves symbols; `profile` explains what addresses mean.
 
 pub mod ablation;
 
@@ -25,26 +24,27 @@ pub use count::count;
 pub use sample::Sampling;
 pub use time::time;
 
-/// CPU time of a timed sample, ns. Shorter ones show the clock, longer ones the neighbours.
+/// CPU time of a timed sample, ns. Shorter samples are dominated by the clock's resolution, longer ones by other load
+/// on the machine.
 pub const SAMPLE: u64 = 10_000_000;
 
-/// Most worlds made ready at once: a batch of short calls spans many clock steps, and the worlds of
-/// long ones do not fill the memory.
+/// Most worlds prepared at once: enough that a batch of short calls spans many clock steps, and few enough that the
+/// worlds fit in memory.
 const BATCH: u64 = 256;
 
-/// CPU time of a batch of cold calls, ns, for short ones: many clock steps, and few interpreters, since each
-/// takes a part of the CPU's caches.
+/// CPU time of a batch of short cold calls, ns: many clock steps, but few interpreters, since each occupies a part of
+/// the CPU's caches.
 const COLD_BATCH: u64 = 50_000;
 
-/// Most of those interpreters.
+/// Most interpreters in a batch of cold calls.
 const INTERPRETERS: u64 = 64;
 
 /// Which calls of an interpreter are timed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Calls {
-    /// Late ones: what proved hot is decoded.
+    /// Calls after others: hot code is decoded.
     Warm,
-    /// Each one's first.
+    /// The first call of each interpreter.
     Cold,
 }
 
@@ -56,7 +56,7 @@ impl Calls {
         }
     }
 
-    /// How many calls of `length` ns to time at once, where `left` ns are to be filled.
+    /// How many calls of `length` ns to time at once, if `left` ns of the sample remain.
     fn batch(self, length: u64, left: u64) -> u64 {
         match self {
             Calls::Warm => (left / length).clamp(1, BATCH),
@@ -68,7 +68,7 @@ impl Calls {
 /// Estimates a call's CPU time, ns, at least 1. The second of two calls: the first warms caches.
 ///
 /// # Errors
-/// A call that the engine cannot run to a result.
+/// The engine cannot run a call to a result.
 fn length(clock: &ThreadClock, v: &mut Verified, calls: Calls) -> Result<u64> {
     calls.prepare(v, 2);
     v.engine.call()?;
@@ -87,7 +87,7 @@ mod tests {
     use evmscope_interp::{Fork, Settings};
 
     #[test]
-    fn cold_calls_come_out_as_warm_ones() {
+    fn cold_calls_have_the_outcome_of_warm_ones() {
         // Counts down from 100: hot within one call.
         let code = Bytes::from_static(&hex!("60645b6001900380600257"));
         let case = Case::ad_hoc(code, Bytes::new(), 100_000, Fork::Osaka);

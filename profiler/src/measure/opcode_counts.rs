@@ -1,7 +1,6 @@
-//! What a call of a case executes: opcodes, their pairs and triples within blocks, the lengths of blocks,
-//! the height of the stack; counted by a traced run. And what the advanced mode's translation made of it.
-//! Superinstructions are chosen from these figures; what an opcode costs is in
-//! `opcode_costs`.
+//! What a call of a case executes, counted by a traced run: opcodes, their pairs and triples within blocks, block
+//! lengths, stack heights; and the advanced mode's translation statistics. Superinstructions are chosen from these
+//! figures. The cost of an opcode is in `profile::opcode_costs`.
 
 use crate::cases::Case;
 use crate::engines::executed::Executed;
@@ -22,15 +21,15 @@ pub struct Census {
     pub fork: &'static str,
     /// Opcodes executed.
     pub executed: u64,
-    /// Blocks executed. One ends with a jump, taken or not, a call, a creation, and the frame; a jumpdest
+    /// Blocks executed. A jump (taken or not), a call, a creation and the end of the frame end a block; a jumpdest
     /// begins one.
     pub blocks: u64,
     pub stack: Heights,
     pub opcodes: Vec<Entry>,
-    /// Of opcodes that follow each other in a block.
+    /// Pairs of consecutive opcodes in a block.
     pub pairs: Vec<Entry>,
     pub triples: Vec<Entry>,
-    /// In opcodes, the jumpdest included.
+    /// Lengths in opcodes, the jumpdest included.
     pub block_lengths: Vec<Entry>,
     pub translation: Translation,
 }
@@ -47,7 +46,7 @@ pub struct Heights {
 pub struct Entry {
     pub name: String,
     pub count: u64,
-    /// Of all that the ranking counts, those beyond the top included; 0 to 1.
+    /// Share of the ranking's total, entries beyond the top included; 0 to 1.
     pub share: f64,
 }
 
@@ -57,16 +56,16 @@ pub struct Translation {
     pub frames: u64,
     /// Entry points translated.
     pub translated: u64,
-    /// Frames whose code was too long for it.
+    /// Frames whose code was too long to be translated.
     pub refused: u64,
-    /// Times that a trace handed over to the traditional mode.
+    /// How often a trace handed over to the traditional mode.
     pub resumed: u64,
 }
 
-/// Runs a case twice, once for each half.
+/// Runs a case twice: traced for the counts, and in the advanced mode for the translation statistics.
 ///
 /// # Errors
-/// A case whose scenario cannot be made.
+/// The case cannot be set up.
 pub fn take(case: &Case) -> Result<Census> {
     let mut tally = Tally::default();
     let mut scenario = case.scenario()?;
@@ -119,7 +118,7 @@ fn words(opcodes: &[impl Display]) -> String {
     names.join(" ")
 }
 
-/// The most frequent first; equals by name, so that the same run gives the same text.
+/// The most frequent first; ties are sorted by name, so that the output is deterministic.
 fn ranking<K>(
     counts: impl IntoIterator<Item = (K, u64)>,
     name: impl Fn(&K) -> String,
@@ -139,7 +138,7 @@ fn ranking<K>(
     entries
 }
 
-/// The counts while the run goes on.
+/// The counts during the traced run.
 #[derive(Default)]
 struct Tally {
     opcodes: Executed,
@@ -148,8 +147,9 @@ struct Tally {
     lengths: HashMap<u64, u64>,
     heights: u64,
     highest: usize,
-    /// Opcodes of the block so far, and the last two of them, the later one first.
+    /// Opcodes of the current block so far.
     length: u64,
+    /// The last two of them, the latest first.
     last: [Option<Opcode>; 2],
 }
 
@@ -189,7 +189,7 @@ impl Tracer for Tally {
         }
     }
 
-    /// Calls leave their frame too.
+    /// Called for calls and creations too, which end a block.
     fn leave(&mut self, _: &Leave) {
         self.end_block();
     }
@@ -236,7 +236,7 @@ mod tests {
 
     #[test]
     fn a_call_ends_its_block() {
-        // CALL of an account without code, then POP.
+        // CALL of an account without code; POP.
         let code = Bytes::from_static(&hex!("5f5f5f5f5f61dead61fffff150"));
         let case = Case::ad_hoc(code, Bytes::new(), 200_000, Fork::Osaka);
         let census = take(&case).unwrap();

@@ -1,4 +1,4 @@
-//! The beginning of every run: when, on what machine, of what build.
+//! The head of every run: when it was made, on which machine, with which settings and engines.
 
 use crate::engines::verify::Verified;
 use crate::instruments::counters::Pinned;
@@ -8,7 +8,7 @@ use evmscope_interp::Settings;
 use evmscope_reports::Run;
 use evmscope_reports::run::{self, Rig, SCHEMA};
 
-/// A run without results yet, on the kind of core that the thread was pinned to.
+/// A run without results; `pinned` is the kind of core that the thread was pinned to.
 pub fn new_run(pinned: Option<&Pinned>, settings: Settings, calls: Calls) -> Run {
     Run {
         schema: SCHEMA.to_owned(),
@@ -26,7 +26,7 @@ pub fn new_run(pinned: Option<&Pinned>, settings: Settings, calls: Calls) -> Run
     }
 }
 
-/// Adds the verified results to a run, and the engines that gave them.
+/// Adds verified results to a run, and their engines.
 pub fn add_results(run: &mut Run, verified: &[Verified]) {
     for v in verified {
         run.results.push(v.result.clone());
@@ -34,7 +34,7 @@ pub fn add_results(run: &mut Run, verified: &[Verified]) {
     }
 }
 
-/// Adds an engine to a run, once; none of a build that does not state its version.
+/// Adds an engine to a run unless it is there already or its version is empty.
 pub fn add_engine(run: &mut Run, name: &str, version: &str) {
     let engine = run::Engine {
         name: name.to_owned(),
@@ -45,7 +45,7 @@ pub fn add_engine(run: &mut Run, name: &str, version: &str) {
     }
 }
 
-/// This moment, RFC 3339, UTC, to the second.
+/// The current time: RFC 3339, UTC, to the second.
 pub fn now() -> String {
     jiff::Timestamp::now()
         .round(jiff::Unit::Second)

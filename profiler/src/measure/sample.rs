@@ -1,4 +1,4 @@
-//! Samples of a verified case. What their addresses mean is explained in the room `profile`.
+//! Samples of a verified case. `profile` explains what their addresses mean.
 
 use super::{BATCH, Calls, length};
 use crate::engines::verify::Verified;
@@ -10,18 +10,18 @@ use anyhow::Result;
 use evmscope_reports::counter::Counter;
 use std::time::Duration;
 
-/// Samples in one call that fit the ring, which is emptied between calls, with much of the stack in each.
+/// Most samples per call with [`Stack::Deep`]: they must fit the ring, which is emptied between calls.
 const DEEP_SAMPLES: u64 = 300;
 
-/// With little of it. Of longer calls the addresses alone are sampled.
+/// Most samples per call with [`Stack::Top`]. In longer calls only addresses are sampled.
 const TOP_SAMPLES: u64 = 800;
 
 /// How to sample for flamegraphs.
 #[derive(Clone, Copy, Debug)]
 pub struct Sampling {
-    /// Samples a second.
+    /// Samples per second of CPU time.
     pub hz: u32,
-    /// Time to spend on each engine.
+    /// Wall-clock time to spend on each engine.
     pub budget: Duration,
 }
 
@@ -30,7 +30,7 @@ pub fn sample_calls(v: &mut Verified, sampling: Sampling) -> Result<Samples> {
     sampled(v, sampling, None)
 }
 
-/// Samples an engine on an event of the PMU.
+/// Samples an engine on a PMU event.
 pub fn sample_event(v: &mut Verified, sampling: Sampling, event: Counter) -> Result<Samples> {
     sampled(v, sampling, Some(event))
 }
@@ -41,12 +41,12 @@ fn sampled(v: &mut Verified, sampling: Sampling, event: Option<Counter>) -> Resu
     v.engine.keep_places();
     let length = length(&clock, v, Calls::Warm)?;
     let calls = (sampling.budget.as_nanos() as u64 / length).clamp(1, BATCH) as usize;
-    let a_call = length.saturating_mul(sampling.hz.into()) / 1_000_000_000;
+    let per_call = length.saturating_mul(sampling.hz.into()) / 1_000_000_000;
     let request = Request {
         hz: sampling.hz,
         budget: sampling.budget,
         chain: false,
-        words: match a_call {
+        words: match per_call {
             0..DEEP_SAMPLES => Some(Stack::Deep),
             DEEP_SAMPLES..TOP_SAMPLES => Some(Stack::Top),
             _ => None,

@@ -1,4 +1,4 @@
-//! Simulated counters of one call, by a child process of this binary under callgrind.
+//! Simulated counters of one call: runs this binary as a child process under callgrind.
 
 use crate::engines::Engine;
 use crate::engines::verify::Verified;
@@ -16,16 +16,17 @@ use std::path::Path;
 /// A simulated call.
 pub struct SimulatedCall {
     pub measurements: Vec<Measurement>,
-    /// Instructions in all.
+    /// Instructions in total.
     pub total: u64,
-    /// Instructions at each address of this binary's file. The rest of the total was executed in libraries.
+    /// Pairs of address in this binary's file and instructions executed there, callees excluded. The rest of the
+    /// total was executed in libraries.
     pub instructions: Vec<(u64, u64)>,
 }
 
-/// Simulates one call of an engine in a child process, after one that warms what stays warm.
+/// Simulates one warm call of an engine in a child process.
 ///
 /// # Errors
-/// Every simulated counter, with the reason why there is none.
+/// Every simulated counter, with the reason why it is unavailable.
 pub fn simulate(v: &Verified, case_dir: &Path) -> Result<SimulatedCall, Vec<Unavailable>> {
     let _span = span("simulating");
     let arguments = simulated_arguments(&v.case.name, v.id.name(), v.settings, case_dir);
@@ -90,13 +91,13 @@ pub fn simulated_arguments(
     arguments
 }
 
-/// The hidden verb that [`simulate()`] starts under the simulator.
+/// The hidden subcommand that [`simulate()`] runs under callgrind.
 pub const CHILD: &str = "__simulated";
 
-/// What the child does.
+/// The child's part: one call to warm up, then one in the measured region.
 ///
 /// # Errors
-/// A call that the engine cannot run to a result.
+/// The engine cannot run a call to a result.
 pub fn simulated_call(engine: &mut dyn Engine) -> Result<()> {
     engine.prepare(2);
     engine.call()?;

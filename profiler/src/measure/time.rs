@@ -1,4 +1,4 @@
-//! Times of verified cases: shuffled turns, samples of about 10 ms of thread CPU time.
+//! Times of verified cases: samples of about 10 ms of thread CPU time, the engines in shuffled order.
 
 use super::{BATCH, Calls, SAMPLE, length};
 use crate::engines::verify::Verified;
@@ -11,11 +11,11 @@ use rand::SeedableRng;
 use rand::rngs::SmallRng;
 use rand::seq::SliceRandom;
 
-/// The order of the pairs is random, and the same in every run of the tool.
+/// Seed of the shuffled order, the same in every run of the tool.
 pub const SHUFFLE: u64 = 0x5eed;
 
-/// Times every engine of one case: `pairs` samples each, taken in turn, the order drawn anew for each
-/// turn. The unit is ns of thread CPU time per call.
+/// Times every engine of one case: `pairs` samples each, taken in rounds with a new random order per round. The unit
+/// is ns of thread CPU time per call.
 pub fn time(
     verified: &mut [Verified],
     pairs: usize,
@@ -51,7 +51,7 @@ pub fn time(
         .collect()
 }
 
-/// One sample: calls until their time reaches [`SAMPLE`], in batches made ready outside that time.
+/// One sample: calls until their time reaches [`SAMPLE`], in batches; preparing a batch is not timed.
 fn sample(clock: &ThreadClock, v: &mut Verified, calls: Calls, length: u64) -> Result<f64> {
     let (mut done, mut time) = (0, 0);
     while time < SAMPLE {
@@ -76,8 +76,7 @@ pub fn calibrate(clock: &ThreadClock, v: &mut Verified) -> Result<f64> {
     sample(clock, v, Calls::Warm, length)
 }
 
-/// One sample of a number of warm calls that was found out before: CPU time of a call, ns. Two processes
-/// that are compared do the same work in it.
+/// One sample of a fixed number of warm calls: CPU time per call, ns. Compared processes thus do the same work.
 pub fn sample_of(clock: &ThreadClock, v: &mut Verified, calls: u64) -> Result<f64> {
     let (mut done, mut time) = (0, 0);
     while done < calls {

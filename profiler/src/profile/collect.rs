@@ -1,7 +1,7 @@
-//! A verified case sampled and simulated, and both explained: sample, unwind, symbolize, attribute, fold.
+//! Samples and simulates a verified case and explains both: sample, unwind, symbolize, attribute, fold.
 //!
-//! Owns the order of these steps and the weights by opcode that follow. Each step has its own file in this room;
-//! samples and simulations are taken in `measure`.
+//! Runs these steps in order and sums weights by opcode. Each step has its own module in `profile`; `measure` takes
+//! samples and simulates.
 
 use super::contracts::{self, AttributedSample};
 use super::fold::{self, Fold};
@@ -46,7 +46,7 @@ impl Profiled {
 /// Samples an engine and explains the samples.
 ///
 /// # Errors
-/// A call that the engine cannot run to a result, or no sampler that works here.
+/// The engine cannot run a call to a result, or no sampler works on this machine.
 pub fn profile(v: &mut Verified, sampling: Sampling, symbols: &Symbols) -> Result<Profiled> {
     let samples = sample_calls(v, sampling)?;
     Ok(explain(v, samples, symbols))
@@ -78,7 +78,7 @@ const ATTRIBUTED_EVENTS: [Counter; 3] = [
     Counter::CacheMisses,
 ];
 
-/// Samples an engine on those events of the PMU that `run` has counted, each in a run of its own.
+/// Samples an engine on those PMU events that `run` has counted, each in a separate pass.
 ///
 /// # Errors
 /// As [`profile`].
@@ -106,7 +106,7 @@ pub struct Simulated {
     pub by_opcode: Weights,
 }
 
-/// Simulates one call of an engine, and attributes its instructions to opcodes as samples are.
+/// Simulates one call of an engine, and attributes its instructions to opcodes in the same way as samples.
 ///
 /// # Errors
 /// Every simulated counter, with the reason why it is unavailable.

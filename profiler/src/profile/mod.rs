@@ -1,8 +1,7 @@
-//! Samples explained: collected from a verified case or a recording, unwound, symbolized once, then folded into
-//! stacks, attributed to opcodes and to positions in contracts, and drawn.
+//! Explains samples: collects them from a verified case or a recording, unwinds and symbolizes them once, then folds
+//! them into stacks, attributes them to opcodes and to positions in contracts, and draws flamegraphs.
 //!
-//! Owns what samples mean. Taking them is left to `instruments` and `measure`, tables and reports to
-//! `evmscope_reports`.
+//! `instruments` and `measure` take the samples, `evmscope_reports` renders tables and reports.
 
 pub mod collect;
 pub mod contracts;

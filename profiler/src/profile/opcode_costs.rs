@@ -1,7 +1,7 @@
 //! The cost of one execution of each opcode: executions, samples and simulated instructions joined.
 //!
-//! Owns this join. The names of handlers say which opcode an address belongs to (`symbols::handlers`), `collect` and
-//! `contracts` weigh samples by opcode, and the reports draw the tables.
+//! `symbols::handlers` maps an address to its opcode by the handler's name, `collect` and `contracts` weigh samples by
+//! opcode, and `evmscope_reports` renders the tables.
 
 use crate::engines::executed::Executed;
 use crate::engines::verify::Verified;

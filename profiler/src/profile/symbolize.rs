@@ -14,11 +14,11 @@ use std::rc::Rc;
 #[derive(Clone, Debug)]
 pub struct SymbolizedSamples {
     pub sampler: Sampler,
-    /// Samples that were taken; equal ones are one of `stacks`.
+    /// Samples taken; equal ones may share an entry of `stacks`.
     pub taken: u64,
     /// Samples that the kernel dropped.
     pub lost: u64,
-    /// Samples a second of CPU time.
+    /// Samples per second of CPU time.
     pub rate: f64,
     pub stacks: Vec<SymbolizedSample>,
 }
@@ -116,8 +116,8 @@ impl SymbolizedSample {
     }
 }
 
-/// Callers, outermost first, and the sampled instruction. A return address belongs to the
-/// instruction after the call: the byte before it is the call.
+/// Callers, outermost first, and the sampled instruction. A return address points after the call instruction, so 1 is
+/// subtracted to look up the call.
 fn addresses(sample: &Sample) -> impl Iterator<Item = u64> {
     let callers = sample.callers.iter().rev();
     callers

@@ -2,7 +2,7 @@
 //! the binaries (DWARF call frame information) say where each function keeps its return address, so no frame pointers
 //! are needed. The crate `framehop` reads the tables.
 //!
-//! Owns return addresses. Naming them is left to `symbolize`.
+//! Finds return addresses; `symbolize` names them.
 
 use crate::instruments::sampling::{Sample, Samples, StackRegisters};
 use crate::symbols::{Symbols, Unwindable};
@@ -14,7 +14,7 @@ use object::{Object, ObjectSection};
 use std::fs;
 use std::ops::Range;
 
-/// More callers than any sample has, so that a table that leads in a circle ends.
+/// More callers than any sample has; stops unwinding if the tables lead into a loop.
 const MAX_CALLERS: usize = 64;
 
 /// Fills in the callers of samples. If the recorded part of the stack ends early, the outer ones are missing.

@@ -11,7 +11,7 @@ use thiserror::Error;
 /// A binary of another kind than expected.
 #[derive(Debug, Error)]
 pub enum WrongBinary {
-    /// Instrumented: it runs a third slower or more.
+    /// Instrumented, which costs a third of the speed or more.
     #[error(
         "{} is instrumented, but an optimised build is expected: name {} instead", .0.display(), "target/pgo/evmscope"
     )]

@@ -138,7 +138,7 @@ fn shards_are_merged_and_a_case_that_is_there_twice_is_not() {
     let twice = evmscope(&["merge", &one, &both]);
     assert_eq!((twice.code, twice.stdout.as_str()), (1, ""));
     let line = format!(
-        "error: case empty is in {one} and in {both}: leave it out of one, or run other shards\n"
+        "error: case empty is in {one} and in {both}: remove it from one, or run other shards\n"
     );
     assert_eq!(twice.stderr, line);
 

@@ -1,5 +1,5 @@
-//! The bench table: a row a case, a column a mode, each against the first mode; and a narrow one, where
-//! modes stand below each other.
+//! The bench table: one row per case, one column per mode, each against the first mode; and a narrow variant with
+//! one row per mode.
 
 use super::table::{Bar, Cell, NOTHING, Reading, Table, Tone};
 use crate::counter::Counter::CpuTime;
@@ -16,7 +16,7 @@ pub(super) fn table(run: &Run) -> Table {
     Table::plain(header, rows)
 }
 
-/// The same without gas per second, which follows from the time: a row a mode below each case.
+/// The narrow variant: one row per mode below each case, without gas per second.
 pub(super) fn narrow_table(run: &Run) -> Table {
     let modes = run.modes();
     let base = modes.first().copied().unwrap_or_default();
@@ -80,7 +80,7 @@ fn cell(run: &Run, measured: &Measurement, base: &str) -> Cell {
     }
 }
 
-/// How many times as fast as the base; nothing where they were not compared.
+/// How many times as fast as the base; `None` if they were not compared.
 fn speed(run: &Run, measured: &Measurement, base: &str) -> Option<(String, Tone)> {
     let Measurement { case, mode, .. } = measured;
     match run.ratio(case, base, mode, CpuTime) {

@@ -1,30 +1,30 @@
-//! The model of a diff of two runs: the words and tables, in the order in which they are read.
+//! The model of a diff of two runs: texts and tables in reading order.
 
 use super::report::rig;
 use super::table::{Bar, Cell, NOTHING, Table, Tone};
-use crate::change::{Change, Changes, CounterChange, JUDGED, OpcodeChange, Taken};
+use crate::change::{Change, Changes, CounterChange, OpcodeChange, Taken, VERDICT_COUNTER};
 use crate::counter::Counter;
 use crate::diff::Delta;
 use crate::format;
 use crate::run::{Run, Verdict};
-use crate::stats::{APART, MIN_LAUNCHES, PairedRatio};
+use crate::stats::{MIN_LAUNCHES, PairedRatio, RUN_TO_RUN};
 
-/// Cases that the headline names.
+/// Most cases named in the headline.
 const NAMED: usize = 3;
-/// Opcodes of a case and mode in the table.
+/// Most opcodes per case and mode in the table.
 const OPCODES: usize = 5;
 
 /// A diff, ready to be laid out.
 pub(super) struct Diff {
     pub(super) headline: String,
     pub(super) tone: Tone,
-    /// How many went which way.
+    /// The number of cases by verdict.
     pub(super) count: String,
-    /// A row a case and mode.
+    /// One row per case and mode.
     pub(super) overview: Table,
     pub(super) noise: String,
     pub(super) legend: Vec<String>,
-    /// What is folded, where it can be.
+    /// Titled tables, folded where the format supports it.
     pub(super) details: Vec<(&'static str, Table)>,
 }
 
@@ -54,7 +54,7 @@ impl Diff {
 fn headline(changes: &Changes) -> (String, Tone) {
     let beyond = format::percent(changes.threshold);
     if let Some(why) = &changes.no_verdict {
-        let text = format!("No verdict: {why}. What is deterministic is compared all the same.");
+        let text = format!("No verdict: {why}. Deterministic counters are compared nevertheless.");
         return (text, Tone::Unsure);
     }
     let of = |verdict| changes.with(verdict);
@@ -66,7 +66,7 @@ fn headline(changes: &Changes) -> (String, Tone) {
     }
     if changes.changes.is_empty() {
         return (
-            "No verdict: there is nothing that both have.".to_owned(),
+            "No verdict: the runs have no case in common.".to_owned(),
             Tone::Unsure,
         );
     }
@@ -76,8 +76,7 @@ fn headline(changes: &Changes) -> (String, Tone) {
             false => format!(" Improved: {}.", named(&faster)),
         };
         let text = format!(
-            "Inconclusive on {unsure} of {}: no regression beyond {beyond} is confirmed, and none is ruled out \
-             there.{faster}",
+            "{unsure} of {} inconclusive; no regression beyond {beyond} confirmed.{faster}",
             changes.changes.len(),
         );
         return (text, Tone::Unsure);
@@ -93,17 +92,17 @@ fn headline(changes: &Changes) -> (String, Tone) {
     (text, Tone::Plain)
 }
 
-/// The first few changes with their interval and the opcode that brought most of each.
+/// The first few changes with their interval and the opcode that contributed most.
 fn named(changes: &[&Change]) -> String {
     let some = changes.iter().take(NAMED).map(|change| {
-        let ratio = change.ratio(JUDGED);
+        let ratio = change.ratio(VERDICT_COUNTER);
         let size = ratio.map_or_else(String::new, |it| {
             format!(" {} {}", format::change(it.median), interval(&it))
         });
         let slower = ratio.is_some_and(|it| it.median > 1.0);
-        // What went the other way did not bring it.
+        // Only opcodes that changed in the same direction.
         let by = change.opcodes.iter().find(|it| (it.share > 0.0) == slower);
-        let by = by.map_or_else(String::new, |it| format!(", most by {}", name(it)));
+        let by = by.map_or_else(String::new, |it| format!(", mainly {}", name(it)));
         format!("{}, {}:{size}{by}", change.case, change.mode)
     });
     let mut text = some.collect::<Vec<_>>().join("; ");
@@ -140,18 +139,15 @@ fn count(changes: &Changes) -> String {
         (count > 0).then(|| format!("{count} {words}"))
     });
     let counts: Vec<_> = counts.collect();
-    let number = format::count(changes.changes.len() as u64, "pair");
+    let number = format::count(changes.changes.len() as u64, "case/mode pair");
     let same = match changes.base.rig.binary == changes.head.rig.binary {
         true if changes.taken == Taken::Interleaved => " Both are the same binary.",
         _ => "",
     };
-    format!(
-        "{number} of a case and a mode: {}.{same}",
-        counts.join(", ")
-    )
+    format!("{number}: {}.{same}", counts.join(", "))
 }
 
-/// The counter of instructions that is there, hardware before simulated.
+/// The available counter of instructions; hardware is preferred to simulated.
 fn instructions(changes: &Changes) -> Option<Counter> {
     let has = |counter: &Counter| {
         let mut found = changes.changes.iter().map(|change| change.ratio(*counter));
@@ -162,8 +158,7 @@ fn instructions(changes: &Changes) -> Option<Counter> {
         .find(has)
 }
 
-/// What asks for attention before the rest, so that a table which is cut keeps it; cases in their order
-/// otherwise.
+/// The changes that need attention first, so that a cut table keeps them; otherwise in the order of the cases.
 fn worst_first(changes: &Changes) -> Vec<&Change> {
     let rank = |change: &Change| match change.verdict {
         Ok(Verdict::Regressed) => 0,
@@ -184,7 +179,7 @@ fn overview(changes: &Changes) -> Table {
         "mode",
         "base",
         "head",
-        JUDGED.title(),
+        VERDICT_COUNTER.title(),
         "95 % interval",
         "verdict",
     ];
@@ -193,7 +188,10 @@ fn overview(changes: &Changes) -> Table {
         counter => counter.title(),
     }));
     let rows = worst_first(changes).into_iter().map(|change| {
-        let judged = change.counters.iter().find(|it| it.counter == JUDGED);
+        let judged = change
+            .counters
+            .iter()
+            .find(|it| it.counter == VERDICT_COUNTER);
         let (verdict, tone) = verdict(change);
         let [base, head] = judged.map_or_else(|| [nothing(), nothing()], figures);
         let ratio = judged.and_then(|it| it.ratio);
@@ -304,14 +302,14 @@ fn figures(change: &CounterChange) -> [Cell; 2] {
 fn noise(changes: &Changes) -> String {
     match (changes.noise_floor(), changes.taken) {
         (Some((median, reach)), _) => format!(
-            "Noise floor: the base differs from itself by up to {} here, its intervals reach {}.",
+            "Noise floor: the base against itself differs by up to {}; its intervals extend to {}.",
             format::percent(median),
             format::percent(reach)
         ),
         (None, Taken::Apart) => format!(
-            "Noise floor: not measured, since the two runs were taken at different times; their intervals are \
-             wider by {} for it.",
-            format::percent(APART)
+            "Noise floor: not measured, since the runs were made at different times; intervals are widened by {} \
+             instead.",
+            format::percent(RUN_TO_RUN)
         ),
         (None, Taken::Interleaved) => "Noise floor: not measured.".to_owned(),
     }
@@ -319,7 +317,10 @@ fn noise(changes: &Changes) -> String {
 
 fn noise_table(changes: &Changes) -> Table {
     let rows = changes.changes.iter().filter_map(|change| {
-        let judged = change.counters.iter().find(|it| it.counter == JUDGED)?;
+        let judged = change
+            .counters
+            .iter()
+            .find(|it| it.counter == VERDICT_COUNTER)?;
         let noise = judged.noise.as_ref()?;
         let row = [
             Cell::new(&change.case),
@@ -329,7 +330,10 @@ fn noise_table(changes: &Changes) -> Table {
         ];
         Some(row.to_vec())
     });
-    Table::plain(["case", "mode", JUDGED.title(), "95 % interval"], rows)
+    Table::plain(
+        ["case", "mode", VERDICT_COUNTER.title(), "95 % interval"],
+        rows,
+    )
 }
 
 fn unavailable(changes: &Changes) -> Table {
@@ -345,7 +349,7 @@ fn unavailable(changes: &Changes) -> Table {
     Table::plain(["side", "counters", "reason"], rows)
 }
 
-/// A row a fact: one cell where both sides agree.
+/// One row per fact, with `the same` if both sides agree.
 fn rigs(changes: &Changes) -> Table {
     let sides = [&changes.base, &changes.head].map(|run| {
         let mut facts = rig(&run.created, &run.rig);
@@ -405,9 +409,9 @@ fn legend(changes: &Changes) -> Vec<String> {
     vec![
         taken,
         format!(
-            "{} decides: slower or faster where the change is beyond {beyond} and its interval excludes none; level \
-             where the interval lies within {beyond}; inconclusive otherwise.",
-            JUDGED.title()
+            "{} decides: slower or faster if the change is beyond {beyond} and its interval excludes zero; level if the \
+             interval lies within {beyond}; inconclusive otherwise.",
+            VERDICT_COUNTER.title()
         ),
         "Simulated counts are of callgrind's model of a CPU, not of this one, and have no noise."
             .to_owned(),

@@ -1,7 +1,6 @@
-//! Charts of the raw samples, as SVG: how the times of each mode lie, and how they went over the run.
+//! Charts of the raw samples, as SVG: their distribution per mode, and their course over the run.
 //!
-//! Colours are stand-ins: the style sheet of the page names the same values and puts those of the
-//! reader's scheme in their place. Outside a page they make a light picture.
+//! The style sheet of the page (`report.css`) selects elements by these colours and replaces them in the dark scheme.
 
 use crate::format;
 use crate::history::{CaseHistory, Point};
@@ -20,11 +19,11 @@ const LABELS: u32 = 110;
 const TIMELINE: u32 = 190;
 const HISTORY: u32 = 260;
 
-/// Text and axes.
+/// Colour of text and axes.
 const INK: RGBColor = RGBColor(0x5b, 0x64, 0x70);
-/// Lines behind the samples.
+/// Colour of the grid lines.
 const GRID: RGBColor = RGBColor(0xe3, 0xe6, 0xea);
-/// One colour a mode, told apart by people who do not see all of them.
+/// One colour per mode, distinguishable by colour-blind readers.
 const MODES: [RGBColor; 4] = [
     RGBColor(0x2f, 0x6f, 0xb5),
     RGBColor(0xc8, 0x6a, 0x12),
@@ -32,10 +31,10 @@ const MODES: [RGBColor; 4] = [
     RGBColor(0x3b, 0x7d, 0x4f),
 ];
 
-/// Every sample of these measurements as a dot, a row a mode: the box spans the middle half, the line
-/// is the median. Below it the same samples in the order in which they were taken.
+/// Every sample of these measurements as a dot, one row per mode; the box spans the interquartile range, the line is
+/// the median. Below, the same samples in the order taken.
 ///
-/// None where there is nothing to see: no samples, or only one each. All must have the same unit.
+/// `None` if no measurement has more than one sample. All must have the same unit.
 pub(super) fn samples(measurements: &[&Measurement]) -> Option<String> {
     let shown: Vec<_> = measurements
         .iter()
@@ -56,7 +55,7 @@ pub(super) fn samples(measurements: &[&Measurement]) -> Option<String> {
     Some(scalable(&svg, "Samples of each mode"))
 }
 
-/// The least and the greatest sample with a margin; none where there are no finite ones.
+/// The smallest and the largest sample with a margin; `None` if no sample is finite.
 fn range(measurements: &[&Measurement]) -> Option<(f64, f64)> {
     let samples = || measurements.iter().flat_map(|m| m.samples.iter().copied());
     let low = samples().filter(|s| s.is_finite()).reduce(f64::min)?;
@@ -92,7 +91,7 @@ fn distribution(
         .label_style(text(13))
         .draw()?;
     for (row, measurement) in shown.iter().enumerate() {
-        // The first mode stands on top.
+        // The first mode is at the top.
         let middle = rows - row as f64 - 0.5;
         let colour = MODES[row % MODES.len()];
         let dots = measurement.samples.iter().enumerate().map(|(i, sample)| {
@@ -135,7 +134,7 @@ fn timeline(area: &Canvas<'_>, shown: &[&Measurement], low: f64, high: f64) -> R
         .x_label_formatter(&|i| format!("{i:.0}"))
         .y_labels(5)
         .y_label_formatter(&|value| format::quantity(*value, unit))
-        .x_desc("sample, in the order in which they were taken")
+        .x_desc("samples in the order taken")
         .label_style(text(13))
         .axis_desc_style(text(13))
         .draw()?;
@@ -155,7 +154,7 @@ fn timeline(area: &Canvas<'_>, shown: &[&Measurement], low: f64, high: f64) -> R
     Ok(())
 }
 
-/// CPU time of a case in every mode, record by record. A line joins what continues an earlier record.
+/// CPU time of a case in every mode, record by record. Lines connect comparable records.
 pub(super) fn history(case: &CaseHistory<'_>) -> Option<String> {
     let times = || case.points.iter().flat_map(|point| &point.times);
     let low = times().map(|m| m.median - m.mad).reduce(f64::min)?;
@@ -256,8 +255,8 @@ fn text<'a>(size: u32) -> TextStyle<'a> {
     ("sans-serif", size).into_text_style(&SIZE).color(&INK)
 }
 
-/// A place within a row for the i-th dot, so that equal samples do not hide each other: fractions of
-/// the golden ratio lie evenly, however many there are.
+/// Vertical offset of the i-th dot within its row, so that equal samples do not hide each other. Multiples of the
+/// golden ratio modulo 1 are evenly distributed for any number of dots.
 fn spread(i: usize) -> f64 {
     const GOLDEN: f64 = 0.618_033_988_749_895;
     ((i as f64 * GOLDEN).fract() - 0.5) * 0.6
@@ -277,7 +276,7 @@ fn quartiles(samples: &[f64]) -> [f64; 3] {
     })
 }
 
-/// As wide as its place: the size in pixels becomes the shape only.
+/// Scales with its container: the pixel size only sets the aspect ratio.
 fn scalable(svg: &str, label: &str) -> String {
     let (head, rest) = svg.split_once('>').unwrap_or((svg, ""));
     let kept = head.split_once(" viewBox=").map_or(head, |(_, kept)| kept);
@@ -314,7 +313,7 @@ mod tests {
     }
 
     #[test]
-    fn one_sample_is_no_distribution() {
+    fn one_sample_gives_no_chart() {
         let exact = measurement("advanced", vec![5.0]);
         assert_eq!(samples(&[&exact]), None);
         assert_eq!(samples(&[]), None);
@@ -329,7 +328,7 @@ mod tests {
     }
 
     #[test]
-    fn quartiles_lie_between_samples() {
+    fn quartiles_are_interpolated() {
         assert_eq!(quartiles(&[4.0, 1.0, 3.0, 2.0]), [1.75, 2.5, 3.25]);
         assert_eq!(quartiles(&[3.0, 1.0]), [1.5, 2.0, 2.5]);
     }

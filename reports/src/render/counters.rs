@@ -1,5 +1,4 @@
-//! The counter-diff table of one case: a row a counter, by source, then what follows per gas and
-//! per executed opcode.
+//! The counter-diff table of one case: one row per counter, by source, then rates per gas and per executed opcode.
 
 use super::table::{Bar, Cell, NOTHING, Reading, Section, Table, Tone};
 use crate::counter::{Counter, Source};
@@ -7,7 +6,7 @@ use crate::diff::{Delta, Entry, Side, diff};
 use crate::format;
 use crate::run::{Ratio, Run};
 
-/// What a counter is divided by, or divides.
+/// A figure derived from a counter and the work done.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Rate {
     PerGas,
@@ -16,7 +15,7 @@ enum Rate {
     Throughput,
 }
 
-/// The rates worth a row, each in the section of its counter's source.
+/// The rates shown, each in the section of its counter's source.
 const RATES: &[(Counter, Rate)] = &[
     (Counter::CpuTime, Rate::Throughput),
     (Counter::CpuTime, Rate::PerGas),
@@ -40,7 +39,7 @@ pub(super) struct Comparison<'a> {
 }
 
 impl<'a> Comparison<'a> {
-    /// Cases of which either mode has a result or a measurement.
+    /// Cases with a result or a measurement in either mode.
     pub(super) fn cases(self) -> Vec<&'a str> {
         let entries = self.entries();
         let known = |case: &str| {
@@ -132,7 +131,7 @@ impl<'a> Comparison<'a> {
             Some(Cell::new(text).key(key))
         };
         let figures = Delta::join(value(self.base, base), value(self.head, head))?;
-        // The counter's ratio is the rate's only where both sides did the same work.
+        // The counter's ratio applies to the rate only if both sides did the same work.
         let ratio = self.ratio(case, counter).filter(|_| base == head);
         let (name, reading) = match rate {
             Rate::Throughput => ("gas / second".to_owned(), Reading::Times),
@@ -143,8 +142,8 @@ impl<'a> Comparison<'a> {
         Some(row(name, figures, compared))
     }
 
-    /// Change and interval of a counter that both sides have. What neither needs is equal: the interval of
-    /// a few stray samples beside a median of 0 says nothing.
+    /// Change and interval of a counter that both sides have. If both medians are 0, they are equal: an interval from
+    /// a few stray samples is meaningless.
     fn compare(
         self,
         case: &str,

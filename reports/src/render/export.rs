@@ -1,12 +1,12 @@
-//! A run in the formats of tools that track benchmarks over time. All counters: less is better.
+//! A run in the formats of tools that track benchmarks over time. For all counters less is better.
 
 use crate::format;
 use crate::run::{Measurement, Run};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
-/// Bencher Metric Format: a benchmark is `case/mode`, a measure is a counter's name; the bounds lie
-/// one median absolute deviation from the median.
+/// Bencher Metric Format: a benchmark is `case/mode`, a measure is a counter's name; the bounds are one median
+/// absolute deviation from the median.
 ///
 /// # Errors
 /// As [`json::write`](super::json::write).
@@ -40,8 +40,8 @@ pub fn bencher(run: &Run) -> Result<String, serde_json::Error> {
     pretty(&benchmarks)
 }
 
-/// The list that github-action-benchmark reads with its tool `customSmallerIsBetter`: one entry a
-/// case, mode and counter.
+/// The list that github-action-benchmark reads with its tool `customSmallerIsBetter`: one entry per case, mode and
+/// counter.
 ///
 /// # Errors
 /// As [`json::write`](super::json::write).

@@ -1,4 +1,4 @@
-//! Records over time: a table for the terminal, and a page with a chart for each case.
+//! Records over time: a table for the terminal, and an HTML page with a chart for each case.
 
 use super::chart;
 use super::html::HtmlError;
@@ -9,15 +9,15 @@ use crate::history::{CaseHistory, History, Machine, Point};
 use crate::run::{Measurement, Ratio};
 use askama::Template;
 
-/// The table of all records, and the machines that its letters name.
+/// The table of all records, and the machines that its letters stand for.
 pub fn table(history: &History<'_>, style: Style) -> String {
     terminal::tables(history.cases.iter().map(case), notes(history), style)
 }
 
-/// The page: a chart and a table for each case.
+/// The HTML page: a chart and a table for each case.
 ///
 /// # Errors
-/// None but the template engine's own.
+/// The template engine failed.
 pub fn page(history: &History<'_>) -> Result<String, HtmlError> {
     let cases = history.cases.iter();
     let page = Page {
@@ -47,8 +47,7 @@ struct Shown<'a> {
 }
 
 fn notes(history: &History<'_>) -> Vec<String> {
-    let rule =
-        "A line joins records of one machine, one setting and the same gas; others stand alone.";
+    let rule = "Lines connect records with the same machine, settings and gas.";
     let machines = history.machines.iter().enumerate().map(|(i, machine)| {
         let Machine {
             cpu,
@@ -71,7 +70,7 @@ fn notes(history: &History<'_>) -> Vec<String> {
     std::iter::once(rule.to_owned()).chain(machines).collect()
 }
 
-/// `A` to `Z`, then `27` and on.
+/// `A` to `Z`, then numbers from `27`.
 fn letter(i: usize) -> String {
     match u8::try_from(i) {
         Ok(i @ 0..26) => char::from(b'A' + i).to_string(),

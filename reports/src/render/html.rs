@@ -1,8 +1,7 @@
-//! One self-contained page: verdict, tables, charts of the samples, flamegraphs, what was not measured,
-//! the rig.
+//! One self-contained page: verdict, tables, charts of the samples, flamegraphs, unavailable counters, the rig.
 //!
-//! No network; light and dark by the reader's preference; prints. It says everything without scripts;
-//! with them tables sort, and flamegraphs zoom and search, by keyboard too.
+//! Needs no network, follows the reader's colour scheme and can be printed. Complete without scripts, which add
+//! sorting of tables, and zoom, search and keyboard control of flamegraphs.
 
 use super::chart;
 use super::pgo;
@@ -15,7 +14,7 @@ use askama::Template;
 /// A flamegraph to embed.
 #[derive(Clone, Copy, Debug)]
 pub struct Flamegraph<'a> {
-    /// What it shows; its caption.
+    /// Its caption.
     pub title: &'a str,
     /// The text of an SVG file. Its scripts run in the page, so it must come from a trusted renderer.
     pub svg: &'a str,
@@ -24,7 +23,7 @@ pub struct Flamegraph<'a> {
 /// Why a page could not be made.
 #[derive(Debug, thiserror::Error)]
 pub enum HtmlError {
-    /// The text of a flamegraph holds no `<svg` element.
+    /// The text of a flamegraph has no `<svg` element.
     #[error("flamegraph \"{0}\": no <svg> element in its text")]
     NoSvg(String),
     /// The template engine failed.
@@ -35,7 +34,7 @@ pub enum HtmlError {
 /// The page that compares the mode `head` against the mode `base` on every case.
 ///
 /// # Errors
-/// If a flamegraph is no SVG.
+/// A flamegraph is not SVG, or the template engine failed.
 pub fn report(
     run: &Run,
     base: &str,
@@ -59,10 +58,10 @@ pub fn report(
     Ok(page.render()?)
 }
 
-/// The page of a profile-guided build: the verdicts, the held-out cases, and what is behind them.
+/// The page of a profile-guided build: verdicts, held-out cases and details.
 ///
 /// # Errors
-/// If the template engine fails.
+/// The template engine failed.
 pub fn pgo(report: &PgoReport) -> Result<String, HtmlError> {
     let document = pgo::Document::new(report);
     Ok(PgoPage {
@@ -105,20 +104,20 @@ impl Chart {
         let least = measured.iter().map(|m: &&Measurement| m.n).min()?;
         Some(Self {
             caption: format!(
-                "Every sample of the CPU time of {case}, at least {least} a mode: a dot each, the box \
-                 around the middle half, the line at the median; below, as they came"
+                "CPU time samples of {case}, at least {least} per mode: one dot per sample; the box is the \
+                 interquartile range, the line the median; below, in the order taken"
             ),
             svg: chart::samples(&measured)?,
         })
     }
 }
 
-/// An SVG in a document of its own: the ids and scripts of one flamegraph must not meet another's.
-/// Not sandboxed: browsers refuse the search prompt to a frame of another origin.
+/// An SVG in a document of its own, so that ids and scripts of several flamegraphs do not conflict. Not sandboxed:
+/// browsers block the search prompt in a frame of another origin.
 struct Figure<'a> {
     title: &'a str,
     document: String,
-    /// Height in CSS pixels, as the SVG states it.
+    /// Height in CSS pixels: the SVG's own plus the toolbar.
     height: u32,
 }
 
@@ -132,7 +131,7 @@ struct Frame<'a> {
 impl<'a> Figure<'a> {
     fn new(flamegraph: &Flamegraph<'a>) -> Result<Self, HtmlError> {
         let Flamegraph { title, svg } = *flamegraph;
-        // The XML declaration and the document type have no place inside HTML.
+        // HTML allows neither an XML declaration nor a second document type.
         let start = svg
             .find("<svg")
             .ok_or_else(|| HtmlError::NoSvg(title.to_owned()))?;
@@ -146,10 +145,10 @@ impl<'a> Figure<'a> {
     }
 }
 
-/// Height of what stands above a flamegraph, in CSS pixels; `frame.html` keeps to it.
+/// Height of the toolbar above a flamegraph, in CSS pixels; `frame.html` sets the same.
 const TOOLBAR: u32 = 44;
 
-/// The attribute `height` of the first tag, if it is a number of pixels.
+/// The attribute `height` of the first tag, if it is in pixels.
 fn stated_height(svg: &str) -> Option<u32> {
     let (tag, _) = svg.split_once('>')?;
     let (_, value) = tag.split_once(" height=\"")?;

@@ -3,19 +3,19 @@
 use crate::run::{Measurement, Run, SCHEMA};
 use serde::{Deserialize, Serialize};
 
-/// Why a text is not a run; one line each that names the place.
+/// Why a text is not a run, in one line with the location.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
-    /// Not JSON at all.
+    /// Not JSON.
     #[error("not JSON: {0}")]
     Syntax(serde_json::Error),
-    /// JSON without a schema.
+    /// No field `schema`.
     #[error("no field `schema`; a run states `\"schema\": \"{SCHEMA}\"`")]
     NoSchema,
     /// Another schema, older, newer or foreign.
     #[error("unknown schema `{0}`; this version reads `{SCHEMA}`")]
     UnknownSchema(String),
-    /// A field is missing or of another type.
+    /// A field is missing or has the wrong type.
     #[error("{path}: {problem}")]
     Field {
         /// Where, e.g. `results[0]`.
@@ -23,14 +23,14 @@ pub enum ReadError {
         /// What is missing or wrong, with line and column.
         problem: serde_json::Error,
     },
-    /// A measurement contradicts itself.
+    /// A measurement is inconsistent.
     #[error("measurements[{index}] ({case}, {mode}, {counter}): {problem}", case = .name[0], mode = .name[1], counter = .name[2])]
     Contradiction {
-        /// Place in the list.
+        /// Index in the list.
         index: usize,
         /// Case, mode and counter.
         name: Box<[String; 3]>,
-        /// What contradicts what.
+        /// The inconsistency.
         problem: String,
     },
 }
@@ -43,8 +43,8 @@ struct Header {
 /// Reads a run.
 ///
 /// # Errors
-/// If `text` is no JSON, is of another schema, lacks a field, or holds a measurement whose `n`,
-/// `unit`, `source` or `launches` contradicts its samples or its counter.
+/// `text` is not JSON, has another schema, lacks a field, or has a measurement whose `n`, `unit`, `source` or
+/// `launches` contradicts its samples or its counter.
 pub fn read(text: &str) -> Result<Run, ReadError> {
     let value: serde_json::Value = serde_json::from_str(text).map_err(ReadError::Syntax)?;
     match Header::deserialize(&value) {
@@ -56,7 +56,7 @@ pub fn read(text: &str) -> Result<Run, ReadError> {
         }) => return Err(ReadError::UnknownSchema(schema)),
         Ok(Header { schema: None }) | Err(_) => return Err(ReadError::NoSchema),
     }
-    // From the text again: the value has lost lines and columns.
+    // Parsed from the text again, since the value has no line and column numbers.
     let mut json = serde_json::Deserializer::from_str(text);
     let run: Run = serde_path_to_error::deserialize(&mut json).map_err(|error| {
         let path = match error.path().to_string() {
@@ -82,15 +82,15 @@ pub fn read(text: &str) -> Result<Run, ReadError> {
     Ok(run)
 }
 
-/// Writes a run or what was made of some, indented, with a newline at the end.
+/// Writes a run or another record, indented, with a newline at the end.
 ///
 /// # Errors
-/// None for anything of this crate's making: the error is `serde_json`'s own.
+/// Those of `serde_json`; none for the types of this crate.
 pub fn write(what: &impl Serialize) -> Result<String, serde_json::Error> {
     Ok(serde_json::to_string_pretty(what)? + "\n")
 }
 
-/// The JSON schema of a run (draft 2020-12), as `reports/schema/` publishes it.
+/// The JSON schema of a run (draft 2020-12), as published in `reports/schema/`.
 ///
 /// # Errors
 /// As [`write()`].

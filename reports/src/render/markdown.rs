@@ -1,4 +1,4 @@
-//! Tables for a pull request or a file, as GitHub reads Markdown.
+//! Tables in GitHub Markdown, for pull requests and files.
 
 use super::bench;
 use super::changes::Diff;
@@ -12,8 +12,8 @@ use crate::format;
 use crate::pgo::PgoReport;
 use crate::run::Run;
 
-/// The counter-diff table of every case, the mode `head` against the mode `base`: the verdict
-/// first; what was not measured and the rig last.
+/// The counter-diff table of every case, the mode `head` against the mode `base`: verdict first, unavailable counters
+/// and rig last.
 pub fn counter_diff(run: &Run, base: &str, head: &str) -> String {
     let report = Report::new(run, base, head);
     let headline = format!("**{}**\n", escape(&report.headline));
@@ -28,7 +28,7 @@ pub fn counter_diff(run: &Run, base: &str, head: &str) -> String {
     )
 }
 
-/// The bench table: a row a case, a column a mode, each mode against the first.
+/// The bench table: one row per case, one column per mode, each mode against the first.
 pub fn bench(run: &Run) -> String {
     let memory = memory::overview(run).map(|memory| folded("memory", table(&memory)));
     blocks(
@@ -38,12 +38,12 @@ pub fn bench(run: &Run) -> String {
     )
 }
 
-/// The table of a record that documents quote: times, and each pair of modes with its interval.
+/// The table of a record that is quoted in documents: times, and the ratio of each pair of modes with its interval.
 pub fn summary(run: &Run) -> String {
     table(&summary::table(run))
 }
 
-/// The proof of a profile-guided build: the verdicts first.
+/// The evaluation of a profile-guided build, verdicts first.
 pub fn pgo(report: &PgoReport) -> String {
     let document = pgo::Document::new(report);
     let verdicts: String = document
@@ -71,12 +71,12 @@ pub fn pgo(report: &PgoReport) -> String {
     )
 }
 
-/// Longest text of [`diff`], in characters: GitHub takes comments of 65,536, and whoever posts one adds to
-/// it.
+/// Longest text of [`diff`], in characters. GitHub accepts comments of 65,536; the rest is for text that the poster
+/// adds.
 pub const LONGEST: usize = 60_000;
 
-/// What changed between two runs, for a pull request: verdict and times open, the rest folded. Tables are
-/// cut where the text would be longer than [`LONGEST`], with a line that says so.
+/// The diff of two runs for a pull request: verdict and times open, the rest folded. If the text would be longer than
+/// [`LONGEST`], tables are cut, each with a notice.
 pub fn diff(changes: &Changes) -> String {
     const ROWS: [usize; 6] = [usize::MAX, 300, 100, 30, 10, 3];
     let fits = |text: &String| text.chars().count() <= LONGEST;
@@ -88,8 +88,8 @@ pub fn diff(changes: &Changes) -> String {
         }
         last = text;
     }
-    // Only names of cases can be that long.
-    const NOTICE: &str = "\n\n… cut: the rest is in the JSON beside this file.\n";
+    // Only very long case names lead here.
+    const NOTICE: &str = "\n\n… cut: see the accompanying JSON file for the rest.\n";
     last.chars()
         .take(LONGEST - NOTICE.chars().count())
         .chain(NOTICE.chars())
@@ -111,7 +111,7 @@ fn diff_of(changes: &Changes, rows: usize) -> String {
         let mut text = table(&body);
         if dropped > 0 {
             let rows = format::count(dropped as u64, "row");
-            text += &format!("\n… {rows} cut: they are in the JSON beside this file.\n");
+            text += &format!("\n… {rows} cut: see the accompanying JSON file.\n");
         }
         text
     };
@@ -146,7 +146,7 @@ fn case(case: &CaseReport) -> String {
             .chain([table(&case.table)])
             .chain(
                 [
-                    ("opcodes", &case.dearest),
+                    ("opcodes", &case.costliest),
                     ("memory", &case.memory),
                     ("decoding", &case.decoding),
                 ]
@@ -184,7 +184,7 @@ fn notes(notes: &Notes) -> [String; 3] {
     ]
 }
 
-/// A part that is closed until it is asked for; nothing where it is empty.
+/// A collapsed section; empty if the body is.
 fn folded(title: &str, body: String) -> String {
     if body.is_empty() {
         return body;
@@ -221,7 +221,7 @@ fn text(cell: &Cell) -> String {
     lines.join("<br>")
 }
 
-/// Words as words: names from outside neither end a cell nor open a tag or a link.
+/// Escapes text, so that foreign names cannot end a cell or open a tag or a link.
 fn escape(text: &str) -> String {
     text.chars()
         .fold(String::with_capacity(text.len()), |mut escaped, c| {

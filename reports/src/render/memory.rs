@@ -1,11 +1,11 @@
-//! The tables of memory: what a case takes of the heap in two modes, what is kept of its code, and what
-//! translating its contracts takes.
+//! The memory tables: heap use of a case in two modes, the programs kept for its code, and the cost of translating
+//! its contracts.
 
 use super::table::{Cell, NOTHING, Section, Table, Tone};
 use crate::format;
 use crate::run::{Decoding, HeapUse, MemoryUse, ProgramCache, Run};
 
-/// What one case takes, a column a mode; none where it was not counted.
+/// Memory use of one case, one column per mode; `None` if not counted.
 pub(super) fn case(run: &Run, case: &str, base: &str, head: &str) -> Option<Table> {
     let sides = [base, head].map(|mode| run.memory_use(case, mode));
     let calls = sides.iter().flatten().next()?.calls;
@@ -25,14 +25,14 @@ pub(super) fn case(run: &Run, case: &str, base: &str, head: &str) -> Option<Tabl
         })
     };
     let programs = [
-        kept("decoded bytes / byte of code", ratio),
-        kept("budget of it", |p| number_of(p.budget)),
+        kept("decoded / bytecode bytes", ratio),
+        kept("budget", |p| number_of(p.budget)),
         kept("codes with a program", |p| number(p.programs)),
-        kept("their code", |p| size(p.code_bytes)),
+        kept("size of these codes", |p| size(p.code_bytes)),
         kept("entry points translated", |p| number(p.translated)),
-        kept("frames: program was there", |p| number(p.hits)),
-        kept("frames: program begun", |p| number(p.misses)),
-        kept("frames: put off", |p| number(p.postponed)),
+        kept("frames: cache hits", |p| number(p.hits)),
+        kept("frames: cache misses", |p| number(p.misses)),
+        kept("frames: deferred", |p| number(p.postponed)),
         kept("frames: code too long", |p| number(p.refused)),
     ];
     let mut sections = vec![
@@ -42,7 +42,7 @@ pub(super) fn case(run: &Run, case: &str, base: &str, head: &str) -> Option<Tabl
     if sides.iter().flatten().any(|used| used.programs.is_some()) {
         sections.push(section("programs", programs.into()));
     }
-    let header = [format!("memory, {calls} calls before the later one")];
+    let header = [format!("memory (later = after {calls} calls)")];
     let modes = [base, head].map(str::to_owned);
     Some(Table {
         header: header.into_iter().chain(modes).collect(),
@@ -51,7 +51,7 @@ pub(super) fn case(run: &Run, case: &str, base: &str, head: &str) -> Option<Tabl
     })
 }
 
-/// What translating the contracts of a case takes; none where it was not measured.
+/// Cost of translating the contracts of a case; `None` if not measured.
 pub(super) fn decoding(run: &Run, case: &str) -> Option<Table> {
     let cells = |decoding: &Decoding| {
         vec![
@@ -65,7 +65,7 @@ pub(super) fn decoding(run: &Run, case: &str) -> Option<Table> {
     let of_case = run.decoding.iter().filter(|decoding| decoding.case == case);
     let rows: Vec<_> = of_case.map(cells).collect();
     let header = [
-        "contract translated as a whole",
+        "fully translated contract",
         "code",
         "entries",
         "decoded",
@@ -74,7 +74,7 @@ pub(super) fn decoding(run: &Run, case: &str) -> Option<Table> {
     (!rows.is_empty()).then(|| Table::plain(header, rows))
 }
 
-/// The few figures that tell of all cases: a row a case.
+/// The main figures of all cases, one row per case.
 pub(super) fn overview(run: &Run) -> Option<Table> {
     let modes: Vec<_> = run
         .modes()
@@ -149,7 +149,7 @@ fn number_of(value: f64) -> Cell {
     Cell::new(format!("{value}")).key(value)
 }
 
-/// Bad where it is over its budget, which no run should show.
+/// `Bad` if over the budget, which should never happen.
 fn ratio(programs: &ProgramCache) -> Cell {
     let Some(ratio) = programs.ratio() else {
         return nothing();
@@ -159,7 +159,7 @@ fn ratio(programs: &ProgramCache) -> Cell {
     Cell::new(format!("{ratio:.2}")).key(ratio).tone(tone)
 }
 
-/// An address by its ends; what stands behind it stays.
+/// Shortens an address to its ends; a suffix is kept.
 fn short(contract: &str) -> String {
     const ADDRESS: usize = "0x".len() + 40;
     match contract.split_at_checked(ADDRESS) {

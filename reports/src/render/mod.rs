@@ -1,7 +1,7 @@
-//! A [`Run`](crate::Run) as text: terminal, Markdown, HTML, JSON and other tools' formats.
+//! Renders a [`Run`](crate::Run) as text: terminal, Markdown, HTML, JSON and other tools' formats.
 //!
-//! `report` and the table builders turn a run into one model of words and cells; `terminal`,
-//! `markdown` and `html` only lay that model out. Nothing here touches a file or a stream.
+//! `report` and the table builders turn a run into one model of texts and cells; `terminal`, `markdown` and `html`
+//! lay it out. No file or stream is accessed here.
 
 mod bench;
 mod changes;

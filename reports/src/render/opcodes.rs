@@ -1,21 +1,21 @@
-//! The tables of opcodes: what each costs in two modes, dearest first, and last what belongs to none.
+//! The tables of opcodes: the cost of each in two modes, costliest first, then code that belongs to no opcode.
 
 use super::table::{Bar, Cell, NOTHING, Table, Tone};
 use crate::counter::Counter::{self, CpuTime};
 use crate::format;
 use crate::run::{OpcodeCost, Run};
 
-/// What stands for samples that belong to no opcode.
+/// Name of the row for samples that belong to no opcode.
 pub(super) const ELSEWHERE: &str = "elsewhere";
-/// Title of the instructions that an execution takes on the simulator's model of a CPU.
+/// Title of the column of simulated instructions per execution.
 const SIMULATED: &str = "simulated instr.";
 /// Opcodes in the short table.
-const DEAREST: usize = 12;
-/// Two modes are compared where what belongs to no opcode differs by less than this share: a loop whose
-/// checks and stack are elsewhere would look the faster at every opcode.
+const COSTLIEST: usize = 12;
+/// Two modes are compared only if their shares of samples without an opcode differ by less than this. Otherwise the
+/// mode that does more of its checks outside of opcodes would look faster at every opcode.
 const COMPARABLE: f64 = 0.1;
 
-/// Every opcode of a case that a sample fell on, a column a figure; none where nothing was sampled.
+/// Every sampled opcode of a case, one column per figure; `None` if nothing was sampled.
 pub(super) fn every(run: &Run, case: &str, base: &str, head: &str) -> Option<Table> {
     let rows = rows(run, case, [base, head])?;
     let opcodes = rows.iter().filter(|row| row.opcode.is_some());
@@ -59,11 +59,11 @@ pub(super) fn every(run: &Run, case: &str, base: &str, head: &str) -> Option<Tab
     Some(Table::plain(header, rows.iter().map(cells)))
 }
 
-/// The dearest opcodes of a case, a column a mode.
-pub(super) fn dearest(run: &Run, case: &str, base: &str, head: &str) -> Option<Table> {
+/// The costliest opcodes of a case, one column per mode.
+pub(super) fn costliest(run: &Run, case: &str, base: &str, head: &str) -> Option<Table> {
     let mut rows = rows(run, case, [base, head])?;
     let opcodes = rows.iter().filter(|row| row.opcode.is_some()).count();
-    rows.drain(opcodes.min(DEAREST)..opcodes);
+    rows.drain(opcodes.min(COSTLIEST)..opcodes);
     let side = |cost: Option<&OpcodeCost>| {
         let Some(cost) = cost else { return nothing() };
         let share = format!("{} of samples", percent(cost));
@@ -96,12 +96,11 @@ pub(super) fn dearest(run: &Run, case: &str, base: &str, head: &str) -> Option<T
 struct Row<'a> {
     opcode: Option<&'a str>,
     sides: [Option<&'a OpcodeCost>; 2],
-    /// Whether the two sides count the same things to an opcode.
+    /// Whether the two modes attribute the same code to opcodes.
     comparable: bool,
 }
 
-/// The opcodes that a sample fell on, in the order of the time that a call spends on them in both
-/// modes together.
+/// The sampled opcodes, ordered by the time per call in both modes together.
 fn rows<'a>(run: &'a Run, case: &str, modes: [&str; 2]) -> Option<Vec<Row<'a>>> {
     let costs = || run.opcode_costs.iter().filter(|cost| cost.case == case);
     let mut names: Vec<_> = costs().map(|cost| cost.opcode.as_deref()).collect();
@@ -159,7 +158,7 @@ impl Row<'_> {
         }
     }
 
-    /// Sure where the 95 % interval of the difference excludes none.
+    /// Marked as unsure unless the 95 % interval of the difference excludes 0.
     fn change(&self) -> Option<Cell> {
         if !self.comparable {
             return None;
@@ -178,7 +177,7 @@ impl Row<'_> {
     }
 }
 
-/// What is counted of an execution besides its time.
+/// What is counted per execution besides time.
 #[derive(Clone, Copy)]
 enum Count {
     Hardware(Counter),
@@ -186,7 +185,7 @@ enum Count {
 }
 
 impl Count {
-    /// What some row has. Simulated instructions stand in for those of the hardware.
+    /// The counts that at least one row has. Simulated instructions are shown only without hardware ones.
     fn of(rows: &[Row<'_>]) -> Vec<Count> {
         const EVENTS: [Counter; 4] = [
             Counter::Cycles,
@@ -226,7 +225,7 @@ impl Count {
         Some(Cell::new(self.text(each)).key(each))
     }
 
-    /// Misses are rare: a hundredth of one still tells.
+    /// Misses are rare and need more decimals.
     fn text(self, each: f64) -> String {
         let is_rare = matches!(
             self,
@@ -248,16 +247,15 @@ fn percent(cost: &OpcodeCost) -> String {
     format!("{:.1} %", cost.share * 100.0)
 }
 
-/// The time of one execution with its standard error; none for what no sample fell on, whose time is
-/// below what the samples can tell.
+/// Time per execution with its standard error; `None` without samples.
 fn time(cost: &OpcodeCost) -> Option<Cell> {
     let time = cost.time?;
     let spread = format::spread(error(cost)?, time)?;
     Some(Cell::new(format!("{} {spread}", format::quantity(time, "ns"))).key(time))
 }
 
-/// Standard error of the time of one execution: the number of samples that fall on an opcode varies
-/// as its root.
+/// Standard error of the time per execution: the number of samples of an opcode has a standard deviation of its
+/// square root.
 fn error(cost: &OpcodeCost) -> Option<f64> {
     (cost.samples > 0).then_some(cost.time? / (cost.samples as f64).sqrt())
 }

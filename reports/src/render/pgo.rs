@@ -1,14 +1,14 @@
-//! The proof of a profile-guided build as words and tables, before any layout.
+//! The model of the evaluation of a profile-guided build: texts and tables.
 
 use super::report::{self, Notes};
 use super::table::{Bar, Cell, NOTHING, Section, Table, Tone};
 use crate::format;
 use crate::pgo::{Comparison, Mean, ModeMeans, Outcome, PgoReport, Proof, Sizes};
 
-/// Everything that is shown, in order.
+/// The contents in reading order.
 pub(super) struct Document {
     pub(super) headline: String,
-    /// A line a mode, and a build.
+    /// One line per build and mode.
     pub(super) verdicts: Vec<(String, Tone)>,
     pub(super) parts: Vec<Part>,
     pub(super) notes: Notes,
@@ -29,7 +29,8 @@ impl Document {
             parts.push(Part {
                 title: format!("{name}: held-out cases"),
                 intro: Some(
-                    "Time over the release build's. No profile has seen these cases.".to_owned(),
+                    "Time relative to the release build. The profile was not trained on these cases."
+                        .to_owned(),
                 ),
                 table: comparisons(&proof.heldout, &proof.means, |means| means.heldout),
             });
@@ -64,7 +65,7 @@ fn proofs(report: &PgoReport) -> Vec<(&'static str, &Proof)> {
         .collect()
 }
 
-/// What the profile did, in one line.
+/// The effect of the profile, in one line.
 fn headline(proof: &Proof) -> String {
     let of = |wanted: Outcome| -> Vec<&str> {
         let modes = proof
@@ -225,7 +226,7 @@ fn mean_row(mode: &str, mean: &Mean) -> Vec<Cell> {
     ]
 }
 
-/// Functions that changed, of cases that became slower.
+/// Functions that changed in cases that became slower.
 fn changed(name: &str, proof: &Proof) -> Option<Part> {
     let slower = proof
         .heldout
@@ -252,8 +253,11 @@ fn changed(name: &str, proof: &Proof) -> Option<Part> {
         .collect();
     let header = ["function", "case", "mode", "release", "optimised", "change"];
     (!rows.is_empty()).then(|| Part {
-        title: format!("{name}: what changed where it became slower"),
-        intro: Some("Simulated instructions in the function alone; what was inlined counts for whom it was inlined in.".to_owned()),
+        title: format!("{name}: functions that changed in slower cases"),
+        intro: Some(
+            "Simulated instructions, callees excluded; inlined code counts toward the function that contains it."
+                .to_owned(),
+        ),
         table: Table::plain(header, rows),
     })
 }
@@ -273,16 +277,16 @@ fn sizes(report: &PgoReport, proofs: &[(&str, &Proof)]) -> Part {
             },
         )| {
             let bytes = |bytes: u64| Cell::new(format::bytes(bytes)).key(bytes as f64);
-            // The release build is linked as always, which does not keep them apart.
-            let apart = |bytes_apart: u64| match name {
+            // The release build is linked without separate sections for hot and cold code.
+            let section = |size: u64| match name {
                 "release" => Cell::faint(NOTHING),
-                _ => bytes(bytes_apart),
+                _ => bytes(size),
             };
             vec![
                 Cell::new(name),
                 bytes(*code),
-                apart(*hot),
-                apart(*cold),
+                section(*hot),
+                section(*cold),
                 bytes(*file),
             ]
         },
@@ -320,7 +324,7 @@ fn trained(report: &PgoReport) -> Part {
     Part {
         title: "The profile".to_owned(),
         intro: Some(format!(
-            "It covers {} of {} functions, {} of {} blocks{handlers}; {} functions are missing in it and {} differ \
+            "Covers {} of {} functions, {} of {} blocks{handlers}; {} functions are missing from it and {} differ \
              ({} allowed).",
             format::thousands(coverage.functions_run as u64),
             format::thousands(coverage.functions as u64),
@@ -344,7 +348,7 @@ fn hottest(report: &PgoReport) -> Part {
     });
     Part {
         title: "Hottest functions of the profile".to_owned(),
-        intro: Some("By the executions of their hottest block.".to_owned()),
+        intro: Some("By executions of the hottest block.".to_owned()),
         table: Table::plain(["function", "executions"], rows),
     }
 }
@@ -352,13 +356,12 @@ fn hottest(report: &PgoReport) -> Part {
 fn notes(report: &PgoReport) -> Notes {
     let legend = [
         format!(
-            "{} launches of each build, {} pairs of a case and mode in each; [low, high] 95 % interval, a launch as \
-             one observation.",
+            "{} launches of each build, {} pairs per case and mode in each; [low, high] 95 % interval over launches.",
             report.launches, report.pairs
         ),
         format!(
-            "helps, hurts: by more than {}, the interval all on one side of 0; no effect: all of it within. Where \
-             times decide neither, simulated instructions may.",
+            "helps, hurts: by more than {}, and the interval excludes 0; no effect: the interval lies within that. If \
+             times are inconclusive, simulated instructions may decide.",
             format::percent(report.threshold)
         ),
         "instructions: counted on callgrind's model of a CPU, not on this one; exact.".to_owned(),

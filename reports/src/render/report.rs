@@ -1,4 +1,4 @@
-//! The model of a whole report: what stands around the tables, in the order in which it is read.
+//! The model of a whole report: tables and the texts around them, in reading order.
 
 use super::bench;
 use super::counters::Comparison;
@@ -13,7 +13,7 @@ use crate::run::{Rig, Run, Unavailable};
 /// A comparison of two modes, ready to be laid out.
 pub(super) struct Report {
     pub(super) headline: String,
-    /// Times of all modes, where there is more to see than the cases below show.
+    /// Times of all modes, if there are several cases or more than two modes.
     pub(super) overview: Option<Table>,
     pub(super) cases: Vec<CaseReport>,
     pub(super) notes: Notes,
@@ -28,17 +28,17 @@ pub(super) struct CaseReport {
     pub(super) facts: Option<String>,
     pub(super) table: Table,
     pub(super) tiles: Vec<Tile>,
-    /// What each opcode costs, where that was sampled.
+    /// The cost of each opcode, if sampled.
     pub(super) opcodes: Option<Table>,
-    /// The dearest of them, in fewer columns.
-    pub(super) dearest: Option<Table>,
-    /// What it takes of memory, where that was counted.
+    /// The costliest opcodes, in fewer columns.
+    pub(super) costliest: Option<Table>,
+    /// Memory use, if counted.
     pub(super) memory: Option<Table>,
-    /// What translating its contracts takes.
+    /// Cost of translating its contracts, if measured.
     pub(super) decoding: Option<Table>,
 }
 
-/// One of the few figures that answer for the rest.
+/// One of the main figures.
 pub(super) struct Tile {
     pub(super) label: String,
     pub(super) value: String,
@@ -46,10 +46,10 @@ pub(super) struct Tile {
     pub(super) tone: Tone,
 }
 
-/// What the figures rest on.
+/// How to read the figures, and how they were made.
 pub(super) struct Notes {
     pub(super) legend: Vec<String>,
-    /// Reasons and the titles of the counters they hold for.
+    /// Pairs of a reason and the titles of the counters that are unavailable for it.
     pub(super) unavailable: Vec<(String, String)>,
     pub(super) rig: Vec<(&'static str, String)>,
 }
@@ -83,13 +83,13 @@ fn case(comparison: Comparison<'_>, name: &str) -> CaseReport {
         table: comparison.table(name),
         tiles: tiles(comparison, name),
         opcodes: opcodes::every(run, name, base, head),
-        dearest: opcodes::dearest(run, name, base, head),
+        costliest: opcodes::costliest(run, name, base, head),
         memory: memory::case(run, name, base, head),
         decoding: memory::decoding(run, name),
     }
 }
 
-/// Time, instructions from the best source there is, and the work done in a second.
+/// Time, instructions (hardware if available, else simulated), and gas per second.
 fn tiles(comparison: Comparison<'_>, case: &str) -> Vec<Tile> {
     let Comparison { run, base, head } = comparison;
     let change = |counter: Counter| {
@@ -146,7 +146,7 @@ fn facts(run: &Run, case: &str, mode: &str) -> Option<String> {
 }
 
 impl Notes {
-    /// The notes below `cases`, or below a bench table alone where there are none.
+    /// The notes below `cases`; below a bench table if they are empty.
     pub(super) fn new(run: &Run, cases: &[CaseReport]) -> Self {
         Self {
             legend: legend(run, cases),
@@ -179,7 +179,7 @@ fn legend(run: &Run, cases: &[CaseReport]) -> Vec<String> {
     };
     let settings = run.settings.as_ref().map(|settings| {
         format!(
-            "keccak memo: {}; memory budget: {} decoded bytes a byte of code.",
+            "keccak memo: {}; memory budget: {} decoded bytes per bytecode byte.",
             settings.keccak_memo, settings.budget
         )
     });
@@ -188,7 +188,7 @@ fn legend(run: &Run, cases: &[CaseReport]) -> Vec<String> {
         settings,
         has(
             cold,
-            "cold: each call is an interpreter's first, with nothing decoded and nothing remembered.",
+            "cold: each call is the first of its interpreter, with nothing decoded or memoised.",
         ),
         has(
             true,
@@ -206,24 +206,23 @@ fn legend(run: &Run, cases: &[CaseReport]) -> Vec<String> {
         ),
         has(
             cases.iter().any(|case| case.opcodes.is_some()),
-            "opcodes: share of the samples, and CPU time of one execution ± its standard error; ? where the \
-             samples do not tell the modes apart. What an opcode calls is its own. Elsewhere is what runs \
-             between opcodes: frames, the way in and out; modes that differ in it by 10 % of the samples or \
-             more are not compared.",
+            "opcodes: share of the samples, and CPU time per execution ± standard error; ? the difference is not \
+             significant. Callees count toward the opcode. Elsewhere: code between opcodes, such as entering and \
+             leaving frames; if its shares in the modes differ by 10 % of the samples or more, opcodes are not \
+             compared.",
         ),
         has(
             !cases.is_empty() && run.opcode_costs.iter().any(|cost| cost.sim_instructions.is_some()),
-            "simulated instr.: of one execution, on callgrind's model of a CPU; the first mode → the second.",
+            "simulated instr.: per execution, on callgrind's model of a CPU; first mode → second mode.",
         ),
         has(
             !run.memory.is_empty(),
-            "memory: counted by the allocator in calls of their own; without the stack, of which the system gives \
-             what is touched, and without the world before the call. Decoded: stream, maps and counters.",
+            "memory: counted by the allocator in separate calls, excluding the stack (paged in on demand) and the \
+             state before the call. Decoded: stream, maps and counters.",
         ),
         has(
             !run.decoding.is_empty(),
-            "decoding: every entry point at once, without a budget; repeated: the code over and over, to the \
-             greatest length that can be deployed.",
+            "decoding: every entry point at once, without a budget; repeated: code tiled to the deployment limit.",
         ),
         has(
             simulated,
@@ -235,7 +234,7 @@ fn legend(run: &Run, cases: &[CaseReport]) -> Vec<String> {
     .collect()
 }
 
-/// The counters that could not be had, grouped by reason in the order of first appearance.
+/// The unavailable counters, grouped by reason in the order of first appearance.
 pub(super) fn unavailable(all: &[Unavailable]) -> Vec<(String, String)> {
     let mut groups: Vec<(String, Vec<&str>)> = Vec::new();
     for missing in all {
@@ -254,7 +253,7 @@ pub(super) fn unavailable(all: &[Unavailable]) -> Vec<(String, String)> {
         .collect()
 }
 
-/// One rig, or that of each part of a merged run, headed by its cases.
+/// The rig; for a merged run the rig of each part after its cases.
 fn rigs(run: &Run) -> Vec<(&'static str, String)> {
     let mut engines: Vec<&str> = Vec::new();
     for engine in &run.engines {

@@ -1,5 +1,5 @@
-//! Sampled stacks in the formats of viewers: folded, speedscope, Firefox Profiler, pprof. Each keeps case and
-//! mode apart. Formats that track benchmarks are in [`export`](super::export).
+//! Sampled stacks in the formats of viewers: folded, speedscope, Firefox Profiler, pprof. Each separates cases and
+//! modes. Formats that track benchmarks are in [`export`](super::export).
 
 use crate::run::{Profile, Run};
 use fxprof_processed_profile as firefox;
@@ -8,7 +8,7 @@ use serde_json::json;
 use std::collections::HashMap;
 use std::time::SystemTime;
 
-/// A stack a line, `;` between frames, root first: case and mode, then the native functions; and the weight.
+/// One stack per line with its weight: frames separated by `;`, root first: case and mode, then the native functions.
 pub fn folded(run: &Run) -> String {
     let lines = run.profiles.iter().flat_map(|profile| {
         let root = title(profile);
@@ -22,7 +22,7 @@ fn title(profile: &Profile) -> String {
     format!("{} {}", profile.case, profile.mode)
 }
 
-/// The file format of <https://www.speedscope.app>, a profile a case and mode.
+/// The file format of <https://www.speedscope.app>, one profile per case and mode.
 ///
 /// # Errors
 /// As [`json::write`](super::json::write).
@@ -63,7 +63,7 @@ fn is_time(profile: &Profile) -> bool {
     profile.unit == "ns"
 }
 
-/// Names, each once, by index.
+/// Interned names.
 #[derive(Default)]
 struct Names {
     listed: Vec<String>,
@@ -81,8 +81,9 @@ impl Names {
     }
 }
 
-/// The processed profile format of the Firefox Profiler, a thread a case and mode. A stack is one entry whose
-/// weight is its number of samples; their order in time is not kept in a run, so they follow each other.
+/// The processed profile format of the Firefox Profiler, one thread per case and mode. A stack is one entry whose
+/// weight is its number of samples. A run does not record the order of samples, so stacks are placed one after
+/// another.
 ///
 /// # Errors
 /// As [`json::write`](super::json::write).
@@ -99,7 +100,7 @@ pub fn firefox(run: &Run, created: SystemTime) -> Result<String, serde_json::Err
     let start = Timestamp::from_nanos_since_reference(0);
     let process = file.add_process("evmscope", 1, start);
     for (profile, id) in run.profiles.iter().zip(1..) {
-        // None is the main one: that would bear the name of the process.
+        // No thread is the main one, which would be shown with the name of the process.
         let thread = file.add_thread(process, id, start, false);
         file.set_thread_name(thread, &title(profile));
         let whole: u64 = profile.stacks.iter().map(|(_, weight)| weight).sum();
@@ -130,10 +131,10 @@ pub fn firefox(run: &Run, created: SystemTime) -> Result<String, serde_json::Err
     serde_json::to_string(&file)
 }
 
-/// The protobuf of pprof, not compressed: case and mode are labels of each sample, its value is its weight.
+/// The protobuf of pprof, uncompressed. Case and mode are labels of each sample; its value is the weight.
 pub fn pprof(run: &Run, created: SystemTime) -> Vec<u8> {
     let mut names = Names::default();
-    // The format wants the empty string first.
+    // The format requires the empty string first.
     names.index("");
     let mut functions = Names::default();
     let mut file = proto::Profile::default();
@@ -162,7 +163,7 @@ pub fn pprof(run: &Run, created: SystemTime) -> Vec<u8> {
         let whole: u64 = profile.stacks.iter().map(|(_, weight)| weight).sum();
         file.duration_nanos += if is_time { whole as i64 } else { 0 };
         for (stack, weight) in &profile.stacks {
-            // A function is one location, since its address is not kept; both count from 1.
+            // Each function is one location, since addresses are not recorded; ids start at 1.
             let location = stack
                 .rsplit(';')
                 .map(|name| functions.index(name) as u64 + 1);
@@ -315,7 +316,7 @@ mod tests {
     }
 
     #[test]
-    fn speedscope_has_each_frame_once_and_weights_that_sum_up() {
+    fn speedscope_has_unique_frames_and_consistent_weights() {
         let file: serde_json::Value = serde_json::from_str(&speedscope(&run()).unwrap()).unwrap();
         assert_eq!(file["shared"]["frames"].as_array().unwrap().len(), 3);
         let profile = &file["profiles"][0];
@@ -329,7 +330,7 @@ mod tests {
     }
 
     #[test]
-    fn firefox_has_a_thread_a_mode_and_all_samples() {
+    fn firefox_has_one_thread_per_mode_and_all_samples() {
         let file: serde_json::Value =
             serde_json::from_str(&firefox(&run(), created()).unwrap()).unwrap();
         let threads = file["threads"].as_array().unwrap();
@@ -340,7 +341,7 @@ mod tests {
     }
 
     #[test]
-    fn pprof_decodes_to_the_stacks_it_was_made_of() {
+    fn pprof_decodes_to_the_original_stacks() {
         let file = proto::Profile::decode(&*pprof(&run(), created())).unwrap();
         let text = |index: i64| file.string_table[index as usize].as_str();
         let function = |id: &u64| {

@@ -1,11 +1,11 @@
-//! A record in the one table that documents quote: each mode's time, and each pair of modes as a ratio.
+//! The table of a record that is quoted in documents: each mode's time, and the ratio of each pair of modes.
 
 use super::table::{Cell, NOTHING, Reading, Table};
 use crate::counter::Counter::CpuTime;
 use crate::format;
 use crate::run::Run;
 
-/// The interval of a ratio is shown; its verdict is not: documents state figures, and no threshold.
+/// Irrelevant: the verdict is not shown.
 const THRESHOLD: f64 = 0.0;
 
 pub(super) fn table(run: &Run) -> Table {
@@ -37,7 +37,7 @@ pub(super) fn table(run: &Run) -> Table {
     Table::plain(header, run.cases().into_iter().map(row))
 }
 
-/// Two modes in the order in which their ratio is above 1 on most cases.
+/// Two modes, the one that is faster on most cases first.
 fn faster_first<'a>(run: &Run, one: &'a str, other: &'a str) -> (&'a str, &'a str) {
     let is_faster = |case: &&str| {
         let [one, other] = [one, other].map(|mode| run.measurement(case, mode, CpuTime));

@@ -1,12 +1,12 @@
-//! The model of a table: cells with their words and their tone, in sections.
+//! The model of a table: cells with text and tone, in sections.
 
 use crate::format;
 use crate::run::{Measurement, Ratio, Verdict};
 
-/// What stands where there is nothing to compare.
+/// Text of a cell without a value.
 pub(super) const NOTHING: &str = "—";
 
-/// How a cell is to be taken; renderers choose the colour.
+/// The meaning of a cell; renderers choose the colour.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Tone {
     #[default]
@@ -41,12 +41,12 @@ impl Tone {
     }
 }
 
-/// A figure as a length, for renderers that can draw one.
+/// A figure as a bar, for renderers that can draw one.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Bar {
-    /// A share of the greatest in the row, 0 to 1.
+    /// A share of the largest in the row, 0 to 1.
     Share(f64),
-    /// A ratio, drawn from the middle: less to the left, more to the right.
+    /// A ratio, drawn from the middle: below 1 to the left, above 1 to the right.
     Change(f64),
 }
 
@@ -59,7 +59,7 @@ impl Bar {
         }
     }
 
-    /// Left edge and width, in per cent of the cell. A change is logarithmic and ends at 4 times.
+    /// Left edge and width, in per cent of the cell. Changes are logarithmic and clamped at a factor of 4.
     pub(super) fn extent(self) -> (f64, f64) {
         match self {
             Self::Share(share) => (0.0, share.clamp(0.0, 1.0) * 100.0),
@@ -77,7 +77,7 @@ pub(super) struct Cell {
     pub(super) lines: Vec<String>,
     pub(super) tone: Tone,
     pub(super) bar: Option<Bar>,
-    /// What a reader may sort by; a bar's length serves where there is none.
+    /// Sort key; without one the bar's value is used.
     key: Option<f64>,
 }
 
@@ -107,7 +107,7 @@ impl Cell {
         }
     }
 
-    /// The number behind the words, in one unit for a whole column or not comparable at all.
+    /// The number behind the text; comparable within a column.
     pub(super) fn sort_key(&self) -> Option<f64> {
         let length = |bar| match bar {
             Bar::Share(value) | Bar::Change(value) => value,
@@ -124,7 +124,7 @@ impl Cell {
         Self::new(text).tone(Tone::Faint)
     }
 
-    /// A median with its spread, and the coverage where the counter ran only part of the time.
+    /// A median with its spread, and the coverage if the counter ran only part of the time.
     pub(super) fn figure(measurement: &Measurement) -> Self {
         let Measurement {
             median,
@@ -149,7 +149,7 @@ impl Cell {
 /// Rows under a common heading.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Section {
-    /// What the rows have in common; Markdown shows it as the last column.
+    /// The heading; Markdown shows it as the last column.
     pub(super) title: Option<&'static str>,
     pub(super) rows: Vec<Vec<Cell>>,
 }
@@ -158,13 +158,13 @@ pub(super) struct Section {
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Table {
     pub(super) header: Vec<String>,
-    /// What the titles of the sections are, if they have one.
+    /// Heading of the sections' titles, if they have titles.
     pub(super) section_header: Option<&'static str>,
     pub(super) sections: Vec<Section>,
 }
 
 impl Table {
-    /// Rows under no heading.
+    /// A table of one section without heading.
     pub(super) fn plain<T: Into<String>>(
         header: impl IntoIterator<Item = T>,
         rows: impl IntoIterator<Item = Vec<Cell>>,
@@ -179,7 +179,7 @@ impl Table {
         }
     }
 
-    /// Drops the rows from `n` on, counted over all sections; returns how many that were.
+    /// Keeps the first `n` rows, counted over all sections; returns the number of dropped rows.
     pub(super) fn keep_rows(&mut self, n: usize) -> usize {
         let mut left = n;
         let mut dropped = 0;
@@ -192,7 +192,7 @@ impl Table {
     }
 }
 
-/// How a ratio reads: as the change of what is needed, or as how many times as fast.
+/// How a ratio is shown: as a change in per cent, or as how many times as fast.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Reading {
     Change,

@@ -1,4 +1,4 @@
-//! Tables for a terminal, within its width.
+//! Tables for a terminal, limited to its width.
 
 use super::bench;
 use super::changes::Diff;
@@ -15,12 +15,12 @@ use comfy_table::{
     LineStyle, TableStyle, Width, presets,
 };
 
-/// What the terminal can take.
+/// Capabilities of the terminal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Style {
-    /// Whether to colour with ANSI escapes.
+    /// Whether to use ANSI colours.
     pub color: bool,
-    /// Columns of the terminal; wider tables wrap inside their cells.
+    /// Columns of the terminal; cells of wider tables are wrapped.
     pub width: u16,
 }
 
@@ -34,8 +34,8 @@ impl Default for Style {
     }
 }
 
-/// The counter-diff table of every case, the mode `head` against the mode `base`, with its verdict,
-/// what was not measured and the rig.
+/// The counter-diff table of every case, the mode `head` against the mode `base`, with verdict, unavailable counters
+/// and rig.
 pub fn counter_diff(run: &Run, base: &str, head: &str, style: Style) -> String {
     let report = Report::new(run, base, head);
     let summary = (report.cases.len() > 1).then(|| words(&[&report.headline], Tone::Plain, style));
@@ -49,7 +49,7 @@ pub fn counter_diff(run: &Run, base: &str, head: &str, style: Style) -> String {
             .chain(facts)
             .chain(["\n".to_owned(), table(&case.table, style)])
             .chain(
-                [&case.dearest, &case.memory, &case.decoding]
+                [&case.costliest, &case.memory, &case.decoding]
                     .into_iter()
                     .flatten()
                     .flat_map(|below| ["\n".to_owned(), table(below, style)]),
@@ -64,8 +64,8 @@ pub fn counter_diff(run: &Run, base: &str, head: &str, style: Style) -> String {
     )
 }
 
-/// The bench table: a row a case, a column a mode, each mode against the first. Where that is too wide for
-/// the terminal, modes stand below each other.
+/// The bench table: one row per case, one column per mode, each mode against the first. If that is too wide for the
+/// terminal, modes are rows.
 pub fn bench(run: &Run, style: Style) -> String {
     let wide = bench::table(run);
     let bench = if width(&wide) <= usize::from(style.width) {
@@ -81,7 +81,7 @@ pub fn bench(run: &Run, style: Style) -> String {
     )
 }
 
-/// Tables below each other, and lines of words after them.
+/// Tables below each other, followed by lines of text.
 pub(super) fn tables(
     tables: impl Iterator<Item = Table>,
     lines: Vec<String>,
@@ -92,7 +92,7 @@ pub(super) fn tables(
     blocks(tables.map(|it| table(&it, style)).chain([notes]))
 }
 
-/// The proof of a profile-guided build: the verdicts first.
+/// The evaluation of a profile-guided build, verdicts first.
 pub fn pgo(report: &PgoReport, style: Style) -> String {
     let document = pgo::Document::new(report);
     let lines = document
@@ -114,7 +114,7 @@ pub fn pgo(report: &PgoReport, style: Style) -> String {
     )
 }
 
-/// What changed between two runs: the verdict, times, and the opcodes that changed most.
+/// The diff of two runs: verdict, times, and the opcodes that changed most.
 pub fn diff(changes: &Changes, style: Style) -> String {
     let diff = Diff::new(changes);
     let opcodes = diff
@@ -133,7 +133,7 @@ pub fn diff(changes: &Changes, style: Style) -> String {
     )
 }
 
-/// What was checked, a row each, and how many of them hold.
+/// One row per finding, and how many hold.
 pub fn findings(findings: &[Finding], style: Style) -> String {
     let row = |finding: &Finding| {
         let (mark, tone) = match finding.holds {
@@ -148,7 +148,7 @@ pub fn findings(findings: &[Finding], style: Style) -> String {
             Cell::new(mark).tone(tone),
         ]
     };
-    let header = ["checked", "found", "asked for", "margin", ""];
+    let header = ["checked", "found", "required", "margin", ""];
     let body = Table::plain(header, findings.iter().map(row));
     let failing = findings.iter().filter(|finding| !finding.holds).count();
     let (sum, tone) = match failing {
@@ -158,7 +158,7 @@ pub fn findings(findings: &[Finding], style: Style) -> String {
     blocks([table(&body, style), words(&[&sum], tone, style)].into_iter())
 }
 
-/// Plain rows in columns; within `width`, where there is a limit, texts wrap inside their column.
+/// Plain rows in columns. With a `width`, texts wrap inside their column.
 pub fn rows<'a, const N: usize>(
     rows: impl Iterator<Item = [&'a str; N]>,
     width: Option<u16>,
@@ -205,7 +205,7 @@ fn words(lines: &[&str], tone: Tone, style: Style) -> String {
     finish(layout)
 }
 
-/// Two columns under a title; nothing where there is no row.
+/// Two columns under a title; empty if there are no rows.
 fn list<'a>(title: &str, rows: impl Iterator<Item = [&'a str; 2]>, style: Style) -> String {
     let mut layout = layout(style);
     layout.add_row([bold(title)]);
@@ -240,7 +240,7 @@ fn table(table: &Table, style: Style) -> String {
     finish(layout)
 }
 
-/// Columns that a table takes where no cell is wrapped.
+/// Width of a table without wrapping, in characters.
 fn width(table: &Table) -> usize {
     let rows = || table.sections.iter().flat_map(|section| &section.rows);
     let chars = |text: &String| text.chars().count();
@@ -252,7 +252,7 @@ fn width(table: &Table) -> usize {
     columns.sum::<usize>() + usize::from(GAP) * table.header.len().saturating_sub(1)
 }
 
-/// Names keep to one line if they are no longer than most; figures are short anyway.
+/// Lower bound of the width of the first column: keeps names of moderate length on one line.
 fn names_width(table: &Table) -> u16 {
     const MOST: usize = "instructions / opcode".len();
     let names = table

@@ -1,12 +1,11 @@
-//! What a comparison comes to, as a sentence.
+//! The verdict of a comparison, as a sentence.
 
 use super::counters::Comparison;
 use crate::counter::Counter::CpuTime;
 use crate::format;
 use crate::run::{Ratio, Run, Verdict};
 
-/// What the CPU time of one case says about the mode `head` against the mode `base`, with its
-/// interval and the number of pairs.
+/// The verdict on CPU time of one case, the mode `head` against the mode `base`, with interval and number of pairs.
 pub fn verdict(run: &Run, case: &str, base: &str, head: &str) -> String {
     let Some(ratio) = run.ratio(case, base, head, CpuTime) else {
         return format!("{case}: {head} and {base} were not timed against each other.");
@@ -54,7 +53,7 @@ pub fn verdict(run: &Run, case: &str, base: &str, head: &str) -> String {
     }
 }
 
-/// One line for all cases: the verdict of the only one, or how many went which way.
+/// One line for all cases: the verdict if there is one case, otherwise the number of cases by verdict.
 pub fn headline(run: &Run, base: &str, head: &str) -> String {
     let cases = Comparison { run, base, head }.cases();
     match cases[..] {

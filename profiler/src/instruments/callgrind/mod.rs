@@ -1,8 +1,8 @@
 //! Simulated counters: one call of the work on valgrind's model of a CPU.
 //!
-//! Owns running callgrind over this binary or another build; `output` reads what it writes. The caller supplies the
+//! Runs callgrind on this binary or on another build; `output` parses its output file. The caller supplies the
 //! child's command line; in the child, everything within [`region::measured_region`] is counted. The figures
-//! are deterministic, and none of them is a hardware figure.
+//! are deterministic. They are not hardware figures.
 
 mod output;
 
@@ -18,8 +18,8 @@ use std::process::{Command, Output};
 use std::{fs, io};
 use thiserror::Error;
 
-/// The caches of the model: those of a common current core. By default valgrind would copy the machine's
-/// own, and figures of two machines would differ.
+/// Cache sizes of the model, those of a common current core. By default valgrind copies the host's caches, and
+/// figures from two machines would differ.
 const MODEL: &[&str] = &[
     "--I1=32768,8,64",
     "--D1=32768,8,64",
@@ -28,8 +28,8 @@ const MODEL: &[&str] = &[
     "--branch-sim=yes",
 ];
 
-/// The environment variables that the child gets. The size of the environment shifts the stack, and so changes cache
-/// misses.
+/// The environment variables passed to the child. The size of the environment shifts the stack, which changes the
+/// cache misses.
 const ENVIRONMENT: &[&str] = &["PATH", "LD_LIBRARY_PATH", "VALGRIND_LIB", "TMPDIR"];
 
 /// Why simulated figures are unavailable.
@@ -47,7 +47,7 @@ pub enum SimulateError {
     /// The run under valgrind failed.
     #[error("the run under valgrind failed ({status}): {message}")]
     Failed {
-        /// How it ended.
+        /// Exit status of valgrind.
         status: std::process::ExitStatus,
         /// The last line it wrote to stderr.
         message: String,
@@ -58,13 +58,13 @@ pub enum SimulateError {
     /// Callgrind's output lacks a figure, or has it in an unknown format.
     #[error("callgrind's output has no figure for `{0}`")]
     Output(&'static str),
-    /// Files or processes failed.
+    /// Starting valgrind or reading its output failed.
     #[error("valgrind could not be run: {0}")]
     Io(#[from] io::Error),
 }
 
 impl SimulateError {
-    /// Every simulated counter with this reason.
+    /// Every simulated counter, with this error as the reason.
     pub fn unavailable(&self) -> Vec<Unavailable> {
         Counter::ALL
             .iter()
@@ -77,13 +77,13 @@ impl SimulateError {
     }
 }
 
-/// The figures of a simulation: per call, if the child enters the measured region once.
+/// The figures of a simulation; per call if the child enters the measured region once.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Simulated {
     /// The totals.
     pub readings: Vec<Reading>,
-    /// Address in this binary's file and instructions there, callees not included. The rest of the total was
-    /// executed in libraries.
+    /// Pairs of address in this binary's file and instructions executed there, callees excluded. The rest of the
+    /// total was executed in libraries.
     pub instructions: Vec<(u64, u64)>,
 }
 
@@ -107,11 +107,11 @@ pub fn simulate(
 #[derive(Clone, Debug, PartialEq)]
 pub struct Instructions {
     pub total: u64,
-    /// By the path of the function, callees not included.
+    /// By the path of the function, callees excluded.
     pub functions: BTreeMap<String, u64>,
 }
 
-/// Simulates another build of this program, and returns instructions only.
+/// Simulates another build of this program; returns instructions only.
 ///
 /// # Errors
 /// As [`simulate`].
@@ -168,7 +168,7 @@ fn argument(option: &str, path: &Path) -> OsString {
     argument
 }
 
-/// Explains a failed child.
+/// The error behind a failed child.
 fn check(output: &Output) -> Result<(), SimulateError> {
     const SIGILL: i32 = 4;
     if output.status.success() {
@@ -192,7 +192,7 @@ fn check(output: &Output) -> Result<(), SimulateError> {
 mod tests {
     use super::*;
 
-    /// Run by the simulated child of another test; an ordinary test otherwise.
+    /// The work that another test runs in a simulated child.
     #[test]
     fn region_runs_its_work_once() {
         let mut sum = 0u64;
@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn counts_the_region_alone_and_the_same_every_time() {
+    fn only_the_region_is_counted_and_deterministically() {
         let first = match child("instruments::callgrind::tests::region_runs_its_work_once") {
             Ok(readings) => readings,
             Err(SimulateError::Absent) => return eprintln!("skipped: {}", SimulateError::Absent),
@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn a_region_never_entered_is_an_error() {
+    fn never_entering_the_region_is_an_error() {
         match child("no_such_test") {
             Err(SimulateError::NeverEntered) => {}
             Err(SimulateError::Absent) => eprintln!("skipped: {}", SimulateError::Absent),
@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failing_child_is_an_error_with_its_last_line() {
+    fn a_failing_child_is_reported_with_its_last_line() {
         match simulate(["--no-such-option"]) {
             Err(SimulateError::Failed { message, .. }) => {
                 assert!(message.contains("no-such-option"), "{message}");

@@ -1,6 +1,6 @@
 //! Callgrind's output file (Callgrind Format Specification): totals, and the instructions of each function or address.
 //!
-//! Owns the format. Running valgrind is left to `callgrind` itself.
+//! Only parses; the parent module runs valgrind.
 
 use super::SimulateError;
 use crate::instruments::counters::Reading;
@@ -10,8 +10,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::num::ParseIntError;
 use std::path::Path;
 
-/// Callgrind's names of the counters. Mispredicted indirect branches (`Bim`) are left out: its
-/// predictor missed all of them for every style of dispatch.
+/// Callgrind's names of the counters. Mispredicted indirect branches (`Bim`) are left out: its predictor misses
+/// all of them, whatever the style of dispatch.
 pub(super) const EVENTS: &[(&str, Counter)] = &[
     ("Ir", Counter::SimInstructions),
     ("Dr", Counter::SimDataReads),
@@ -53,10 +53,10 @@ pub(super) fn totals(text: &str) -> Result<Vec<Reading>, SimulateError> {
     }
 }
 
-/// The instructions at each address of one object, callees not included.
+/// The instructions at each address of one object, callees excluded.
 ///
 /// # Errors
-/// A cost line that cannot be read.
+/// A cost line that cannot be parsed.
 pub(super) fn by_address(text: &str, object: &Path) -> Result<Vec<(u64, u64)>, SimulateError> {
     const MALFORMED: SimulateError = SimulateError::Output("instructions by address");
     let mut counts = BTreeMap::<u64, u64>::new();
@@ -71,7 +71,7 @@ pub(super) fn by_address(text: &str, object: &Path) -> Result<Vec<(u64, u64)>, S
     Ok(counts.into_iter().collect())
 }
 
-/// The instructions of each function by its path, callees not included.
+/// The instructions of each function by its path, callees excluded.
 pub(super) fn by_function(text: &str) -> BTreeMap<String, u64> {
     let mut counts = BTreeMap::<&str, u64>::new();
     for cost in self_costs(text) {
@@ -86,7 +86,7 @@ pub(super) fn by_function(text: &str) -> BTreeMap<String, u64> {
     by_path
 }
 
-/// A cost line of a function itself.
+/// A line of a function's self cost.
 struct SelfCost<'a> {
     object: Option<&'a str>,
     function: Option<&'a str>,
@@ -96,8 +96,8 @@ struct SelfCost<'a> {
     instructions: Result<Option<u64>, ParseIntError>,
 }
 
-/// The cost lines of functions. The one after `calls=` is left out: it is the callee's cost, which the callee's own
-/// lines have too.
+/// The self-cost lines of all functions. The line after `calls=` is left out: it is the callee's inclusive cost, and
+/// the callee has lines of its own.
 fn self_costs(text: &str) -> impl Iterator<Item = SelfCost<'_>> {
     let (mut objects, mut functions) = (Names::default(), Names::default());
     // `positions: line` is the default.
@@ -132,16 +132,16 @@ fn self_costs(text: &str) -> impl Iterator<Item = SelfCost<'_>> {
     })
 }
 
-/// Compressed names: `(7) name` where one comes first, `(7)` from then on.
+/// Compressed names: `(7) name` at the first use, `(7)` afterwards.
 #[derive(Default)]
 struct Names<'a> {
     known: HashMap<&'a str, &'a str>,
-    /// The number that following cost lines belong to.
+    /// The number that the following cost lines belong to.
     number: &'a str,
 }
 
 impl<'a> Names<'a> {
-    /// Remembers a name, and returns its number.
+    /// Stores a name and returns its number.
     fn define(&mut self, text: &'a str) -> &'a str {
         let (number, name) = text.split_once(' ').unwrap_or((text, ""));
         if !name.is_empty() {
@@ -159,7 +159,7 @@ impl<'a> Names<'a> {
     }
 }
 
-/// A position as an absolute one; `+`, `-` and `*` are relative to the one before.
+/// A position as an absolute number; `+`, `-` and `*` are relative to the previous one.
 fn absolute(text: &str, before: u64) -> Option<u64> {
     match text.as_bytes() {
         [b'*'] => Some(before),
@@ -176,7 +176,7 @@ fn number(text: &str) -> Option<u64> {
     }
 }
 
-/// A function's path, demangled, without the compiler's hash and the depth of recursion (`'2`).
+/// A function's path, demangled, without the compiler's hash and the recursion depth (`'2`).
 fn plain_path(name: &str) -> String {
     let name = match name.rsplit_once('\'') {
         Some((name, depth)) if depth.bytes().all(|b| b.is_ascii_digit()) => name,
@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn instructions_are_those_of_one_object_without_callees() {
+    fn only_self_costs_of_the_object_are_counted() {
         let text = "positions: instr line\nevents: Ir Dr\n\nob=(1) /lib/ld.so\nfl=(1) ???\nfn=(0) 0x1\n\
                     cob=(7) /bin/me\ncfn=(8) main\ncalls=1 0x2000 0\n0x1abaa 0 99\n\nob=(7)\nfl=(3) a.rs\n\
                     fn=(8)\n0x2000 10 5 1\n+4 +1 2\nfi=(4) b.rs\n* * 3\ncfn=(9) callee\n\
@@ -220,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn each_function_has_its_own_instructions_without_callees() {
+    fn functions_have_their_self_cost() {
         let text = "events: Ir Dr\nfn=(1) a::f::h0123456789abcdef\n10 5 1\n+1 7 0\ncfn=(2) g'2\ncalls=1 20\n\
                     * 90 4\n-2 1\n\nfn=(2)\n20 90 4\n\nfn=(1)\n12 2 0\n\ntotals: 105 9\n";
         let expected = [("a::f".to_owned(), 15), ("g".to_owned(), 90)];

@@ -1,15 +1,15 @@
-//! Hybrid CPUs: which kinds of cores there are, and keeping this thread on one of them.
+//! Hybrid CPUs: lists the kinds of cores and pins this thread to one of them.
 //!
-//! Each kind has a PMU of its own, and an event counts only while the thread is on a core of its PMU:
-//! on a thread that wanders, every count would be a part, and every time a mixture of two machines.
-//! What is then opened, and on which PMU, is the kernel door's business.
+//! Each kind has its own PMU, and an event counts only while the thread runs on a core of that PMU. On a thread
+//! that migrates between kinds, counts would be partial and times a mixture of two kinds of core. `kernel` opens
+//! the events on the chosen PMU.
 
 use nix::errno::Errno;
 use std::fs;
 use std::path::Path;
 use thiserror::Error;
 
-/// Cores of one kind, and the PMU that counts on them.
+/// The cores of one kind, and their PMU.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Kind {
     /// The kernel's name of the PMU: `cpu_core`, `cpu_atom`, `armv8_cortex_a76`.
@@ -18,26 +18,26 @@ pub struct Kind {
     pub pmu: u32,
     /// Logical CPUs, ascending.
     pub cpus: Vec<usize>,
-    /// How fast a core of this kind is beside the others of this machine; 0 where nothing tells.
+    /// Relative speed of a core of this kind, comparable within this machine; 0 if unknown.
     pub capacity: u64,
 }
 
-/// What choosing a kind of core asks of an operating system.
+/// The operating system calls needed for choosing a kind of core.
 pub trait Scheduler {
-    /// The kinds of cores; fewer than two where all are alike.
+    /// The kinds of cores; fewer than two if all cores are equal.
     fn kinds(&self) -> Vec<Kind>;
 
     /// The logical CPUs that the calling thread may run on.
     fn allowed(&self) -> Result<Vec<usize>, Errno>;
 
-    /// Keeps the calling thread on these CPUs from now on.
+    /// Pins the calling thread to these CPUs.
     fn pin(&self, cpus: &[usize]) -> Result<(), Errno>;
 }
 
-/// The one kind of core that the calling thread runs on, of a CPU that has several.
+/// The kind of core that the calling thread is pinned to, on a hybrid CPU.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pinned {
-    /// The kind, with those of its CPUs that the thread may use.
+    /// The kind; `cpus` holds only those that the thread may use.
     pub kind: Kind,
     /// Names of the other kinds.
     pub others: Vec<String>,
@@ -52,28 +52,28 @@ impl std::fmt::Display for Pinned {
     }
 }
 
-/// A hybrid CPU on which the thread could not be kept on one kind of core.
+/// Why the thread could not be pinned to one kind of core of a hybrid CPU.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum Unpinned {
     /// The CPUs that this process may use belong to no known PMU.
     #[error(
-        "this process may use CPU {0} only, and no core PMU counts there: widen its CPU set (`taskset`, `--cpuset-cpus`)"
+        "this process may only use CPU {0}, which no core PMU covers: widen its CPU set (`taskset`, `--cpuset-cpus`)"
     )]
     Nowhere(String),
     /// The kernel refused.
-    #[error("cannot keep the thread on one kind of core: {}; start under `taskset -c {cpus}`", .errno.desc())]
+    #[error("cannot pin the thread to one kind of core: {}; start under `taskset -c {cpus}`", .errno.desc())]
     Refused {
-        /// The CPUs asked for.
+        /// The requested CPUs.
         cpus: String,
         /// The kernel's answer.
         errno: Errno,
     },
 }
 
-/// Keeps the calling thread on the fastest kind of core it may use; none where all cores are alike.
+/// Pins the calling thread to the fastest kind of core it may use; `None` if all cores are equal.
 ///
 /// # Errors
-/// A hybrid CPU whose kinds cannot be told apart or held to: figures of it would be mixtures.
+/// A hybrid CPU on which the thread cannot be pinned to one kind.
 pub fn pin_to_one_kind(scheduler: &impl Scheduler) -> Result<Option<Pinned>, Unpinned> {
     let Some(pinned) = choose(scheduler)? else {
         return Ok(None);
@@ -99,7 +99,7 @@ fn choose(scheduler: &impl Scheduler) -> Result<Option<Pinned>, Unpinned> {
         kind.cpus.retain(|cpu| allowed.contains(cpu));
         kind
     });
-    // Of kinds that nothing tells apart, the one with more cores is the less disturbed.
+    // At equal capacity the kind with more cores is less likely to be disturbed.
     let best = usable
         .filter(|kind| !kind.cpus.is_empty())
         .max_by_key(|kind| (kind.capacity, kind.cpus.len()))
@@ -113,8 +113,8 @@ fn choose(scheduler: &impl Scheduler) -> Result<Option<Pinned>, Unpinned> {
 
 /// The kinds of cores under a `/sys`.
 ///
-/// A PMU of cores states them in `cpus` where there are several kinds (Intel from Alder Lake on, Arm);
-/// PMUs outside the cores have a `cpumask` in its place, and so have the Intel ones of equal cores.
+/// On hybrid CPUs a core PMU lists its cores in `cpus` (Intel since Alder Lake, Arm). Uncore PMUs have a `cpumask`
+/// instead.
 pub(super) fn kinds(sys: &Path) -> Vec<Kind> {
     let devices = fs::read_dir(sys.join("bus/event_source/devices"));
     let mut kinds: Vec<_> = devices
@@ -138,7 +138,7 @@ fn kind(sys: &Path, device: &Path) -> Option<Kind> {
     })
 }
 
-/// Arm states a capacity; Intel's kinds differ in their greatest frequency.
+/// Arm reports a capacity; Intel's kinds differ in their maximum frequency.
 fn capacity(sys: &Path, cpu: usize) -> u64 {
     let cpu = sys.join(format!("devices/system/cpu/cpu{cpu}"));
     ["cpu_capacity", "cpufreq/cpuinfo_max_freq"]
@@ -147,7 +147,7 @@ fn capacity(sys: &Path, cpu: usize) -> u64 {
         .unwrap_or(0)
 }
 
-/// `0-3,8` to its numbers; none where it is something else or empty.
+/// Parses `0-3,8` to its numbers; `None` if malformed or empty.
 fn parse_ranges(text: &str) -> Option<Vec<usize>> {
     let range = |part: &str| {
         let (first, last) = part.split_once('-').unwrap_or((part, part));
@@ -157,7 +157,7 @@ fn parse_ranges(text: &str) -> Option<Vec<usize>> {
     Some(ranges?.into_iter().flatten().collect())
 }
 
-/// Ascending numbers to `0-3,8`.
+/// Formats ascending numbers as `0-3,8`.
 fn ranges(cpus: &[usize]) -> String {
     let runs = cpus.chunk_by(|a, b| a + 1 == *b);
     let texts = runs.filter_map(|run| match (run.first()?, run.last()?) {
@@ -173,7 +173,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_fastest_kind_is_taken_as_far_as_it_may_be_used() {
+    fn the_fastest_allowed_kind_is_chosen() {
         let kernel = Fake::hybrid();
         let pinned = pin_to_one_kind(&kernel).unwrap().unwrap();
         assert_eq!(*kernel.pinned_to.borrow(), [0, 1, 2, 3]);
@@ -195,14 +195,14 @@ mod tests {
     }
 
     #[test]
-    fn a_machine_of_equal_cores_is_left_alone() {
+    fn equal_cores_need_no_pinning() {
         let kernel = Fake::default();
         assert_eq!(pin_to_one_kind(&kernel), Ok(None));
         assert!(kernel.pinned_to.borrow().is_empty());
     }
 
     #[test]
-    fn a_thread_that_cannot_be_kept_is_told_what_to_do() {
+    fn pinning_errors_say_what_to_do() {
         let kernel = Fake {
             pinning: Err(Errno::EPERM),
             ..Fake::hybrid()
@@ -215,11 +215,11 @@ mod tests {
             ..Fake::hybrid()
         };
         let error = pin_to_one_kind(&kernel).unwrap_err().to_string();
-        assert!(error.contains("CPU 40-41 only"), "{error}");
+        assert!(error.contains("only use CPU 40-41"), "{error}");
     }
 
     #[test]
-    fn kinds_are_read_from_sysfs_and_uncore_pmus_are_none() {
+    fn kinds_are_read_from_sysfs_without_uncore_pmus() {
         let sys = tempfile::tempdir().unwrap();
         let write = |path: &str, text: &str| {
             let path = sys.path().join(path);
@@ -243,17 +243,17 @@ mod tests {
         write("devices/system/cpu/cpu8/cpu_capacity", "512\n");
 
         let kinds = kinds(sys.path());
-        let told: Vec<_> = kinds
+        let found: Vec<_> = kinds
             .iter()
             .map(|k| (k.name.as_str(), k.pmu, k.capacity))
             .collect();
-        assert_eq!(told, [("cpu_core", 4, 5_200_000), ("cpu_atom", 10, 512)]);
+        assert_eq!(found, [("cpu_core", 4, 5_200_000), ("cpu_atom", 10, 512)]);
         assert_eq!(kinds[1].cpus, [8, 9, 10, 11, 14]);
         assert_eq!(ranges(&kinds[1].cpus), "8-11,14");
     }
 
     #[test]
-    fn a_list_that_cannot_be_read_is_no_list() {
+    fn malformed_lists_are_rejected() {
         assert_eq!(parse_ranges(""), None);
         assert_eq!(parse_ranges("0-x"), None);
         assert_eq!(parse_ranges("2\n"), Some(vec![2]));

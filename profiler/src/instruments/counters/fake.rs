@@ -1,4 +1,4 @@
-//! A kernel for tests: which events it has, how many fit, how much of the time they run.
+//! A fake kernel for tests: which events exist, how many fit the PMU, how much of the time they run.
 
 use super::cores::{Kind, Scheduler};
 use super::kernel::{EventGroup, Kernel, Refused, Snapshot, Usage};
@@ -7,40 +7,40 @@ use nix::errno::Errno;
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 
-/// What every counter counts per call. Three calls are one pass in the tests.
+/// What every counter counts per call. A pass has three calls in the tests.
 pub const PER_CALL: u64 = 1_000;
 const CALLS: u64 = 3;
 const ENABLED: u64 = 4_000_000;
-/// What the group's clocks and counts show before they are switched on, as after a reset.
+/// Initial value of a group's times and counts: PERF_EVENT_IOC_RESET does not clear all of them.
 const LEFT_OVER: u64 = 77;
 
-/// A machine of the test's making.
+/// The fake machine.
 pub struct Fake {
-    /// Events that fail alone.
+    /// Events that fail even alone.
     pub refused: HashMap<Counter, Errno>,
-    /// What the system call answers, whatever is asked.
+    /// Errno of every `perf_event_open`.
     pub blocked: Option<Errno>,
-    /// An event that is valid only in a group of its own.
+    /// An event that opens only in a group of its own.
     pub loner: Option<Counter>,
     /// Hardware events that the kernel accepts in a group.
     pub slots: usize,
-    /// Hardware events that it can really put on the PMU.
+    /// Hardware events that can actually be scheduled onto the PMU together.
     pub free: usize,
     /// Share of the time a group runs.
     pub share: f64,
     /// `kernel.perf_event_paranoid`.
     pub paranoid: Option<i32>,
-    /// Whether another process has taken the whole PMU; see [`Fake::seize`].
+    /// Whether another process holds the whole PMU; see [`Fake::seize`].
     pub seized: Cell<bool>,
-    /// What `getrusage` answers next.
-    pub books: Cell<u64>,
+    /// What `getrusage` returns next.
+    pub faults: Cell<u64>,
     /// Kinds of cores.
     pub kinds: Vec<Kind>,
     /// CPUs that the thread may use.
     pub allowed: Vec<usize>,
-    /// What pinning answers.
+    /// Result of pinning.
     pub pinning: Result<(), Errno>,
-    /// Where the thread was pinned to.
+    /// CPUs that the thread was pinned to.
     pub pinned_to: RefCell<Vec<usize>>,
 }
 
@@ -55,7 +55,7 @@ impl Default for Fake {
             share: 1.0,
             paranoid: Some(2),
             seized: Cell::new(false),
-            books: Cell::new(0),
+            faults: Cell::new(0),
             kinds: Vec::new(),
             allowed: (0..8).collect(),
             pinning: Ok(()),
@@ -97,7 +97,7 @@ impl Fake {
         self
     }
 
-    /// Whether the thread may be on a core whose PMU does not count its events.
+    /// Whether the thread may run on a core whose PMU does not count its events.
     fn is_elsewhere(&self) -> bool {
         let pinned = self.pinned_to.borrow();
         let holds = |kind: &Kind| pinned.iter().all(|cpu| kind.cpus.contains(cpu));
@@ -142,8 +142,8 @@ impl Kernel for Fake {
     }
 
     fn usage(&self) -> Result<Usage, Errno> {
-        let faults = self.books.get();
-        self.books.set(faults + PER_CALL * CALLS);
+        let faults = self.faults.get();
+        self.faults.set(faults + PER_CALL * CALLS);
         Ok(Usage {
             faults,
             switches: faults,

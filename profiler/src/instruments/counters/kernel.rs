@@ -1,5 +1,5 @@
-//! The interface to `perf_event_open(2)` and `getrusage(2)`: everything else in this room is logic that
-//! runs as well against a fake.
+//! The interface to `perf_event_open(2)` and `getrusage(2)`. The other modules of `counters` also run on the fake
+//! kernel of the tests.
 
 use super::cores::{self, Kind, Pinned, Scheduler};
 use evmscope_reports::counter::Counter;
@@ -13,21 +13,21 @@ use perf_event_open_sys::bindings::{PERF_TYPE_HARDWARE, PERF_TYPE_HW_CACHE};
 use std::io;
 use std::path::Path;
 
-/// What counting asks of an operating system, always for the calling thread in user mode.
+/// The operating system calls needed for counting; always for the calling thread in user mode.
 pub trait Kernel {
-    /// Events that are switched on, off and read together.
+    /// Events that are enabled, disabled and read together.
     type Group: EventGroup;
 
-    /// Opens `counters` as one group, switched off. A failure leaves nothing open.
+    /// Opens `counters` as one group, disabled. A failure leaves nothing open.
     fn open(&self, counters: &[Counter]) -> Result<Self::Group, Refused>;
 
     /// Resource usage of the calling thread so far (getrusage(2)).
     fn usage(&self) -> Result<Usage, Errno>;
 
-    /// Value of `kernel.perf_event_paranoid`, where it can be read.
+    /// Value of `kernel.perf_event_paranoid`, if readable.
     fn paranoid(&self) -> Option<i32>;
 
-    /// Whether hardware events are those of one kind of core of a hybrid CPU.
+    /// Whether hardware events are bound to one kind of core of a hybrid CPU.
     fn hybrid(&self) -> bool;
 }
 
@@ -44,29 +44,29 @@ pub trait EventGroup {
 /// A group that could not be opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Refused {
-    /// Place of the member that failed; 0 also where the group itself was refused.
+    /// Index of the member that failed; also 0 if the group itself was refused.
     pub member: usize,
-    /// What the kernel answered.
+    /// The kernel's answer.
     pub errno: Errno,
 }
 
-/// A reading of a group. Everything in it accumulates since opening; only differences mean anything.
+/// A reading of a group. All values accumulate from the opening on; only differences are meaningful.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Snapshot {
-    /// One value a member, in the order of opening.
+    /// One value per member, in the order of opening.
     pub values: Vec<u64>,
-    /// How long the group was switched on, ns.
+    /// How long the group was enabled, ns.
     pub enabled: u64,
-    /// How long it was really on the PMU, ns.
+    /// How long it was scheduled on the PMU, ns.
     pub running: u64,
 }
 
-/// Accounting of one thread, accumulated since its start.
+/// Resource usage of one thread since its start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Usage {
     /// Page faults, minor and major.
     pub faults: u64,
-    /// Context switches, voluntary and not.
+    /// Context switches, voluntary and involuntary.
     pub switches: u64,
 }
 
@@ -78,10 +78,10 @@ pub type ReadUsage = fn(&Usage) -> u64;
 pub enum Access {
     /// As an event of `perf_event_open(2)`.
     Event(Event),
-    /// From the kernel's resource usage. With `exclude_kernel`, which an ordinary user needs, the perf event for
-    /// context switches reads 0 without saying so.
+    /// From getrusage(2). With `exclude_kernel`, which an unprivileged user needs, the perf event for context
+    /// switches silently reads 0.
     Usage(ReadUsage),
-    /// By another instrument: the thread's clock, the simulator.
+    /// By another instrument: `clock` or `callgrind`.
     Elsewhere,
 }
 
@@ -128,7 +128,7 @@ pub fn access(counter: Counter) -> Access {
     }
 }
 
-/// The event behind a counter, where there is one.
+/// The perf event behind a counter; `None` if it is not read from an event.
 pub fn event(counter: Counter) -> Option<Event> {
     match access(counter) {
         Access::Event(event) => Some(event),
@@ -139,13 +139,12 @@ pub fn event(counter: Counter) -> Option<Event> {
 /// The running kernel.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Linux {
-    /// The PMU that hardware events are opened on, where there are several of cores.
+    /// The PMU to open hardware events on; set on hybrid CPUs.
     pmu: Option<u32>,
 }
 
 impl Linux {
-    /// The kernel of a machine, whose hardware events count on the kind of core that the calling
-    /// thread was pinned to, where there are kinds.
+    /// Opens hardware events on the PMU of the kind of core that the calling thread is pinned to.
     pub fn new(pinned: Option<&Pinned>) -> Self {
         Self {
             pmu: pinned.map(|pinned| pinned.kind.pmu),
@@ -156,7 +155,7 @@ impl Linux {
     fn member(self, event: Event, group: &mut Group) -> io::Result<perf_event::Counter> {
         let mut builder = Builder::new().group(group).kind(event);
         let attrs = builder.attrs_mut();
-        // Without the PMU's type in the upper half, the kernel takes the first PMU that it knows.
+        // Without the PMU's type in the upper half, the kernel chooses the first core PMU.
         if let Some(pmu) = self.pmu
             && [PERF_TYPE_HARDWARE, PERF_TYPE_HW_CACHE].contains(&attrs.type_)
         {
@@ -187,7 +186,7 @@ impl Scheduler for Linux {
 /// sched_setaffinity(2): 0 is the calling thread.
 const THIS_THREAD: Pid = Pid::from_raw(0);
 
-/// A group of the running kernel with its members, in the order of opening.
+/// A perf event group and its members, in the order of opening.
 #[derive(Debug)]
 pub struct LinuxGroup {
     group: Group,
@@ -205,8 +204,8 @@ impl Kernel for Linux {
             }
         };
         let mut group = Group::new().map_err(refused(0))?;
-        // `Group::read` panics once a member failed to build or was dropped: the group is given up
-        // with the first failure, and its members live as long as it does.
+        // `Group::read` panics after a member failed to build or was dropped. So the group is dropped at the first
+        // failure, and its members live as long as it does.
         let members = counters
             .iter()
             .enumerate()
@@ -282,7 +281,7 @@ mod tests {
 
     #[test]
     fn a_failed_member_leaves_the_next_group_intact() {
-        // CpuTime is no event, so the second member fails on every machine.
+        // CpuTime is not a perf event, so the second member fails on every machine.
         let refused = Linux::default()
             .open(&[Counter::TaskClock, Counter::CpuTime])
             .unwrap_err();
@@ -296,7 +295,7 @@ mod tests {
     }
 
     #[test]
-    fn a_thread_stays_where_it_is_pinned() {
+    fn a_thread_stays_pinned() {
         let linux = Linux::default();
         let allowed = linux.allowed().unwrap();
         assert_eq!(
@@ -305,11 +304,11 @@ mod tests {
         );
         linux.pin(&allowed[..1]).unwrap();
         assert_eq!(linux.allowed().unwrap(), allowed[..1]);
-        // Each test has a thread of its own.
+        // Not undone: each test has its own thread.
     }
 
     #[test]
-    fn the_books_show_fresh_memory_and_sleep() {
+    fn resource_usage_counts_page_faults_and_context_switches() {
         let before = Linux::default().usage().unwrap();
         std::hint::black_box(vec![1u8; 40 << 20]);
         std::thread::sleep(std::time::Duration::from_millis(2));

@@ -1,8 +1,7 @@
-//! Counting: the events of the kernel and the PMU that one call of the work causes.
+//! Counting: the kernel and PMU events that one call of the work causes.
 //!
-//! Owns which counters this machine offers ([`Probe`]), how they are grouped ([`Plan`]), on which
-//! kind of core of a hybrid CPU they count ([`pin_to_one_kind`]), and the reading of them. Time is left to `clock`,
-//! simulated figures to `callgrind`.
+//! [`Probe`] finds which counters this machine offers, [`Plan`] groups and reads them, and [`pin_to_one_kind`]
+//! chooses a kind of core on hybrid CPUs. Time is measured by `clock`, simulated counters by `callgrind`.
 
 mod cores;
 mod kernel;
@@ -27,17 +26,17 @@ use evmscope_reports::run::Unavailable;
 pub struct Reading {
     /// Which counter.
     pub counter: Counter,
-    /// Per call, in the counter's unit, scaled up where the kernel multiplexed it.
+    /// Per call, in the counter's unit; scaled up if the kernel multiplexed the counter.
     pub value: f64,
-    /// Share of the time the counter really ran, above 0 and up to 1.
+    /// Share of the enabled time that the counter ran; above 0, at most 1.
     pub coverage: f64,
 }
 
-/// What a pass over the work brought: figures, and for the rest the reason.
+/// The result of one [`Plan::count`]: figures, and reasons for the counters without one.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Counted {
     /// The counters that ran.
     pub readings: Vec<Reading>,
-    /// The counters that did not run this time, although the plan expected them to.
+    /// The counters that did not run although they were planned.
     pub unavailable: Vec<Unavailable>,
 }

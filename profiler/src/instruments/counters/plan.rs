@@ -1,4 +1,4 @@
-//! Which counters open here, which fit the PMU together, and a pass over the work with each group.
+//! Finds which counters open on this machine and which fit the PMU together; counts the work once per group.
 
 use super::kernel::{Access, EventGroup, Kernel, ReadUsage, Refused, Snapshot, access};
 use super::refusal::{Circumstances, Refusal};
@@ -9,20 +9,20 @@ use nix::errno::Errno;
 use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
-/// What this machine offers, each event tried alone.
+/// The counters that this machine offers.
 ///
-/// Alone, because an event that fails inside a group spoils the group, and because the errno of a
-/// group's member is ambiguous.
+/// Each event is opened alone: one that fails inside a group makes the group unusable, and the errno of a group's
+/// member is ambiguous.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Probe {
     /// Counters that open, in the order of [`Counter::ALL`].
     pub available: Vec<Counter>,
-    /// The others that this room is responsible for, with the reason.
+    /// The other hardware and software counters, with the reason.
     pub unavailable: Vec<Unavailable>,
 }
 
 impl Probe {
-    /// Tries every hardware and software counter except the clock's.
+    /// Tries every hardware and software counter except CPU time, which `clock` measures.
     pub fn new(kernel: &impl Kernel) -> Self {
         let attempts: Vec<_> = Counter::ALL
             .iter()
@@ -51,7 +51,7 @@ impl Probe {
     }
 }
 
-/// Whether `counter` opens; none if another instrument measures it.
+/// Whether `counter` opens; `None` if another instrument measures it.
 fn attempt(kernel: &impl Kernel, counter: Counter) -> Option<Result<(), Errno>> {
     match access(counter) {
         Access::Usage(_) => Some(kernel.usage().map(drop)),
@@ -63,20 +63,20 @@ fn attempt(kernel: &impl Kernel, counter: Counter) -> Option<Result<(), Errno>> 
     }
 }
 
-/// Counters in groups that fit the PMU. One pass over the work counts one group, so that the
-/// kernel has no need to multiplex: what it still takes away is scaled and shown as coverage.
+/// Counters in groups that fit the PMU. One pass over the work counts one group, so that the kernel need not
+/// multiplex. If it still does, values are scaled and the coverage is reported.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plan {
     groups: Vec<Vec<Counter>>,
-    /// Counters of [`Kernel::usage`], and how each is read from it.
+    /// Counters read from [`Kernel::usage`], with their accessors.
     usage: Vec<(Counter, ReadUsage)>,
     circumstances: Circumstances,
-    /// What will not be counted: the probe's list and what proved unusable in every group.
+    /// What will not be counted: the probe's list, and counters that no group could run.
     pub unavailable: Vec<Unavailable>,
 }
 
 impl Plan {
-    /// Groups what `probe` found, learning from the kernel how many members fit.
+    /// Groups the counters of `probe`; tries on the kernel how many fit together.
     pub fn new(kernel: &impl Kernel, probe: &Probe) -> Self {
         let (mut software, mut hardware, mut usage) = (Vec::new(), Vec::new(), Vec::new());
         for &counter in &probe.available {
@@ -107,7 +107,7 @@ impl Plan {
         self.groups.len() + usize::from(!self.usage.is_empty())
     }
 
-    /// Adds `counters` in as few groups as this machine can hold.
+    /// Adds `counters` in as few groups as the PMU allows.
     fn add(&mut self, kernel: &impl Kernel, counters: &[Counter]) {
         let (first, rest) = match fit(kernel, counters) {
             Fit::Nothing => return,
@@ -115,8 +115,8 @@ impl Plan {
                 self.groups.push(counters[..n].to_vec());
                 (&[][..], &counters[n..])
             }
-            // The kernel checks a group against an idle PMU; where somebody holds a part of it, a
-            // smaller group can still get in.
+            // The kernel validates a group against an idle PMU. If other users hold a part of it, a smaller group
+            // may still be scheduled.
             Fit::NeverRuns(n) if n > 1 => {
                 let (left, right) = counters.split_at(n.div_ceil(2));
                 (left, right)
@@ -140,10 +140,10 @@ impl Plan {
         self.unavailable.extend(lost);
     }
 
-    /// Runs `work` `calls` times under each group and returns the figures per call.
+    /// Runs `work` `calls` times per group and returns figures per call.
     ///
-    /// Every figure is a difference of two readings of a group opened for this pass. A group that
-    /// never got onto the PMU yields a reason and no figure.
+    /// A figure is the difference of two readings of a group opened for this pass. A group that was never
+    /// scheduled onto the PMU yields a reason instead of a figure.
     pub fn count(
         &self,
         kernel: &impl Kernel,
@@ -197,11 +197,11 @@ impl Plan {
 enum Fit {
     /// The list is empty.
     Nothing,
-    /// The first so many count together.
+    /// The first n count together.
     Counts(usize),
-    /// The first so many open together but never get onto the PMU.
+    /// The first n open together but are never scheduled onto the PMU.
     NeverRuns(usize),
-    /// The first so many are refused, although each opened alone before.
+    /// The first n are refused, although each opened alone before.
     Refused(usize, Errno),
 }
 
@@ -210,14 +210,14 @@ fn fit(kernel: &impl Kernel, counters: &[Counter]) -> Fit {
     while n > 0 {
         match kernel.open(&counters[..n]) {
             Ok(group) => {
-                return match comes_to_run(group) {
+                return match gets_scheduled(group) {
                     Ok(true) => Fit::Counts(n),
                     Ok(false) => Fit::NeverRuns(n),
                     Err(errno) => Fit::Refused(n, errno),
                 };
             }
-            // EINVAL names the member too many, and any other errno the one that failed: what comes
-            // before it is opened anew, since a group with a failed member cannot be read.
+            // `member` is the first that did not fit (EINVAL) or failed. The members before it are opened anew,
+            // since a group with a failed member cannot be read.
             Err(Refused { member, .. }) if member > 0 => n = member.min(n - 1),
             Err(Refused { errno, .. }) => return Fit::Refused(1, errno),
         }
@@ -225,8 +225,8 @@ fn fit(kernel: &impl Kernel, counters: &[Counter]) -> Fit {
     Fit::Nothing
 }
 
-/// Whether the kernel puts the group onto the PMU within some of its rotations (every 4 ms or so).
-fn comes_to_run(mut group: impl EventGroup) -> Result<bool, Errno> {
+/// Whether the kernel schedules the group onto the PMU within a few of its rotations (about every 4 ms).
+fn gets_scheduled(mut group: impl EventGroup) -> Result<bool, Errno> {
     const ROUNDS: u32 = 20;
     let before = group.read()?.running;
     group.enable()?;
@@ -260,7 +260,7 @@ fn pass(kernel: &impl Kernel, members: &[Counter], run: &mut dyn FnMut()) -> Res
 }
 
 impl Delta {
-    /// Differences, because not even PERF_EVENT_IOC_RESET clears the two times.
+    /// Differences, because PERF_EVENT_IOC_RESET does not clear the two times.
     fn between(before: &Snapshot, after: &Snapshot) -> Self {
         let values = before.values.iter().zip(&after.values);
         Self {

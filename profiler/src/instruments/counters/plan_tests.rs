@@ -1,4 +1,4 @@
-//! Plans and passes against a machine of the test's making, and once against the real one.
+//! Plans and passes on the fake kernel, and on the running one.
 
 use super::super::fake::{Fake, PER_CALL};
 use super::*;
@@ -26,7 +26,7 @@ fn value(counted: &Counted, counter: Counter) -> Option<f64> {
 }
 
 #[test]
-fn counts_every_counter_per_call_where_all_open() {
+fn every_counter_is_counted_per_call() {
     let kernel = Fake::default();
     let plan = plan(&kernel);
     assert_eq!(plan.passes(), 3, "software, hardware, usage");
@@ -59,7 +59,7 @@ fn a_machine_without_a_pmu_still_counts_software() {
 }
 
 #[test]
-fn an_absent_event_is_told_from_an_absent_pmu() {
+fn an_absent_event_is_distinguished_from_an_absent_pmu() {
     let kernel = Fake::default().refusing(Counter::BranchMisses, Errno::ENOENT);
     let plan = plan(&kernel);
     assert!(reason(&plan.unavailable, Counter::BranchMisses).contains("no such event"));
@@ -84,8 +84,8 @@ fn groups_are_as_large_as_the_pmu() {
 }
 
 #[test]
-fn groups_shrink_where_somebody_holds_a_part_of_the_pmu() {
-    // Like the NMI watchdog: the kernel accepts four members and never runs them.
+fn groups_shrink_if_other_users_hold_part_of_the_pmu() {
+    // The NMI watchdog does so: the kernel accepts four members and never runs them.
     let kernel = Fake {
         slots: 4,
         free: 3,
@@ -97,7 +97,7 @@ fn groups_shrink_where_somebody_holds_a_part_of_the_pmu() {
 }
 
 #[test]
-fn a_pmu_held_by_others_yields_a_reason_and_no_zero() {
+fn a_pmu_held_by_others_yields_a_reason_instead_of_zero() {
     let kernel = Fake {
         free: 0,
         ..Fake::default()
@@ -108,7 +108,7 @@ fn a_pmu_held_by_others_yields_a_reason_and_no_zero() {
 }
 
 #[test]
-fn starvation_during_a_pass_yields_a_reason_and_no_zero() {
+fn starvation_during_a_pass_yields_a_reason_instead_of_zero() {
     let kernel = Fake::default();
     let plan = plan(&kernel);
     kernel.seize();
@@ -119,7 +119,7 @@ fn starvation_during_a_pass_yields_a_reason_and_no_zero() {
 }
 
 #[test]
-fn multiplexed_counters_are_scaled_and_say_so() {
+fn multiplexed_counters_are_scaled_and_have_a_coverage() {
     let kernel = Fake {
         share: 0.25,
         ..Fake::default()
@@ -135,7 +135,7 @@ fn multiplexed_counters_are_scaled_and_say_so() {
 }
 
 #[test]
-fn an_event_that_opens_only_alone_goes_into_a_group_of_its_own() {
+fn an_event_that_opens_only_alone_gets_its_own_group() {
     let kernel = Fake {
         loner: Some(Counter::Branches),
         ..Fake::default()
@@ -146,7 +146,7 @@ fn an_event_that_opens_only_alone_goes_into_a_group_of_its_own() {
 }
 
 #[test]
-fn a_container_that_filters_the_call_still_counts_what_getrusage_knows() {
+fn getrusage_counters_work_if_perf_event_open_is_blocked() {
     for errno in [Errno::EPERM, Errno::ENOSYS] {
         let kernel = Fake {
             blocked: Some(errno),
@@ -161,7 +161,7 @@ fn a_container_that_filters_the_call_still_counts_what_getrusage_knows() {
 }
 
 #[test]
-fn a_strict_kernel_names_its_setting() {
+fn a_restrictive_paranoid_level_is_named() {
     let kernel = Fake {
         blocked: Some(Errno::EACCES),
         paranoid: Some(4),
@@ -176,7 +176,7 @@ fn a_strict_kernel_names_its_setting() {
 }
 
 #[test]
-fn a_kernel_that_changes_its_mind_yields_reasons() {
+fn a_failure_after_the_probe_yields_a_reason() {
     let kernel = Fake::default();
     let plan = plan(&kernel);
     let strict = Fake {
@@ -190,14 +190,14 @@ fn a_kernel_that_changes_its_mind_yields_reasons() {
 #[test]
 fn a_hybrid_cpu_counts_once_the_thread_is_pinned() {
     let kernel = Fake::hybrid();
-    let wandering = plan(&kernel);
-    assert!(reason(&wandering.unavailable, Counter::Cycles).contains("not counted"));
+    let unpinned = plan(&kernel);
+    assert!(reason(&unpinned.unavailable, Counter::Cycles).contains("not counted"));
     super::super::pin_to_one_kind(&kernel).unwrap().unwrap();
     assert_eq!(count(&kernel).0.readings.len(), 17);
 }
 
 #[test]
-fn an_old_kernel_on_a_hybrid_cpu_is_not_taken_for_a_virtual_machine() {
+fn an_old_kernel_on_a_hybrid_cpu_is_not_mistaken_for_a_virtual_machine() {
     let kernel = Fake {
         kinds: Fake::hybrid().kinds,
         ..Fake::without_pmu()
@@ -210,8 +210,7 @@ fn an_old_kernel_on_a_hybrid_cpu_is_not_taken_for_a_virtual_machine() {
     );
 }
 
-/// More events than any PMU holds: the groups must be as large as the machine really takes, and each
-/// must count the same work as the others.
+/// More events than any PMU holds: they must be split into several groups, and all groups must count the same work.
 #[test]
 fn the_running_pmu_counts_what_does_not_fit_in_one_group() {
     const MANY: usize = 40;
@@ -242,7 +241,7 @@ fn the_running_pmu_counts_what_does_not_fit_in_one_group() {
 }
 
 #[test]
-fn the_running_kernel_counts_or_says_why_not() {
+fn the_running_kernel_counts_or_gives_a_reason() {
     let kernel = super::super::Linux::default();
     let plan = Plan::new(&kernel, &Probe::new(&kernel));
     let mut work = || {

@@ -1,32 +1,31 @@
-//! Why a counter cannot be had, and what would enable it: errno values turned into one line.
+//! Why a counter is unavailable, and what would enable it: errno values turned into one line.
 
 use nix::errno::Errno;
 use thiserror::Error;
 
-/// The reasons `perf_event_open(2)` gives, as far as a user can act on them.
+/// The errors of `perf_event_open(2)`, as far as a user can act on them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum Refusal {
     /// ENOENT for every hardware event.
     #[error(
-        "no PMU is visible (ENOENT), as in most virtual machines: run on metal, or give the guest a \
+        "no PMU is visible (ENOENT), as in most virtual machines: run on bare metal, or give the guest a \
          vPMU (qemu: `-cpu host,pmu=on`)"
     )]
     NoPmu,
-    /// ENOENT for every hardware event of a hybrid CPU's PMU, which is there.
+    /// ENOENT or EINVAL for every hardware event, although the PMU of a hybrid CPU is there.
     #[error(
-        "this kernel does not count general events on one kind of a hybrid CPU's cores ({0}): boot a \
-         newer one"
+        "this kernel does not support generic events on a hybrid CPU ({0}): boot a newer kernel"
     )]
-    NoGeneralEvents(&'static str),
+    NoGenericEvents(&'static str),
     /// ENOENT, although other hardware events open.
     #[error("this CPU's PMU has no such event (ENOENT)")]
     NoSuchEvent,
-    /// EACCES, or EPERM under a level above 2: the kernel's own setting.
+    /// EACCES, or EPERM at a level above 2.
     #[error(
         "kernel.perf_event_paranoid is {0} and forbids it: `sudo sysctl kernel.perf_event_paranoid=2`"
     )]
     Paranoid(i32),
-    /// EACCES where the setting cannot be read or would allow it.
+    /// EACCES, although the level is unreadable or allows it.
     #[error(
         "the kernel denies access (EACCES): run as root, or \
          `sudo sysctl kernel.perf_event_paranoid=2`"
@@ -41,13 +40,13 @@ pub enum Refusal {
     /// EMFILE or ENFILE.
     #[error("too many open files ({0}): raise the limit, `ulimit -n 1024`")]
     Files(&'static str),
-    /// EBUSY, or a group that the kernel never put on the PMU.
+    /// EBUSY, or a group that was never scheduled onto the PMU.
     #[error(
         "not counted: other events hold the PMU; stop other profilers, or \
          `sudo sysctl kernel.nmi_watchdog=0`"
     )]
     Starved,
-    /// EOPNOTSUPP or ENODEV: the PMU knows the event but cannot do what was asked.
+    /// EOPNOTSUPP or ENODEV: the PMU knows the event but not in this mode.
     #[error("this machine's PMU cannot count it for one thread in user mode ({0})")]
     Unsupported(&'static str),
     /// EINVAL for an event on its own.
@@ -58,14 +57,14 @@ pub enum Refusal {
     Other(Errno),
 }
 
-/// What else is known when an errno is to be read.
+/// The context in which an errno is interpreted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Circumstances {
     /// Whether any hardware event opened.
     pub pmu: bool,
-    /// Value of `kernel.perf_event_paranoid`, where it can be read.
+    /// Value of `kernel.perf_event_paranoid`, if readable.
     pub paranoid: Option<i32>,
-    /// Whether the events are those of one kind of core of a hybrid CPU.
+    /// Whether hardware events are bound to one kind of core of a hybrid CPU.
     pub hybrid: bool,
 }
 
@@ -73,12 +72,12 @@ impl Refusal {
     pub(super) fn new(errno: Errno, circumstances: Circumstances) -> Self {
         match (errno, circumstances.paranoid) {
             (Errno::ENOENT, _) if circumstances.pmu => Self::NoSuchEvent,
-            (Errno::ENOENT, _) if circumstances.hybrid => Self::NoGeneralEvents("ENOENT"),
+            (Errno::ENOENT, _) if circumstances.hybrid => Self::NoGenericEvents("ENOENT"),
             (Errno::EINVAL, _) if circumstances.hybrid && !circumstances.pmu => {
-                Self::NoGeneralEvents("EINVAL")
+                Self::NoGenericEvents("EINVAL")
             }
             (Errno::ENOENT, _) => Self::NoPmu,
-            // Level 2 still allows user mode counting; Debian and Ubuntu patch in levels 3 and 4.
+            // Level 2 still allows counting in user mode; Debian and Ubuntu patch in levels 3 and 4.
             (Errno::EACCES | Errno::EPERM, Some(level)) if level > 2 => Self::Paranoid(level),
             (Errno::EACCES, _) => Self::Denied,
             (Errno::EPERM, _) => Self::Blocked("EPERM"),

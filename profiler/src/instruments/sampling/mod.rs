@@ -1,7 +1,7 @@
 //! Sampling: where the work's CPU time goes, as instruction pointers of the calling thread.
 //!
-//! Owns taking samples, raw. What the addresses are called is `symbols`' business, and what becomes
-//! of the stacks `flamegraph`'s. A run that is sampled is never timed: sampling costs 3 to 10 %.
+//! Takes raw samples; addresses are resolved by `symbols`, stacks are folded by `profile`. A sampled run is never
+//! timed: sampling costs 3 to 10 %.
 
 mod perf;
 mod record;
@@ -17,25 +17,25 @@ use thiserror::Error;
 /// How to sample.
 #[derive(Clone, Copy, Debug)]
 pub struct Request {
-    /// Samples a second of CPU time to ask for; [`Samples::rate`] is what was achieved.
+    /// Requested samples per second of CPU time; [`Samples::rate`] is what was achieved.
     pub hz: u32,
     /// Wall-clock time after which no further call of the work begins.
     pub budget: Duration,
-    /// Whether to record callers, through the chain of frame pointers. Without
-    /// `-Cforce-frame-pointers=yes` in the build they are garbage; the leaf is right in any case.
+    /// Whether to record callers through the chain of frame pointers. Without `-Cforce-frame-pointers=yes` in the
+    /// build they are garbage; the leaf is right in any case.
     pub chain: bool,
-    /// Whether to record what the registers and the top of the stack held, and how much of the latter, where
-    /// the sampler can. An interpreter's own position is found there.
+    /// Whether to record registers and the top of the stack, and how much of it, if the sampler supports it. The
+    /// interpreter's own position is found there.
     pub words: Option<Stack>,
 }
 
-/// How much of the stack to record with a sample.
+/// How much of the stack to record with a sample, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stack {
-    /// The frames of what a handler calls.
+    /// The frames of a handler's direct callees.
     Top = 256,
-    /// What that calls as well: of hash10k 98 % of the samples tell their position with it, 12 % with the top
-    /// alone. It fills the ring four times as fast.
+    /// Deeper callees too: in hash10k 98 % of the samples can be located with it, 12 % with `Top`. Fills the ring
+    /// four times as fast.
     Deep = 1_024,
 }
 
@@ -52,13 +52,13 @@ pub enum Sampler {
     Sigprof,
 }
 
-/// What the address of a sample can tell.
+/// What the address of a sample identifies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Precision {
     /// The instruction that ran.
     Instruction,
-    /// The function that ran, at one instruction of it that stands for all: inline frames would
-    /// blame one opcode for its whole interpreter.
+    /// The function that ran. The address is one instruction standing for the whole function, so inline frames must
+    /// not be resolved: they would blame one opcode for the whole interpreter.
     Function,
 }
 
@@ -82,7 +82,7 @@ impl Sampler {
         }
     }
 
-    /// What its addresses mean.
+    /// What its addresses identify.
     pub fn precision(self) -> Precision {
         match self {
             Self::PerfCycles | Self::PerfCpuClock | Self::PerfEvent(_) => Precision::Instruction,
@@ -98,35 +98,35 @@ pub struct Sample {
     pub ip: u64,
     /// Return addresses, innermost first.
     pub callers: Vec<u64>,
-    /// What the sample stands for, in [`Sampler::unit`].
+    /// In [`Sampler::unit`].
     pub weight: u64,
-    /// When it was taken, ns of CLOCK_MONOTONIC, where the sampler tells.
+    /// When it was taken, ns of CLOCK_MONOTONIC; only from a ring.
     pub time: Option<u64>,
-    /// What the registers held, that of a function's first argument first; empty where it is not known.
+    /// Values of the registers, beginning with that of a function's first argument; empty if not recorded.
     pub registers: Vec<u64>,
-    /// What lay on the top of the stack, from its pointer on.
+    /// Words of the stack, from the stack pointer on.
     pub stack: Vec<u64>,
-    /// Those of the registers that lead to callers.
+    /// The registers needed for unwinding.
     pub stack_registers: Option<StackRegisters>,
 }
 
-/// The registers by which the frames of functions are found.
+/// The registers needed for unwinding.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct StackRegisters {
     /// The stack pointer.
     pub stack: u64,
-    /// The frame pointer, or what the function has there.
+    /// The frame pointer, or whatever the function keeps in that register.
     pub frame: u64,
-    /// Where a call leaves the way back, if not on the stack.
+    /// The link register, where calls leave the return address (aarch64); unused elsewhere.
     pub link: u64,
 }
 
-/// The samples of one run, with what is needed to judge them.
+/// The samples of one run, with what is needed to assess their quality.
 #[derive(Clone, Debug)]
 pub struct Samples {
-    /// What took them.
+    /// The sampler that took them.
     pub sampler: Sampler,
-    /// Samples taken; `stacks` holds fewer where the sampler joined equal ones.
+    /// Samples taken; `stacks` may hold fewer, since SIGPROF merges equal ones.
     pub taken: u64,
     /// Samples the kernel dropped because the ring was full.
     pub lost: u64,
@@ -138,7 +138,7 @@ pub struct Samples {
 }
 
 impl Samples {
-    /// Samples a second of CPU time really taken.
+    /// Achieved samples per second of CPU time.
     pub fn rate(&self) -> f64 {
         self.taken as f64 * 1e9 / self.cpu_time as f64
     }
@@ -147,10 +147,10 @@ impl Samples {
 /// Why nothing was sampled.
 #[derive(Debug, Error)]
 pub enum SampleError {
-    /// Outside the range that a timer can do.
-    #[error("{0} samples a second cannot be taken: ask for 1 to 100000")]
+    /// Outside the range of the timers.
+    #[error("{0} samples per second cannot be taken: ask for 1 to 100000")]
     Rate(u32),
-    /// There is no clock for what was sampled.
+    /// Thread CPU time cannot be measured.
     #[error(transparent)]
     Clock(#[from] ClockError),
     /// Every sampler failed.
@@ -158,7 +158,7 @@ pub enum SampleError {
     Failed(Vec<(Sampler, Failure)>),
 }
 
-/// Why one sampler brought nothing.
+/// Why one sampler returned no samples.
 #[derive(Debug, Error)]
 pub enum Failure {
     /// The kernel refuses it.
@@ -182,13 +182,13 @@ fn reasons(failures: &[(Sampler, Failure)]) -> String {
 /// The best sampler of this machine.
 #[derive(Clone, Copy, Debug)]
 pub struct Offer {
-    /// What would take the samples.
+    /// The sampler.
     pub sampler: Sampler,
-    /// The highest rate the kernel allows it, a second.
+    /// The highest rate that the kernel allows, per second.
     pub highest_rate: u32,
 }
 
-/// Which ring would open here, or why the kernel refuses both.
+/// Which ring opens on this machine, or why the kernel refuses both.
 pub fn offered() -> Result<Offer, std::io::Error> {
     let offer = |sampler| Offer {
         sampler,
@@ -199,17 +199,16 @@ pub fn offered() -> Result<Offer, std::io::Error> {
         .or_else(|_| perf::try_open(Trigger::CpuClock).map(|()| offer(Sampler::PerfCpuClock)))
 }
 
-/// Calls `work` again and again until the budget is spent, at least once, and samples this thread.
+/// Calls `work` repeatedly until the budget is spent, at least once, and samples this thread.
 ///
-/// The samplers are tried from the best: a ring on cycles, a ring on the CPU clock, SIGPROF. One
-/// that opens and stays silent (a PMU without interrupts, as some virtual machines have) is
-/// followed by the next.
+/// Samplers are tried in this order: a ring on cycles, a ring on the CPU clock, SIGPROF. If one opens but takes no
+/// samples (some virtual machines have a PMU without interrupts), the next is tried.
 pub fn sample(request: &Request, work: &mut dyn FnMut()) -> Result<Samples, SampleError> {
     let samplers = [Sampler::PerfCycles, Sampler::PerfCpuClock, Sampler::Sigprof];
     sample_by(&samplers, request, work)
 }
 
-/// As [`sample`], on an event of the PMU: where it happens, and not where time is spent.
+/// As [`sample`], but on a PMU event: shows where the event happens instead of where time is spent.
 pub fn sample_on(
     event: Counter,
     request: &Request,
@@ -265,7 +264,7 @@ fn sample_with(
     })
 }
 
-/// What a sampler took.
+/// The samples of one sampler.
 #[derive(Default)]
 struct Taken {
     taken: u64,
@@ -273,7 +272,7 @@ struct Taken {
     stacks: Vec<Sample>,
 }
 
-/// The work while a sampler watches it.
+/// The work under a sampler.
 struct Session<'a> {
     request: &'a Request,
     clock: &'a ThreadClock,
@@ -282,8 +281,7 @@ struct Session<'a> {
 }
 
 impl Session<'_> {
-    /// Calls the work until the budget is spent; after each call `between` may stop the sampler,
-    /// empty it and start it again.
+    /// Calls the work until the budget is spent. After each call `between` may stop, empty and restart the sampler.
     fn run<E>(&mut self, mut between: impl FnMut() -> Result<(), E>) -> Result<(), E> {
         let start = Instant::now();
         loop {
@@ -328,7 +326,7 @@ mod tests {
         std::hint::black_box(outer(2_000));
     }
 
-    /// Share of the weight whose frames hold a name.
+    /// Share of the weight that has a function of this name among its frames.
     fn share(samples: &Samples, name: &str) -> f64 {
         let symbols = Symbols::of_this_process().unwrap();
         let weight = |samples: &mut dyn Iterator<Item = &Sample>| -> u64 {
@@ -343,7 +341,7 @@ mod tests {
     }
 
     #[test]
-    fn the_work_owns_its_samples() {
+    fn samples_are_of_the_work() {
         let mut calls = 0;
         let mut counted = || {
             calls += 1;
@@ -360,7 +358,7 @@ mod tests {
     }
 
     #[test]
-    fn an_instruction_shows_what_was_inlined_there() {
+    fn an_instruction_resolves_to_its_inlined_function() {
         let samples = sample(&request(), &mut work).unwrap();
         if samples.sampler.precision() == Precision::Instruction {
             assert!(share(&samples, "tests::inlined") > 0.8, "{samples:?}");
@@ -386,7 +384,7 @@ mod tests {
         };
         let samples = sample(&request, &mut walk).unwrap();
         if samples.sampler == Sampler::Sigprof {
-            return eprintln!("skipped: SIGPROF tells no registers");
+            return eprintln!("skipped: SIGPROF records no registers");
         }
         let inside =
             |word: &u64| (range.start.addr() as u64..=range.end.addr() as u64).contains(word);
@@ -398,13 +396,13 @@ mod tests {
         assert!(share > 0.9, "{share} of the samples");
     }
 
-    /// As fast as the kernel samples, up to what fills a ring of 512 KiB within a second.
+    /// The kernel's highest rate, up to one that fills a ring of 512 KiB within a second.
     fn fast() -> u32 {
         perf::highest_rate().min(50_000)
     }
 
     #[test]
-    fn a_ring_that_fills_during_a_call_counts_what_it_lost() {
+    fn a_ring_that_fills_during_a_call_counts_lost_samples() {
         let request = Request {
             hz: fast(),
             budget: Duration::ZERO,
@@ -437,7 +435,7 @@ mod tests {
         /// More than one ring of 512 KiB in records of 32 bytes.
         const RING: u64 = 17_000;
         let clock = ThreadClock::open().unwrap();
-        // Wall-clock time, of which a busy machine may give this thread little.
+        // The budget is wall-clock time, of which a busy machine may give this thread little.
         for patience in [2, 8, 32, 128] {
             let request = Request {
                 hz: fast(),
@@ -460,7 +458,7 @@ mod tests {
 
     #[test]
     fn sigprof_finds_the_same_function() {
-        // The timer runs on the whole process, and other tests take most of its samples.
+        // The timer counts the whole process, and other tests get most of its samples.
         let request = Request {
             budget: Duration::from_secs(2),
             ..request()
@@ -476,12 +474,12 @@ mod tests {
     }
 
     #[test]
-    fn an_event_is_sampled_or_refused_and_never_taken_for_time() {
+    fn an_event_is_sampled_or_refused_and_never_replaced_by_time() {
         match sample_on(Counter::Instructions, &request(), &mut work) {
             Ok(mut samples) => {
                 assert_eq!(samples.sampler, Sampler::PerfEvent(Counter::Instructions));
                 assert_eq!(samples.sampler.unit(), "count");
-                // An interrupt that comes late finds the thread in the kernel, whose addresses are negative.
+                // A late interrupt finds the thread in the kernel, whose addresses are in the upper half.
                 samples.stacks.retain(|sample| sample.ip < 1 << 63);
                 assert!(share(&samples, "tests::outer") > 0.9, "{samples:?}");
             }
@@ -494,7 +492,7 @@ mod tests {
             Err(other) => panic!("{other}"),
         }
         let none = sample_on(Counter::CpuTime, &request(), &mut work);
-        assert!(none.is_err(), "it is no event");
+        assert!(none.is_err(), "it is not a perf event");
     }
 
     #[test]
@@ -515,8 +513,7 @@ mod tests {
         };
         match sample(&request, &mut || ()) {
             Err(error) => assert!(error.to_string().contains("longer budget"), "{error}"),
-            // The kernel finds the period for a rate of cycles from 1 upwards, so the first samples
-            // come at once.
+            // For a rate of cycles the kernel adapts the period from 1 upwards, so the first samples come at once.
             Ok(samples) => assert_eq!(samples.sampler, Sampler::PerfCycles),
         }
     }

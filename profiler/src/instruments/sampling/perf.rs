@@ -1,4 +1,4 @@
-//! Sampling by the kernel: an event of the own thread in user mode, and its ring.
+//! Sampling by the kernel: a perf event of the calling thread in user mode, and its ring.
 
 use super::record::{Fields, Record, records};
 use super::ring::Ring;
@@ -10,13 +10,13 @@ use perf_event::{Builder, Clock};
 use std::io;
 use std::time::{Duration, Instant};
 
-/// What makes the kernel take a sample.
+/// The event that triggers samples.
 pub enum Trigger {
-    /// The PMU, every so many cycles.
+    /// The PMU's cycle counter.
     Cycles,
     /// A timer on the CPU clock.
     CpuClock,
-    /// The event that a counter counts, every so many.
+    /// The perf event behind a counter.
     Counter(Counter),
 }
 
@@ -26,15 +26,15 @@ impl Trigger {
             Trigger::Cycles => Ok(Hardware::CPU_CYCLES.into()),
             Trigger::CpuClock => Ok(Software::CPU_CLOCK.into()),
             Trigger::Counter(counter) => counters::event(*counter)
-                .ok_or_else(|| io::Error::other(format!("{counter} is no event"))),
+                .ok_or_else(|| io::Error::other(format!("{counter} is not a perf event"))),
         }
     }
 }
 
-/// Runs the session under the kernel's eye.
+/// Runs the session while the kernel samples it.
 ///
-/// The ring is emptied between calls, since this thread is the only one that could: a call whose
-/// samples do not fit the ring loses some, and they are counted.
+/// The ring is emptied between calls by this same thread: a call whose samples do not fit the ring loses some, and
+/// the lost ones are counted.
 pub(super) fn take(trigger: Trigger, session: &mut Session) -> io::Result<Taken> {
     let hz = session.request.hz.min(highest_rate());
     let fields = Fields {
@@ -45,23 +45,23 @@ pub(super) fn take(trigger: Trigger, session: &mut Session) -> io::Result<Taken>
             _ => session.request.words.map_or(0, |stack| stack as u32),
         },
     };
-    let mut harvest = Harvest {
+    let mut reader = RingReader {
         ring: Ring::open(event(&trigger, hz, fields)?)?,
         fields,
         taken: Taken::default(),
         overflowed: false,
     };
-    harvest.ring.start()?;
+    reader.ring.start()?;
     session.run(|| {
-        if harvest.ring.is_half_full() {
-            harvest.gather()?;
-            harvest.ring.start()?;
+        if reader.ring.is_half_full() {
+            reader.read()?;
+            reader.ring.start()?;
         }
         io::Result::Ok(())
     })?;
-    harvest.gather()?;
-    harvest.settle(hz)?;
-    Ok(harvest.taken)
+    reader.read()?;
+    reader.read_losses(hz)?;
+    Ok(reader.taken)
 }
 
 /// Whether the ring opens.
@@ -69,7 +69,7 @@ pub(super) fn try_open(trigger: Trigger) -> io::Result<()> {
     Ring::open(event(&trigger, 1, Fields::default())?).map(drop)
 }
 
-/// The general registers, a bit each (`asm/perf_regs.h`), which is also their order in a sample.
+/// The general registers, one bit per register (`asm/perf_regs.h`). A sample has them in the order of the bits.
 #[cfg(target_arch = "x86_64")]
 const REGISTERS: u64 = 0xff01ff;
 #[cfg(target_arch = "aarch64")]
@@ -77,14 +77,13 @@ const REGISTERS: u64 = (1 << 32) - 1;
 #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
 const REGISTERS: u64 = 0;
 
-/// Where among them a function's first argument is, and those that lead to callers: stack pointer, frame
-/// pointer, link.
+/// Index of the register of a function's first argument; indices of stack pointer, frame pointer and link register.
 #[cfg(not(target_arch = "aarch64"))]
 const PLACES: (usize, [usize; 3]) = (5, [7, 6, 8]);
 #[cfg(target_arch = "aarch64")]
 const PLACES: (usize, [usize; 3]) = (0, [31, 29, 30]);
 
-/// Tells the registers that have a meaning from the others.
+/// Fills in `stack_registers` and moves the first argument to the front.
 fn sort_registers(sample: &mut Sample) {
     let (first, [stack, frame, link]) = PLACES;
     let at = |place: usize| sample.registers.get(place).copied();
@@ -97,17 +96,17 @@ fn sort_registers(sample: &mut Sample) {
     }
 }
 
-struct Harvest {
+struct RingReader {
     ring: Ring,
     fields: Fields,
     taken: Taken,
-    /// Whether the kernel may have dropped records that it has not told of yet: it does so only when
-    /// it writes the next one.
+    /// Whether the kernel may have dropped records without reporting it: it reports losses only when it writes the
+    /// next record.
     overflowed: bool,
 }
 
-impl Harvest {
-    fn gather(&mut self) -> io::Result<()> {
+impl RingReader {
+    fn read(&mut self) -> io::Result<()> {
         let bytes = self.ring.stop()?;
         if !bytes.is_empty() {
             self.overflowed = self.ring.was_filled_by(&bytes);
@@ -116,8 +115,8 @@ impl Harvest {
         Ok(())
     }
 
-    /// Lets the kernel write one more record, for the losses that come before it.
-    fn settle(&mut self, hz: u32) -> io::Result<()> {
+    /// Lets the kernel write one more record, so that it reports the losses before it.
+    fn read_losses(&mut self, hz: u32) -> io::Result<()> {
         if !self.overflowed {
             return Ok(());
         }
@@ -128,7 +127,7 @@ impl Harvest {
             std::hint::spin_loop();
         }
         let bytes = self.ring.stop()?;
-        // The sample itself is of this loop.
+        // The sample itself is dropped: it is of the loop above.
         let losses =
             records(&bytes, self.fields).filter(|record| matches!(record, Record::Lost(_)));
         losses.for_each(|lost| self.taken.add(lost));
@@ -136,8 +135,8 @@ impl Harvest {
     }
 }
 
-/// `kernel.perf_event_max_sample_rate`: the kernel refuses more, and lowers it where sampling
-/// proves costly.
+/// `kernel.perf_event_max_sample_rate`: the kernel refuses higher rates, and lowers the limit if sampling takes too
+/// much time.
 pub fn highest_rate() -> u32 {
     let setting = std::fs::read_to_string("/proc/sys/kernel/perf_event_max_sample_rate");
     let rate = setting.ok().and_then(|text| text.trim().parse().ok());
@@ -149,7 +148,7 @@ fn event<'a>(trigger: &Trigger, hz: u32, fields: Fields) -> io::Result<Builder<'
     event
         .sample_frequency(hz.into())
         .exclude_callchain_kernel(true)
-        // The clock of `Instant`, so that samples can be placed among other events of the run.
+        // The clock of `Instant`, so that samples can be related to other events of the run.
         .clockid(Clock::MONOTONIC);
     let attributes = event.attrs_mut();
     attributes.sample_type = fields.sample_type();

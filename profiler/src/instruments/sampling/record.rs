@@ -1,6 +1,6 @@
 //! The records of a perf ring, as bytes: `perf_event_open(2)`, section "MMAP layout".
 //!
-//! Parsing is safe code over a copy of the ring's bytes; mapping the ring is `ring`'s business.
+//! Parsing is safe code on a copy of the ring's bytes; `ring` maps the ring.
 
 use super::Sample;
 use perf_event_open_sys::bindings::{
@@ -9,19 +9,19 @@ use perf_event_open_sys::bindings::{
     PERF_SAMPLE_STACK_USER, PERF_SAMPLE_TIME,
 };
 
-/// What the kernel is to write of a sample besides ip, time and period.
+/// What the kernel writes for a sample besides ip, time and period.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Fields {
-    /// The chain of callers.
+    /// The call chain.
     pub chain: bool,
-    /// Registers of the CPU, a bit each, as `asm/perf_regs.h` numbers them.
+    /// Registers, one bit per register, numbered as in `asm/perf_regs.h`.
     pub registers: u64,
     /// Bytes of the stack.
     pub stack: u32,
 }
 
 impl Fields {
-    /// The field of the event's attributes. The kernel writes what is asked for in the order of the bits.
+    /// `perf_event_attr.sample_type`. The kernel writes the fields in a fixed order, whatever is requested.
     pub fn sample_type(self) -> u64 {
         let mut fields = PERF_SAMPLE_IP | PERF_SAMPLE_TIME | PERF_SAMPLE_PERIOD;
         if self.chain {
@@ -37,17 +37,17 @@ impl Fields {
     }
 }
 
-/// What is of interest in a ring.
+/// A record of a kind that is used here.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Record {
     /// A sample.
     Sample(Sample),
-    /// So many records did not fit.
+    /// This number of records did not fit.
     Lost(u64),
 }
 
-/// The bytes between two positions of a ring, in order. Positions count on and never wrap; the
-/// ring's length is a power of two.
+/// The bytes between two positions of a ring, in order. Positions only grow and never wrap; the ring's length is a
+/// power of two.
 pub fn unwrapped(ring: &[u8], tail: u64, head: u64) -> Vec<u8> {
     let length = (head.wrapping_sub(tail) as usize).min(ring.len());
     let start = tail as usize & (ring.len() - 1);
@@ -60,7 +60,7 @@ pub fn unwrapped(ring: &[u8], tail: u64, head: u64) -> Vec<u8> {
         .collect()
 }
 
-/// Parses whole records; others than samples and losses are passed over, and so is a torn end.
+/// Parses whole records. Skips kinds other than samples and losses, and a truncated record at the end.
 pub fn records(bytes: &[u8], fields: Fields) -> impl Iterator<Item = Record> {
     let mut rest = bytes;
     std::iter::from_fn(move || {
@@ -71,7 +71,7 @@ pub fn records(bytes: &[u8], fields: Fields) -> impl Iterator<Item = Record> {
     .filter_map(move |(kind, body)| parse(kind, body, fields))
 }
 
-/// Splits off a record: header (u32 type, u16 misc, u16 size with the header), then the body.
+/// Splits off a record: header (u32 type, u16 misc, u16 size including the header), then the body.
 fn split(bytes: &[u8]) -> Option<(u32, &[u8], &[u8])> {
     const HEADER: usize = 8;
     let kind = u32::from_ne_bytes(*bytes.first_chunk()?);
@@ -100,9 +100,9 @@ fn sample(words: &mut impl Iterator<Item = u64>, fields: Fields) -> Option<Sampl
     let callers = words
         .by_ref()
         .take(depth as usize)
-        // Markers such as PERF_CONTEXT_USER say where the addresses after them belong.
+        // Markers such as PERF_CONTEXT_USER are not addresses.
         .filter(|&address| address < PERF_CONTEXT_MAX)
-        // The chain begins with the sampled instruction itself.
+        // The chain begins with the sampled instruction.
         .skip(1)
         .collect();
     let registers = match fields.registers {
@@ -124,7 +124,7 @@ fn sample(words: &mut impl Iterator<Item = u64>, fields: Fields) -> Option<Sampl
     })
 }
 
-/// u64 abi, and the registers unless that is none.
+/// u64 abi, then the registers unless abi is 0 (PERF_SAMPLE_REGS_ABI_NONE).
 fn registers(words: &mut impl Iterator<Item = u64>, fields: Fields) -> Option<Vec<u64>> {
     Some(match words.next()? {
         0 => Vec::new(),
@@ -132,7 +132,7 @@ fn registers(words: &mut impl Iterator<Item = u64>, fields: Fields) -> Option<Ve
     })
 }
 
-/// u64 size, the bytes, and unless that is 0 a u64 that tells how many of them are the stack's.
+/// u64 size, then unless that is 0 the bytes and a u64 with the number of valid ones.
 fn stack(words: &mut impl Iterator<Item = u64>) -> Option<Vec<u64>> {
     let size = words.next()? as usize / 8;
     let mut stack: Vec<_> = words.take(size).collect();
@@ -182,7 +182,7 @@ mod tests {
     };
 
     #[test]
-    fn reads_samples_losses_and_nothing_else() {
+    fn only_samples_and_losses_are_read() {
         let bytes = [
             record(PERF_RECORD_SAMPLE, &[0x10, 5, 1_000]),
             record(PERF_RECORD_THROTTLE, &[1, 2, 3]),
@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn a_chain_is_callers_only() {
+    fn a_chain_holds_only_callers() {
         let user = PERF_CONTEXT_USER;
         let bytes = record(PERF_RECORD_SAMPLE, &[0x10, 5, 7, 4, user, 0x10, 0x20, 0x30]);
         let [Record::Sample(sample)] = &records(&bytes, CHAIN).collect::<Vec<_>>()[..] else {
@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn a_chain_that_claims_more_than_it_holds_ends_with_its_record() {
+    fn a_chain_longer_than_its_record_is_cut() {
         let bytes = [
             record(PERF_RECORD_SAMPLE, &[0x10, 5, 7, u64::MAX, 0x10, 0x20]),
             record(PERF_RECORD_SAMPLE, &[0x20, 5, 1_000, 0]),
@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn registers_and_stack_are_told_as_far_as_they_are_known() {
+    fn registers_and_stack_may_be_missing() {
         let fields = Fields {
             chain: true,
             registers: 0b101,
@@ -236,14 +236,14 @@ mod tests {
                 | Fields::default().sample_type()
         );
         for (words, registers, stack) in [
-            // A chain of two, two registers, 24 bytes of stack of which 16 are its.
+            // A chain of two, two registers, 24 bytes of stack of which 16 are valid.
             (
                 &[0x10, 5, 7, 2, 0x10, 0x20, 2, 71, 72, 24, 81, 82, 83, 16][..],
                 &[71, 72][..],
                 &[81, 82][..],
             ),
             (&[0x10, 5, 7, 0, 2, 71, 72, 0], &[71, 72], &[]),
-            // No registers, as in a thread of the kernel, and no stack.
+            // No registers, as in a kernel thread, and no stack.
             (&[0x10, 5, 7, 0, 0, 0], &[], &[]),
         ] {
             let bytes = record(PERF_RECORD_SAMPLE, words);
@@ -258,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn a_torn_or_impossible_record_ends_the_list() {
+    fn a_truncated_or_invalid_record_ends_the_list() {
         let whole = record(PERF_RECORD_SAMPLE, &[0x10, 5, 1_000]);
         for cut in 1..whole.len() {
             assert_eq!(parsed(&[&whole[..], &whole[..cut]].concat()), [leaf(0x10)]);
@@ -268,9 +268,9 @@ mod tests {
         assert_eq!(parsed(&endless), [leaf(0x10)], "size 0 must not loop");
     }
 
-    /// Every position in a ring of 64 bytes, so that headers and words are torn at each byte.
+    /// Every position in a ring of 64 bytes, so that headers and words are split at each byte.
     #[test]
-    fn records_survive_the_wrap_at_every_place() {
+    fn records_may_wrap_at_any_position() {
         let written = [
             record(PERF_RECORD_SAMPLE, &[0x10, 5, 1_000]),
             record(PERF_RECORD_LOST_SAMPLES, &[3]),

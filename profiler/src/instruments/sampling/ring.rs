@@ -1,5 +1,5 @@
-//! A `perf_event_open` sampling event with the ring that the kernel writes its records to: the only
-//! unsafe code of sampling.
+//! A `perf_event_open` sampling event with the ring that the kernel writes its records to. The only unsafe code of
+//! sampling.
 #![allow(unsafe_code)]
 
 use super::record::unwrapped;
@@ -15,8 +15,8 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Room for records. With the header page this is `kernel.perf_event_mlock_kb` (516) as it comes,
-/// what an ordinary user may lock.
+/// Largest ring, bytes without the header page. With it this is the default `kernel.perf_event_mlock_kb` (516),
+/// which an unprivileged user may lock.
 const LARGEST: usize = 512 << 10;
 const SMALLEST: usize = 16 << 10;
 
@@ -30,7 +30,7 @@ pub struct Ring {
 }
 
 impl Ring {
-    /// Opens the event, switched off, and maps as large a ring as the user's limit allows.
+    /// Opens the event, disabled, and maps as large a ring as the user's limit allows.
     pub fn open(event: Builder) -> io::Result<Self> {
         let counter = event.build()?;
         let header = sysconf(SysconfVar::PAGE_SIZE)?
@@ -47,7 +47,7 @@ impl Ring {
                         size,
                     });
                 }
-                // Other rings of this user already lock a part of the allowance.
+                // Other rings of this user already use a part of the limit.
                 Err(Errno::EPERM | Errno::ENOMEM) if size > SMALLEST => size /= 2,
                 Err(errno) => return Err(errno.into()),
             }
@@ -59,31 +59,31 @@ impl Ring {
         self.counter.enable()
     }
 
-    /// Whether records fill half of the ring, so that it should be emptied at the next pause.
+    /// Whether records fill more than half of the ring.
     pub fn is_half_full(&self) -> bool {
         let used = self.head().load(Ordering::Relaxed) - self.tail().load(Ordering::Relaxed);
         used > self.size as u64 / 2
     }
 
-    /// Whether anything waits to be taken.
+    /// Whether no record is waiting.
     pub fn is_empty(&self) -> bool {
         self.head().load(Ordering::Relaxed) == self.tail().load(Ordering::Relaxed)
     }
 
-    /// Whether a haul of so many bytes left no room, so that the kernel may have dropped records.
+    /// Whether these bytes left no room in the ring, so that the kernel may have dropped records.
     pub fn was_filled_by(&self, bytes: &[u8]) -> bool {
         /// A sample with the deepest chain of `kernel.perf_event_max_stack` (127).
         const LARGEST_RECORD: usize = 8 + 8 * (4 + 127 + 8);
         bytes.len() + LARGEST_RECORD > self.size
     }
 
-    /// Stops sampling and takes what the kernel wrote since the last time.
+    /// Stops sampling and takes the records written since the last time.
     pub fn stop(&mut self) -> io::Result<Vec<u8>> {
         self.counter.disable()?;
         // Acquire pairs with the kernel's barrier between writing records and moving the head.
         let head = self.head().load(Ordering::Acquire);
         let tail = self.tail().load(Ordering::Relaxed);
-        // SAFETY: the mapping holds `size` initialised bytes behind the header page as long as
+        // SAFETY: the mapping holds `size` initialised bytes after the header page as long as
         // `self` lives. The kernel is the only other writer, and only while the event is enabled.
         let records = unsafe {
             let start = self.page.cast::<u8>().add(self.header);
@@ -118,8 +118,8 @@ fn map(counter: &Counter, length: usize) -> Result<NonNull<perf_event_mmap_page>
     let length = NonZeroUsize::new(length).ok_or(Errno::EINVAL)?;
     // SAFETY: the descriptor belongs to `counter`, which outlives this call.
     let descriptor = unsafe { BorrowedFd::borrow_raw(counter.as_raw_fd()) };
-    // Writable, so that the kernel heeds the tail and counts losses instead of overwriting.
+    // Writable, so that the kernel respects the tail and counts losses instead of overwriting.
     let access = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
-    // SAFETY: a new mapping at an address of the kernel's choice disturbs no other memory.
+    // SAFETY: a new mapping at an address chosen by the kernel affects no other memory.
     unsafe { mmap(None, length, access, MapFlags::MAP_SHARED, descriptor, 0) }.map(NonNull::cast)
 }

@@ -1,16 +1,16 @@
-//! Sampling by SIGPROF, where perf_event_open is refused: the crate `pprof`.
+//! Sampling by SIGPROF with the crate `pprof`, for machines that refuse perf_event_open.
 //!
-//! Coarser than a ring in three ways: the kernel's tick limits the rate, samples are joined per
-//! function, and samples in libc are dropped.
+//! Coarser than a ring: the kernel's tick limits the rate, samples are merged per function, and samples in libc are
+//! dropped.
 
 use super::{Failure, Sample, Session, Taken};
 use crate::symbols::Symbols;
 use nix::sys::pthread::pthread_self;
 use std::convert::Infallible;
 
-/// Unwinding from these crashed in multi-threaded programs.
+/// Unwinding from these libraries crashes in multi-threaded programs.
 const NOT_UNWOUND: &[&str] = &["libc", "libgcc", "pthread", "vdso"];
-/// pprof's handler; the frame outside it is the kernel's trampoline, and the next the sampled one.
+/// pprof's signal handler. The next outer frame is the kernel's trampoline, and the one after it was sampled.
 const HANDLER: &str = "perf_signal_handler";
 
 /// Runs the session under SIGPROF.
@@ -51,14 +51,14 @@ pub(super) fn take(session: &mut Session) -> Result<Taken, Failure> {
             None => taken.lost += count,
         }
     }
-    // A sample stands for its share of the CPU time. pprof itself would convert with the rate that
-    // was asked for, which the tick (often 250 Hz) makes three times wrong.
+    // Each sample weighs an equal share of the CPU time. pprof itself converts with the requested rate, which is
+    // wrong if the tick (often 250 Hz) limits it.
     let ns_per_sample = session.cpu_time / taken.taken.max(1);
     taken
         .stacks
         .iter_mut()
         .for_each(|s| s.weight *= ns_per_sample);
-    // The report is a hash map; its order must not reach what people compare.
+    // The report is a hash map; sorting makes the result deterministic.
     taken.stacks.sort_by_key(|s| (s.ip, s.weight));
     Ok(taken)
 }

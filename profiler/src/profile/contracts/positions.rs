@@ -24,7 +24,7 @@ pub type Position = (B256, usize);
 pub struct AttributedSample {
     /// Native functions, root first, `;` between them.
     pub functions: String,
-    /// What they executed; none where no word pointed there.
+    /// What they executed; `None` if no recorded word points into code.
     pub position: Option<Position>,
     /// The handler's opcode, or else the one at the position.
     pub opcode: Option<Opcode>,
@@ -160,7 +160,7 @@ mod tests {
         assert_eq!(found(Some("DUP1"), &[1003], &[]), Some(2));
         assert_eq!(found(Some("PUSH1"), &[1002], &[]), Some(0));
         assert_eq!(found(Some("PUSH1"), &[2000], &[]), Some(0));
-        // One that fits behind one that does not.
+        // One that does not fit is skipped.
         assert_eq!(found(Some("STOP"), &[1000, 1004], &[]), Some(4));
         // Functions that belong to no opcode: where the first pointer points.
         assert_eq!(found(None, &[5, 2000], &[1000]), Some(3));

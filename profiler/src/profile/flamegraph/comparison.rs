@@ -1,7 +1,7 @@
-//! Two sides of stacks laid over each other: every frame with its inclusive share of either side, and the colours that
-//! follow. The renderer itself compares self times only.
+//! Two sets of stacks in one layout: every frame with its inclusive share on each side, and its colour. The renderer
+//! itself compares self times only.
 //!
-//! Owns the layout and the colours of a comparison. Drawing is left to `flamegraph`.
+//! Layout and colours only; `flamegraph` draws.
 
 use super::WidthsFrom;
 use regex::{Captures, Regex};
@@ -45,7 +45,7 @@ impl Tree {
 }
 
 impl Comparison {
-    /// Lays out two sides that are not empty.
+    /// Lays out two sides, neither of them empty.
     pub fn new(wide: &[(String, u64)], other: &[(String, u64)]) -> Comparison {
         let mut tree = Tree::default();
         for (side, stacks) in [wide, other].into_iter().enumerate() {

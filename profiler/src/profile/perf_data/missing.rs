@@ -1,4 +1,4 @@
-//! What a recording lacks: files whose names are missing or doubtful, callers, the kernel's samples.
+//! What a recording lacks: files whose symbol names are missing or doubtful, callers, kernel samples.
 
 use super::records::Records;
 use evmscope_reports::format;

@@ -51,7 +51,7 @@ pub struct Recording {
     pub missing: Vec<String>,
 }
 
-/// Reads a file of `perf record`. Samples in the kernel are left out, as everywhere here.
+/// Reads a file of `perf record`. Samples in the kernel are excluded.
 ///
 /// # Errors
 /// A file that is not a recording, or contains no sample of a program.

@@ -1,6 +1,6 @@
 //! The records of a recording: samples and mappings of each process, and what was lost.
 //!
-//! Owns reading records one by one; what they add up to is left to `perf_data` itself and to `missing`.
+//! Reads records one by one; `perf_data` itself and `missing` evaluate them.
 
 use crate::instruments::sampling::Sample;
 use crate::symbols::Mapping;
