@@ -97,6 +97,16 @@ pub struct OpcodeChange {
     pub share: f64,
 }
 
+/// What either has, in the order of the first.
+fn union<'a>(mut first: Vec<&'a str>, second: Vec<&'a str>) -> Vec<&'a str> {
+    for name in second {
+        if !first.contains(&name) {
+            first.push(name);
+        }
+    }
+    first
+}
+
 impl Changes {
     /// Compares two runs at `threshold` (0.05 is 5 %). `again` is the base measured a second time beside both.
     /// `keep` selects cases; empty selects all.
@@ -120,18 +130,8 @@ impl Changes {
             threshold,
             same_machine: no_verdict.is_none(),
         };
-        let mut modes = base.modes();
-        modes.extend(
-            head.modes()
-                .into_iter()
-                .filter(|mode| !base.modes().contains(mode)),
-        );
-        let mut cases = base.cases();
-        cases.extend(
-            head.cases()
-                .into_iter()
-                .filter(|case| !base.cases().contains(case)),
-        );
+        let modes = union(base.modes(), head.modes());
+        let mut cases = union(base.cases(), head.cases());
         cases.retain(|case| keep.is_empty() || keep.iter().any(|kept| kept == case));
         let entries = modes.iter().flat_map(|mode| {
             let side = |run| Side { run, mode };

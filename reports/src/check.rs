@@ -2,7 +2,7 @@
 //!
 //! Only the rules: the profiler measures and reads the files.
 
-use crate::change::{Changes, Taken};
+use crate::change::{Change, Changes, Taken};
 use crate::counter::Counter::CpuTime;
 use crate::format;
 use crate::run::{Ratio, Run, Verdict};
@@ -227,65 +227,53 @@ pub fn against_baseline(baseline: &Run, run: &Run) -> Vec<Finding> {
         });
     }
     for change in &changes.changes {
-        let finding = |found: String, asked: &str, margin: String, holds| Finding {
-            what: format!("{}, {}: baseline", change.case, change.mode),
-            found,
-            asked: asked.to_owned(),
-            margin,
-            holds,
-        };
-        let work = |run: &Run| {
-            run.result(&change.case, &change.mode)
-                .map(|it| (it.status.clone(), it.gas_used, it.output_hash.clone()))
-        };
-        let decoded = |run: &Run| {
-            let used = run.memory_use(&change.case, &change.mode)?;
-            Some(used.programs.as_ref()?.decoded_bytes as f64)
-        };
-        if work(run).is_none() {
-            findings.push(finding(
-                "absent".to_owned(),
-                "present, as in the baseline",
-                String::new(),
-                false,
-            ));
-            continue;
-        }
-        if work(baseline).is_some() && work(baseline) != work(run) {
-            findings.push(finding(
-                "different work".to_owned(),
-                "the same status, gas and output",
-                String::new(),
-                false,
-            ));
-        }
-        if let (Some(before), Some(after)) = (decoded(baseline), decoded(run)) {
-            let ratio = after / before.max(1.0);
-            let found = format!("{} decoded", format::bytes(after as u64));
-            let holds = ratio <= 1.0 + THRESHOLD;
-            findings.push(finding(
-                found,
-                "at most 5 % more",
-                format::change(ratio),
-                holds,
-            ));
-        }
-        if no_times.is_none()
-            && let (Ok(verdict), Some(ratio)) = (&change.verdict, change.ratio(CpuTime))
-        {
-            let found = format!(
-                "time [{}, {}] %",
-                format::change_digits(ratio.low),
-                format::change_digits(ratio.high)
-            );
-            let holds = *verdict != Verdict::Regressed;
-            findings.push(finding(
-                found,
-                "not slower by more than 5 %",
-                format::change(ratio.median),
-                holds,
-            ));
-        }
+        findings.extend(of_change(change, baseline, run, no_times.is_none()));
+    }
+    findings
+}
+
+/// What became worse in one case and mode.
+fn of_change(change: &Change, baseline: &Run, run: &Run, times: bool) -> Vec<Finding> {
+    let finding = |found: String, asked: &str, margin: String, holds| Finding {
+        what: format!("{}, {}: baseline", change.case, change.mode),
+        found,
+        asked: asked.to_owned(),
+        margin,
+        holds,
+    };
+    let failure = |found: &str, asked| finding(found.to_owned(), asked, String::new(), false);
+    let work = |run: &Run| {
+        run.result(&change.case, &change.mode)
+            .map(|it| (it.status.clone(), it.gas_used, it.output_hash.clone()))
+    };
+    let decoded = |run: &Run| {
+        let used = run.memory_use(&change.case, &change.mode)?;
+        Some(used.programs.as_ref()?.decoded_bytes as f64)
+    };
+    if work(run).is_none() {
+        return vec![failure("absent", "present, as in the baseline")];
+    }
+    let mut findings = Vec::new();
+    if work(baseline).is_some() && work(baseline) != work(run) {
+        findings.push(failure("different work", "the same status, gas and output"));
+    }
+    if let (Some(before), Some(after)) = (decoded(baseline), decoded(run)) {
+        let ratio = after / before.max(1.0);
+        findings.push(finding(
+            format!("{} decoded", format::bytes(after as u64)),
+            "no more than 5 % more",
+            format::change(ratio),
+            ratio <= 1.0 + THRESHOLD,
+        ));
+    }
+    if times && let (Ok(verdict), Some(ratio)) = (&change.verdict, change.ratio(CpuTime)) {
+        let [low, high] = [ratio.low, ratio.high].map(format::change_digits);
+        findings.push(finding(
+            format!("time [{low}, {high}] %"),
+            "not slower by more than 5 %",
+            format::change(ratio.median),
+            *verdict != Verdict::Regressed,
+        ));
     }
     findings
 }

@@ -201,14 +201,19 @@ fn lines(
         .label_style(text(13))
         .draw()?;
     let mut modes: Vec<&str> = Vec::new();
+    let times = case.points.iter().flat_map(|point| &point.times);
+    for time in times {
+        if !modes.contains(&time.mode.as_str()) {
+            modes.push(&time.mode);
+        }
+    }
+    let colour = |mode: &str| {
+        let row = modes.iter().position(|known| *known == mode);
+        MODES[row.unwrap_or_default() % MODES.len()]
+    };
     for (i, point) in case.points.iter().enumerate() {
         for time in &point.times {
-            let known = modes.iter().position(|mode| *mode == time.mode);
-            let row = known.unwrap_or_else(|| {
-                modes.push(&time.mode);
-                modes.len() - 1
-            });
-            let colour = MODES[row % MODES.len()];
+            let colour = colour(&time.mode);
             let (x, y) = (i as f64, time.median);
             let of_mode = |point: &Point<'_>| {
                 let found = point.times.iter().find(|other| other.mode == time.mode);
@@ -227,6 +232,12 @@ fn lines(
             chart.draw_series([Circle::new((x, y), 4, colour.filled())])?;
         }
     }
+    key(area, &modes)?;
+    days(area, case, |i| chart.backend_coord(&(i as f64, low)))
+}
+
+/// The colour of each mode, in the right margin.
+fn key(area: &Canvas<'_>, modes: &[&str]) -> Result<(), Failure> {
     for (row, mode) in modes.iter().enumerate() {
         let place = ((SIZE.0 - LABELS + 14) as i32, 20 + 20 * row as i32);
         area.draw(&Circle::new(place, 4, MODES[row % MODES.len()].filled()))?;
@@ -237,8 +248,17 @@ fn lines(
             label,
         ))?;
     }
+    Ok(())
+}
+
+/// The day of each record, below its place on the axis.
+fn days(
+    area: &Canvas<'_>,
+    case: &CaseHistory<'_>,
+    place: impl Fn(usize) -> (i32, i32),
+) -> Result<(), Failure> {
     for (i, point) in case.points.iter().enumerate() {
-        let (x, y) = chart.backend_coord(&(i as f64, low));
+        let (x, y) = place(i);
         let day = point
             .created
             .split('T')

@@ -156,82 +156,81 @@ impl Notes {
     }
 }
 
+/// What the signs and words of the tables mean: settings, figures, ratios, then section by section.
 fn legend(run: &Run, cases: &[CaseReport]) -> Vec<String> {
-    let has = |found: bool, text: &str| found.then(|| text.to_owned());
-    let simulated = Some(Source::Simulated.name());
-    let mut sections = cases.iter().flat_map(|case| &case.table.sections);
-    let simulated = sections.any(|section| section.title == simulated);
+    let mut legend = of_settings(run);
+    legend.push("± median absolute deviation. All figures are per call of the case.".to_owned());
+    legend.extend(of_ratios(run));
+    legend.extend(of_sections(run, cases));
+    legend
+}
 
+fn of_settings(run: &Run) -> Vec<String> {
+    let Some(settings) = &run.settings else {
+        return Vec::new();
+    };
+    let mut legend = vec![format!(
+        "keccak memo: {}; memory budget: {} decoded bytes per bytecode byte.",
+        settings.keccak_memo, settings.budget
+    )];
+    if settings.cold {
+        legend.push(
+            "cold: each call is the first of its interpreter, with nothing decoded or memoised."
+                .to_owned(),
+        );
+    }
+    legend
+}
+
+fn of_ratios(run: &Run) -> Vec<String> {
+    let Some(ratio) = run.ratios.first() else {
+        return Vec::new();
+    };
     let threshold = run.ratios.iter().find_map(|ratio| ratio.threshold);
-    let compared = !run.ratios.is_empty();
-    let times = run.ratios.first().map(|ratio| {
+    let within = threshold.map_or_else(|| "the threshold".to_owned(), format::percent);
+    vec![
         format!(
             "x times as fast as the base, {}; below 1 is slower.",
             ratio.base
-        )
-    });
-    let unchanged = match threshold {
-        Some(threshold) => format!(
-            "≈ unchanged: the interval lies within {}.",
-            format::percent(threshold)
         ),
-        None => "≈ unchanged: the interval lies within the threshold.".to_owned(),
-    };
-    let settings = run.settings.as_ref().map(|settings| {
-        format!(
-            "keccak memo: {}; memory budget: {} decoded bytes per bytecode byte.",
-            settings.keccak_memo, settings.budget
-        )
-    });
-    let cold = run.settings.as_ref().is_some_and(|settings| settings.cold);
-    [
-        settings,
-        has(
-            cold,
-            "cold: each call is the first of its interpreter, with nothing decoded or memoised.",
-        ),
-        has(
-            true,
-            "± median absolute deviation. All figures are per call of the case.",
-        ),
-        times,
-        has(
-            compared,
-            "[low, high] 95 % bootstrap interval of the median of the paired ratios.",
-        ),
-        has(compared, &unchanged),
-        has(
-            compared,
-            "? undecided: the interval is too wide; more pairs would narrow it.",
-        ),
-        has(
+        "[low, high] 95 % bootstrap interval of the median of the paired ratios.".to_owned(),
+        format!("≈ unchanged: the interval lies within {within}."),
+        "? undecided: the interval is too wide; more pairs would narrow it.".to_owned(),
+    ]
+}
+
+fn of_sections(run: &Run, cases: &[CaseReport]) -> impl Iterator<Item = String> {
+    let simulated = Some(Source::Simulated.name());
+    let mut sections = cases.iter().flat_map(|case| &case.table.sections);
+    let mut costs = run.opcode_costs.iter();
+    let legend = [
+        (
             cases.iter().any(|case| case.opcodes.is_some()),
             "opcodes: share of the samples, and CPU time per execution ± standard error; ? the difference is not \
              significant. Callees count toward the opcode. Elsewhere: code between opcodes, such as entering and \
              leaving frames; if its shares in the modes differ by 10 % of the samples or more, opcodes are not \
              compared.",
         ),
-        has(
-            !cases.is_empty() && run.opcode_costs.iter().any(|cost| cost.sim_instructions.is_some()),
+        (
+            !cases.is_empty() && costs.any(|cost| cost.sim_instructions.is_some()),
             "simulated instr.: per execution, on callgrind's model of a CPU; first mode → second mode.",
         ),
-        has(
+        (
             !run.memory.is_empty(),
             "memory: counted by the allocator in separate calls, excluding the stack (paged in on demand) and the \
              state before the call. Decoded: stream, maps and counters.",
         ),
-        has(
+        (
             !run.decoding.is_empty(),
             "decoding: every entry point at once, without a budget; repeated: code tiled to the deployment limit.",
         ),
-        has(
-            simulated,
+        (
+            sections.any(|section| section.title == simulated),
             "simulated: counted on callgrind's model of a CPU, not on this one; exact.",
         ),
-    ]
-    .into_iter()
-    .flatten()
-    .collect()
+    ];
+    let shown = legend.into_iter().filter(|(has, _)| *has);
+    shown.map(|(_, text)| text.to_owned())
 }
 
 /// The unavailable counters, grouped by reason in the order of first appearance.

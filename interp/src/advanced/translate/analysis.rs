@@ -143,28 +143,8 @@ impl Walker {
             Class::Exit => return None,
             Class::Jump => return self.jump(program, info, pc),
             Class::Jumpi => return self.jumpi(program, info, pc),
-            Class::Jumpdest => {}
-            Class::Push => {
-                let bytes = &code.padded()[pc + 1..next];
-                let value = self.trace.add_constant(Word::from_be_slice(bytes));
-                self.stack.push(value);
-            }
-            Class::Pc => {
-                let value = self.trace.add_constant(pc.into());
-                self.stack.push(value);
-            }
-            Class::Pop => {
-                self.stack.pop();
-            }
-            Class::Dup => {
-                let value = self.stack.peek(info.inputs.into());
-                self.stack.push(value);
-            }
-            Class::Swap => {
-                let (top, other) = (self.stack.at(1), self.stack.at(info.inputs.into()));
-                // Reaching for the other may have moved the top.
-                let top = top.max(self.stack.items.len() - 1);
-                self.stack.items.swap(top, other);
+            Class::Jumpdest | Class::Push | Class::Pc | Class::Pop | Class::Dup | Class::Swap => {
+                self.rearrange(program, info, pc)
             }
             Class::Pure => {
                 let node = self.node(op, info, pc);
@@ -187,6 +167,43 @@ impl Walker {
             "{op} takes or leaves other items than its row states"
         );
         Some(next)
+    }
+
+    /// What only changes which values are on the stack makes no node.
+    fn rearrange(&mut self, program: &Program, info: &Info, pc: usize) {
+        match info.class {
+            Class::Push => {
+                let next = pc + 1 + usize::from(info.immediate);
+                let bytes = &program.code.padded()[pc + 1..next];
+                let value = self.trace.add_constant(Word::from_be_slice(bytes));
+                self.stack.push(value);
+            }
+            Class::Pc => {
+                let value = self.trace.add_constant(pc.into());
+                self.stack.push(value);
+            }
+            Class::Pop => {
+                self.stack.pop();
+            }
+            Class::Dup => {
+                let value = self.stack.peek(info.inputs.into());
+                self.stack.push(value);
+            }
+            Class::Swap => {
+                let (top, other) = (self.stack.at(1), self.stack.at(info.inputs.into()));
+                // Reaching for the other may have moved the top.
+                let top = top.max(self.stack.items.len() - 1);
+                self.stack.items.swap(top, other);
+            }
+            Class::Jumpdest
+            | Class::Jump
+            | Class::Jumpi
+            | Class::Exit
+            | Class::Pure
+            | Class::Read
+            | Class::Memory
+            | Class::Machine => {}
+        }
     }
 
     /// Where the trace goes on instead, if it cannot take the opcode at `pc`.

@@ -206,59 +206,82 @@ impl Slots {
         if self.slot_moves.is_empty() {
             return;
         }
-        let index = |floor: i32, position: i16| (i32::from(position) - floor) as usize;
         let spare = self.temporary(time);
+        self.prepare_moves();
+        let mut first = 0;
+        loop {
+            self.make_ready_moves();
+            // What is left are cycles.
+            let left = (first..self.slot_moves.len()).find(|number| {
+                let to = self.slot_moves[*number].1;
+                self.writer[self.index(to)] == *number as u16
+            });
+            let Some(number) = left else { return };
+            first = number;
+            self.break_cycle(number, spare);
+        }
+    }
+
+    fn index(&self, position: i16) -> usize {
+        (i32::from(position) - self.floor) as usize
+    }
+
+    /// Counts the moves that read each slot, and finds those whose target nobody reads.
+    fn prepare_moves(&mut self) {
         self.readers.clear();
         self.readers.resize(self.until.len(), 0);
         self.writer.clear();
         self.writer.resize(self.until.len(), NO_MOVE);
-        for (number, (from, to)) in self.slot_moves.iter().enumerate() {
-            self.readers[index(self.floor, *from)] += 1;
-            self.writer[index(self.floor, *to)] = number as u16;
+        for number in 0..self.slot_moves.len() {
+            let (from, to) = self.slot_moves[number];
+            let (from, to) = (self.index(from), self.index(to));
+            self.readers[from] += 1;
+            self.writer[to] = number as u16;
         }
         self.ready.clear();
         for (number, (_, to)) in self.slot_moves.iter().enumerate() {
-            if self.readers[index(self.floor, *to)] == 0 {
+            if self.readers[self.index(*to)] == 0 {
                 self.ready.push(number as u16);
             }
         }
-        let mut first = 0;
-        loop {
-            while let Some(number) = self.ready.pop() {
-                let (from, to) = self.slot_moves[usize::from(number)];
-                self.writer[index(self.floor, to)] = NO_MOVE;
-                self.moves.push(Move {
-                    from: Source::Slot(from),
-                    to,
-                });
-                let readers = &mut self.readers[index(self.floor, from)];
-                *readers -= 1;
-                let writer = self.writer[index(self.floor, from)];
-                if *readers == 0 && writer != NO_MOVE {
-                    self.ready.push(writer);
-                }
-            }
-            // What is left are cycles: free one slot by moving its item out of the way.
-            let left = (first..self.slot_moves.len()).find(|number| {
-                let to = self.slot_moves[*number].1;
-                self.writer[index(self.floor, to)] == *number as u16
-            });
-            let Some(number) = left else { return };
-            first = number;
-            let (_, to) = self.slot_moves[number];
+    }
+
+    /// Makes the moves whose target nobody reads any more, until none is left.
+    fn make_ready_moves(&mut self) {
+        while let Some(number) = self.ready.pop() {
+            let (from, to) = self.slot_moves[usize::from(number)];
             self.moves.push(Move {
-                from: Source::Slot(to),
-                to: spare,
+                from: Source::Slot(from),
+                to,
             });
-            for slot_move in &mut self.slot_moves {
-                if slot_move.0 == to && self.writer[index(self.floor, slot_move.1)] != NO_MOVE {
-                    slot_move.0 = spare;
-                    self.readers[index(self.floor, spare)] += 1;
-                }
+            let (from, to) = (self.index(from), self.index(to));
+            self.writer[to] = NO_MOVE;
+            self.readers[from] -= 1;
+            let writer = self.writer[from];
+            if self.readers[from] == 0 && writer != NO_MOVE {
+                self.ready.push(writer);
             }
-            self.readers[index(self.floor, to)] = 0;
-            self.ready.push(number as u16);
         }
+    }
+
+    /// Frees the target of a move of a cycle: its item goes to `spare`, where its readers find it.
+    fn break_cycle(&mut self, number: usize, spare: i16) {
+        let (_, to) = self.slot_moves[number];
+        self.moves.push(Move {
+            from: Source::Slot(to),
+            to: spare,
+        });
+        for other in 0..self.slot_moves.len() {
+            let (from, target) = self.slot_moves[other];
+            if from == to && self.writer[self.index(target)] != NO_MOVE {
+                self.slot_moves[other].0 = spare;
+                let spare = self.index(spare);
+                self.readers[spare] += 1;
+            }
+        }
+        let to = self.index(to);
+        self.readers[to] = 0;
+        self.ready.push(number as u16);
     }
 }
 
