@@ -1,8 +1,8 @@
-# One-line verbs; the logic is Rust. `make` alone lists them.
+# Short targets; the logic is in Rust. `make` without a target lists them.
 
 CASE  ?= snailtracer
 CARGO ?= cargo
-# Of `make fuzz`, without its builds: in halves for the two targets of cargo fuzz.
+# For `make fuzz`, builds not included; split in half between the two targets of cargo fuzz.
 FUZZ_SECONDS ?= 120
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 BIN   := $(TARGET)/release/evmscope
@@ -11,10 +11,10 @@ CASES_OF_BENCH = $(if $(filter command environment,$(firstword $(origin CASE))),
 .DEFAULT_GOAL := help
 .PHONY: help setup build profile pgo bench diff check-targets doctor test test-pmu test-diff check fuzz memcheck cases clean
 
-help: ## list the verbs
+help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
-	@echo "  BASE=COMMIT    what diff compares against (origin/main); CASES=A,B and THRESHOLD=5% are its options"
-	@echo "  CASE=NAME      the case of profile and bench (profile: snailtracer, bench: all)"
+	@echo "  BASE=COMMIT    what diff compares with (origin/main); its options: CASES=A,B and THRESHOLD=5%"
+	@echo "  CASE=NAME      the case for profile and bench (profile: snailtracer, bench: all)"
 
 setup:
 	@command -v $(CARGO) >/dev/null || { echo "error: cargo is missing: install Rust 1.95 or later with rustup" >&2; exit 1; }
@@ -31,8 +31,8 @@ bench: build ## time all cases (or CASE) in both modes and in revm; without CASE
 	$(BIN) bench $(CASES_OF_BENCH) --modes traditional,advanced,revm
 	$(if $(CASES_OF_BENCH),,$(CARGO) bench --locked -p evmscope-interp --bench micro)
 
-# The cases of PGO_TRAIN are learned from, all others are held out.
-pgo: build ## a build with a profile, and the proof of what it brought; PGO_FLAGS for verify
+# The cases in PGO_TRAIN are trained on, all others are held out.
+pgo: build ## profile-guided build, verified on held-out cases; PGO_FLAGS for verify
 	$(BIN) pgo info
 	$(BIN) pgo build
 	$(BIN) pgo train $(if $(PGO_TRAIN),--cases $(PGO_TRAIN))
@@ -40,42 +40,42 @@ pgo: build ## a build with a profile, and the proof of what it brought; PGO_FLAG
 	$(BIN) pgo optimize $(if $(BOLT),--bolt)
 	$(BIN) pgo verify $(PGO_FLAGS)
 
-# The base is built in a worktree of its own and with its own target folder, so that only what changed is
-# built again the next time; the worktree is removed whatever comes.
+# The base is built in its own worktree with its own target folder, so that the next run rebuilds only what
+# changed. The worktree is always removed.
 BASE ?= origin/main
 BASE_TREE := $(abspath $(TARGET))/base-tree
 BASE_TARGET := $(abspath $(TARGET))/base
 
-diff: build ## what changed since BASE: both binaries measured in turn, reports/out/diff.md
-	@git rev-parse --verify --quiet "$(BASE)^{commit}" >/dev/null || { echo "error: $(BASE) is no commit here: fetch it, or name another with BASE=..." >&2; exit 1; }
+diff: build ## compare with BASE: both binaries measured in turn, reports/out/diff.md
+	@git rev-parse --verify --quiet "$(BASE)^{commit}" >/dev/null || { echo "error: $(BASE) is not a commit here: fetch it, or name another with BASE=..." >&2; exit 1; }
 	@git worktree remove --force "$(BASE_TREE)" 2>/dev/null; git worktree prune; \
 	trap 'git worktree remove --force "$(BASE_TREE)"' EXIT; trap 'exit 130' INT TERM; \
 	git worktree add --quiet --detach "$(BASE_TREE)" "$(BASE)" && \
 	(cd "$(BASE_TREE)" && CARGO_TARGET_DIR="$(BASE_TARGET)" $(CARGO) build --release --locked -p evmscope) && \
 	$(BIN) diff "$(BASE_TARGET)/release/evmscope" $(BIN) $(if $(CASES),--cases $(CASES)) $(if $(THRESHOLD),--threshold $(THRESHOLD)) $(DIFF_OPTIONS)
 
-check-targets: build ## hold what this machine measures against reports/targets.toml and the baseline
+check-targets: build ## check measurements on this machine against reports/targets.toml and the baseline
 	$(BIN) check
 
-doctor: build ## what this machine can measure, and what would enable the rest
+doctor: build ## show what this machine can measure, and what would enable the rest
 	$(BIN) doctor
 
-test: setup ## everything that must hold
+test: setup ## run all tests
 	$(CARGO) test --workspace --locked
 
-test-pmu: setup ## count on an emulated arm64 machine with a PMU (Debian, root; skipped elsewhere)
+test-pmu: setup ## test the counters on an emulated arm64 machine with a PMU (Debian, root; otherwise skipped)
 	profiler/tests/pmu-vm/run.sh
 
-test-diff: setup ## prove diff: a planted slow-down is found, 20 comparisons of one binary raise no alarm
+test-diff: setup ## test diff: it finds a planted slowdown, and no regression in 20 comparisons of one binary
 	profiler/tests/diff/run.sh
 
-check: setup ## the quick part of it: format, lints, the tests of interp and reports
+check: setup ## quick check: format, lints, the tests of interp and reports
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
 	$(CARGO) test --locked -p evmscope-reports -p evmscope-interp --lib
 
-# A copy of the corpus: what the fuzzer adds is not for the commit, its findings are.
-fuzz: setup ## two minutes of the fuzz targets, or of the same scenes as a plain test
+# Works on a copy of the corpus: new inputs from the fuzzer are not committed, its findings are.
+fuzz: setup ## two minutes of the fuzz targets, or of the same scenarios as a plain test
 	cd interp/fuzz && $(CARGO) check --quiet --locked
 	@if $(CARGO) +nightly fuzz --version >/dev/null 2>&1; then \
 	  cd interp/fuzz && for target in decode three_way; do \
@@ -83,22 +83,22 @@ fuzz: setup ## two minutes of the fuzz targets, or of the same scenes as a plain
 	    $(CARGO) +nightly fuzz run $$target target/corpus/$$target -- -max_total_time=$$(($(FUZZ_SECONDS) / 2)) -max_len=4096 || exit 1; \
 	  done; \
 	else \
-	  echo "note: no cargo fuzz with a nightly toolchain here (rustup toolchain install nightly; cargo install cargo-fuzz): its corpus and the same generator run as a plain test"; \
+	  echo "note: cargo fuzz with a nightly toolchain is not installed (rustup toolchain install nightly; cargo install cargo-fuzz): its corpus and the same generator run as a plain test"; \
 	  EVMSCOPE_FUZZ_SECONDS=$(FUZZ_SECONDS) $(CARGO) test --release --locked -p evmscope-interp --test differential; \
 	fi
 
-memcheck: setup ## 1,000 messages under valgrind: no bad access, no leak (needs valgrind)
+memcheck: setup ## run 1,000 messages under valgrind: no invalid access, no leak (needs valgrind)
 	@command -v valgrind >/dev/null || { echo "error: valgrind is missing (Debian: sudo apt-get install valgrind)" >&2; exit 1; }
 	$(CARGO) build --release --locked -p evmscope-interp --example many_calls
 	valgrind --quiet --leak-check=full --show-leak-kinds=definite --errors-for-leak-kinds=definite --error-exitcode=1 \
 	  $(TARGET)/release/examples/many_calls
-	@echo "1,000 messages: no bad access, nothing lost"
+	@echo "1,000 messages: no invalid access, no leak"
 
-cases: setup ## recompile every case and prove the committed code equal (needs npm)
+cases: setup ## recompile every case and compare with the committed code (needs npm)
 	@command -v npm >/dev/null || { echo "error: npm is missing: install Node.js (Debian: sudo apt-get install nodejs npm)" >&2; exit 1; }
 	cd cases && npm ci --silent --no-audit --no-fund && node compile.mjs --check
 	$(CARGO) test --locked -p evmscope-interp --test assembly
 
-clean: ## remove what was built and written
+clean: ## remove build output and reports
 	$(CARGO) clean
 	rm -rf reports/out cases/node_modules

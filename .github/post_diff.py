@@ -1,8 +1,8 @@
 """Posts the comparison of a pull request as its comment.
 
-Runs with a token that may write, for a workflow whose code may be anybody's. So the pull request comes from the
-event and from GitHub's answers alone, and the artifact is read as text: its size and its only member are checked
-first, nothing of it is unpacked to a file or run, and it can mention nobody and load no picture.
+Runs with a write token, after a workflow that may have run untrusted code. So the pull request is determined only by
+the event and GitHub's answers, and the artifact is read as text: its size and its only member are checked first,
+nothing in it is unpacked to a file or run, and it cannot mention anyone or load images.
 """
 
 import io
@@ -16,16 +16,16 @@ from urllib.parse import quote
 MARK = "<!-- evmscope diff -->"
 MEMBER = "diff.md"
 MOST_ARCHIVE = 256 * 1024
-# GitHub takes 65,536 characters.
+# GitHub allows 65,536 characters.
 MOST_TEXT = 60_000
 
 
 class Refused(Exception):
-    """What is not as it must be, in one line."""
+    """What is wrong, in one line."""
 
 
 def api(path, *options, body=None):
-    """What GitHub answers, as bytes."""
+    """GitHub's answer, as bytes."""
     command = ["gh", "api", path, *options]
     if body is not None:
         command += ["--input", "-"]
@@ -33,7 +33,7 @@ def api(path, *options, body=None):
 
 
 def pull_request(run, ask):
-    """The number of the open pull request whose head the run measured; None where it has moved on or is closed.
+    """The number of the open pull request whose head the run measured; None if it is closed or has newer commits.
 
     The event's own list of pull requests is empty for forks.
     """
@@ -49,7 +49,7 @@ def pull_request(run, ask):
 
 
 def artifact(run, ask):
-    """The archive that the run left."""
+    """The archive that the run uploaded."""
     repository = run["repository"]["full_name"]
     listed = json.loads(ask(f"repos/{repository}/actions/runs/{run['id']}/artifacts"))["artifacts"]
     named = [it for it in listed if it["name"] == "diff"]
@@ -70,10 +70,10 @@ def text_of(archive):
             if names != [MEMBER]:
                 raise Refused(f"the archive holds {names[:5]}")
             with opened.open(MEMBER) as member:
-                # No more than this is ever inflated, whatever the archive says of its size.
+                # No more than this is ever inflated, whatever size the archive claims.
                 data = member.read(4 * MOST_TEXT + 1)
     except zipfile.BadZipFile as error:
-        raise Refused(f"no archive: {error}") from error
+        raise Refused(f"not an archive: {error}") from error
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -86,7 +86,7 @@ def text_of(archive):
 
 
 def harmless(text):
-    """The same words, which notify nobody and load nothing."""
+    """The same text, without mentions and images."""
     return text.replace("@", "@\u200b").replace("![", "!\u200b[").replace("<img", "&lt;img")
 
 
@@ -98,7 +98,7 @@ def comment(text, run):
 
 
 def post(run, number, body, ask):
-    """Replaces the comment that is there, or makes one."""
+    """Updates the existing comment, or creates one."""
     repository = run["repository"]["full_name"]
     path = f"repos/{repository}/issues/{number}/comments"
     there = json.loads(ask(f"{path}?per_page=100"))
@@ -119,7 +119,7 @@ def main(ask=api):
         run = json.load(file)["workflow_run"]
     number = pull_request(run, ask)
     if number is None:
-        print("the pull request is closed or has moved on: nothing to post")
+        print("the pull request is closed or has newer commits: nothing to post")
         return
     try:
         text = text_of(artifact(run, ask))

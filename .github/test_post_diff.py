@@ -1,4 +1,4 @@
-"""What post_diff.py takes from an artifact, and what it refuses: `python3 .github/test_post_diff.py`."""
+"""What post_diff.py accepts from an artifact, and what it refuses: `python3 .github/test_post_diff.py`."""
 
 import io
 import json
@@ -17,7 +17,7 @@ RUN = {
     "html_url": "https://github.com/o/r/actions/runs/7",
     "head_repository": {"id": 99, "owner": {"login": "fork"}},
     "repository": {"full_name": "o/r"},
-    # What a fork's event holds.
+    # As in a fork's event.
     "pull_requests": [],
 }
 
@@ -39,7 +39,7 @@ class Text(unittest.TestCase):
             "two members": archive({"diff.md": "a", "run.sh": "b"}),
             "another name": archive({"../diff.md": "a"}),
             "nothing": archive({}),
-            "no archive": b"diff",
+            "not an archive": b"diff",
             "not UTF-8": archive({"diff.md": b"\xff\xfe"}),
             "control characters": archive({"diff.md": "\x1b[2J"}),
             "too long": archive({"diff.md": "a" * 60_001}),
@@ -58,7 +58,7 @@ class Text(unittest.TestCase):
 
 
 class Post(unittest.TestCase):
-    """The whole way against answers that GitHub would give."""
+    """From end to end, with answers as GitHub would give them."""
 
     def setUp(self):
         self.asked = []

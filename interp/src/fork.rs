@@ -4,67 +4,57 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// A fork of the Ethereum main net, in order of activation.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[allow(missing_docs, reason = "the names are the documentation")]
-pub enum Fork {
-    Frontier,
-    Homestead,
-    TangerineWhistle,
-    SpuriousDragon,
-    Byzantium,
-    Constantinople,
-    Petersburg,
-    Istanbul,
-    Berlin,
-    London,
-    Paris,
-    Shanghai,
-    Cancun,
-    Prague,
-    #[default]
-    Osaka,
+macro_rules! forks {
+    ($($variant:ident $name:literal $($suite:literal)|+;)*) => {
+        /// A fork of the Ethereum main net, in order of activation.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[allow(missing_docs, reason = "the names are the documentation")]
+        pub enum Fork { $($variant,)* }
+
+        impl Fork {
+            /// All forks, in order.
+            pub const ALL: &[Fork] = &[$(Fork::$variant),*];
+
+            /// The name in lower case, as on the command line and in case files.
+            pub const fn name(self) -> &'static str {
+                match self { $(Fork::$variant => $name),* }
+            }
+
+            /// The names in the official test suites, where some forks are called by number.
+            pub const fn suite_names(self) -> &'static [&'static str] {
+                match self { $(Fork::$variant => &[$($suite),+]),* }
+            }
+        }
+    };
+}
+
+// One row a fork: variant, name, names in the test suites.
+forks! {
+    Frontier         "frontier"          "Frontier";
+    Homestead        "homestead"         "Homestead";
+    TangerineWhistle "tangerine-whistle" "EIP150";
+    SpuriousDragon   "spurious-dragon"   "EIP158";
+    Byzantium        "byzantium"         "Byzantium";
+    Constantinople   "constantinople"    "Constantinople";
+    Petersburg       "petersburg"        "ConstantinopleFix";
+    Istanbul         "istanbul"          "Istanbul";
+    Berlin           "berlin"            "Berlin";
+    London           "london"            "London";
+    Paris            "paris"             "Paris" | "Merge";
+    Shanghai         "shanghai"          "Shanghai";
+    Cancun           "cancun"            "Cancun";
+    Prague           "prague"            "Prague";
+    Osaka            "osaka"             "Osaka";
 }
 
 impl Fork {
-    /// All forks, in order.
-    pub const ALL: &[Fork] = &[
-        Fork::Frontier,
-        Fork::Homestead,
-        Fork::TangerineWhistle,
-        Fork::SpuriousDragon,
-        Fork::Byzantium,
-        Fork::Constantinople,
-        Fork::Petersburg,
-        Fork::Istanbul,
-        Fork::Berlin,
-        Fork::London,
-        Fork::Paris,
-        Fork::Shanghai,
-        Fork::Cancun,
-        Fork::Prague,
-        Fork::Osaka,
-    ];
+    /// The newest.
+    pub const LATEST: Fork = Fork::ALL[Fork::ALL.len() - 1];
+}
 
-    /// The name in lower case, as on the command line and in case files.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Fork::Frontier => "frontier",
-            Fork::Homestead => "homestead",
-            Fork::TangerineWhistle => "tangerine-whistle",
-            Fork::SpuriousDragon => "spurious-dragon",
-            Fork::Byzantium => "byzantium",
-            Fork::Constantinople => "constantinople",
-            Fork::Petersburg => "petersburg",
-            Fork::Istanbul => "istanbul",
-            Fork::Berlin => "berlin",
-            Fork::London => "london",
-            Fork::Paris => "paris",
-            Fork::Shanghai => "shanghai",
-            Fork::Cancun => "cancun",
-            Fork::Prague => "prague",
-            Fork::Osaka => "osaka",
-        }
+impl Default for Fork {
+    fn default() -> Fork {
+        Fork::LATEST
     }
 }
 
@@ -76,7 +66,10 @@ impl fmt::Display for Fork {
 
 /// A fork that does not exist.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("unknown fork `{0}`: use a main-net fork from frontier to osaka, such as cancun or prague")]
+#[error(
+    "unknown fork `{0}`: use a main-net fork from frontier to {latest}, such as cancun or prague",
+    latest = Fork::LATEST
+)]
 pub struct UnknownFork(String);
 
 impl FromStr for Fork {

@@ -319,26 +319,10 @@ fn compare(what: &'static str, expected: B256, found: B256) -> Result<(), Failur
     }
 }
 
-/// The fork of a name in the suites, where some are called by number.
+/// The fork of a name in the suites.
 pub fn fork(name: &str) -> Option<Fork> {
-    Some(match name {
-        "Frontier" => Fork::Frontier,
-        "Homestead" => Fork::Homestead,
-        "EIP150" => Fork::TangerineWhistle,
-        "EIP158" => Fork::SpuriousDragon,
-        "Byzantium" => Fork::Byzantium,
-        "Constantinople" => Fork::Constantinople,
-        "ConstantinopleFix" => Fork::Petersburg,
-        "Istanbul" => Fork::Istanbul,
-        "Berlin" => Fork::Berlin,
-        "London" => Fork::London,
-        "Paris" | "Merge" => Fork::Paris,
-        "Shanghai" => Fork::Shanghai,
-        "Cancun" => Fork::Cancun,
-        "Prague" => Fork::Prague,
-        "Osaka" => Fork::Osaka,
-        _ => return None,
-    })
+    let mut forks = Fork::ALL.iter().copied();
+    forks.find(|fork| fork.suite_names().contains(&name))
 }
 
 /// The base fee of blob gas: `e ^ (excess / fraction)`, by its Taylor series (EIP-4844, EIP-7691). Beyond

@@ -174,8 +174,8 @@ const ROOMS: &[Row] = &[
     (
         "traditional",
         &[
-            "ops", "frame", "dispatch", "trace", "stack", "gas", "opcode", "fork", "outcome",
-            "word",
+            "ops", "frame", "dispatch", "trace", "code", "stack", "gas", "opcode", "fork",
+            "outcome", "word",
         ],
     ),
     (

@@ -1,4 +1,4 @@
-//! The command line: the list of verbs, and what is said of a wrong one. Each verb and its arguments have a file in
+//! The command line: the verbs, and the errors for invalid arguments. Each verb and its arguments have a file in
 //! `cmd`.
 
 use crate::cmd::ablate::Ablate;
@@ -28,20 +28,20 @@ use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, Subcommand};
 use std::ffi::OsString;
 
-/// Exit code of a command line that cannot be understood.
+/// Exit code for an invalid command line.
 pub const USAGE: u8 = 2;
 
-/// Reads the arguments of this process. Help and version end it.
+/// Parses the arguments of this process. Prints help or version and exits if asked to.
 ///
 /// # Errors
-/// A command line that cannot be understood: a line that says what is wrong, then the usage of the verb.
+/// An invalid command line. The text is one line with the error, then the usage of the verb.
 pub fn parse() -> Result<Cli, String> {
     let parsed = Cli::try_parse().and_then(|cli| match cli.verb.contradiction() {
         None => Ok(cli),
         Some(text) => Err(Cli::command().error(ErrorKind::ValueValidation, text)),
     });
     parsed.map_err(|error| match error.kind() {
-        // Without any argument, the help says more than an error.
+        // Without arguments, the help is more useful than an error.
         ErrorKind::DisplayHelp
         | ErrorKind::DisplayVersion
         | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => error.exit(),
@@ -49,7 +49,7 @@ pub fn parse() -> Result<Cli, String> {
     })
 }
 
-/// clap's message in one line, its tip, and the usage, which clap leaves out where a value is wrong.
+/// clap's message on one line, its tip, and the usage. clap omits the usage when a value is invalid.
 fn usage_error(error: &clap::Error, arguments: impl Iterator<Item = OsString>) -> String {
     let text = error.render().to_string();
     let one_line = |part: &str| part.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -69,7 +69,7 @@ fn usage_error(error: &clap::Error, arguments: impl Iterator<Item = OsString>) -
     format!("{message}\n{tips}\n{usage}\n\nFor more information, try '{name} --help'.\n")
 }
 
-/// Know where every cycle of an EVM interpreter goes, and prove that a change helped.
+/// Show where every cycle of an EVM interpreter goes, and whether a change helped.
 #[derive(Parser)]
 #[command(name = "evmscope", version, about, max_term_width = 100)]
 pub struct Cli {
@@ -85,31 +85,31 @@ pub struct Cli {
 pub enum Verb {
     /// List the cases.
     List(List),
-    /// Run a case or a piece of code once and print what comes of it.
+    /// Run a case or a piece of code once and print the result.
     Run(Run),
     /// Time cases in several modes, in shuffled pairs.
     Bench(Bench),
     /// Time, count, sample and simulate a case; write the reports.
     Profile(Profile),
-    /// Hold a run against the targets and the baseline; measure it first where none is given.
-    #[command(after_help = "Exit codes: 0 all holds, 3 something does not, 1 failure.")]
+    /// Check a run against targets and baseline; measure one if none is given.
+    #[command(after_help = "Exit codes: 0 all checks pass, 3 a check fails, 1 error.")]
     Check(Check),
-    /// Compare two builds or two runs; say what regressed.
+    /// Compare two builds or two runs; report regressions.
     #[command(after_help = diff::SIDES)]
     Diff(Diff),
     /// Draw where a contract spends gas, opcodes or time: its functions, lines and opcodes.
     Flamegraph(Flamegraph),
-    /// Disassemble the handler of an opcode, with the samples of a case beside each instruction.
+    /// Disassemble the handlers of an opcode, with a case's samples next to each instruction.
     Annotate(Annotate),
     /// Rank the opcodes, pairs, triples and blocks that a case executes.
     Opcodes(Opcodes),
-    /// How large the code of a build is, by section and by handler; two builds side by side.
+    /// Show code size by section and by handler; two builds side by side.
     Size(Size),
-    /// Leave out each technique of the advanced mode in turn, and count the instructions of a call.
+    /// Disable each technique of the advanced mode in turn and count the instructions of a call.
     Ablate(Ablate),
-    /// Fill the tables of Markdown files in from the records they name.
+    /// Fill in the tables of Markdown files from the records they name.
     Splice(Splice),
-    /// Give a run out in the format of another tool.
+    /// Convert a run to another format.
     Export(Export),
     /// Run official state tests; compare exceptions, logs and state roots.
     #[command(after_help = statetest::COUNTING)]
@@ -117,7 +117,7 @@ pub enum Verb {
     /// Run both modes on the same messages: serve one, report every difference.
     #[command(after_help = shadow::SHADOWING)]
     Shadow(Shadow),
-    /// Join the runs of several shards or machines.
+    /// Merge the runs of several shards or machines.
     Merge(Merge),
     /// Chart records of runs over time.
     History(History),
@@ -125,30 +125,30 @@ pub enum Verb {
     Schema,
     /// Assemble a source and print the code as hex.
     Assemble(Assemble),
-    /// List code as opcodes.
+    /// Print code as a list of opcodes.
     Disassemble(Disassemble),
-    /// Say what this machine can measure, and what would enable the rest.
+    /// Show what this machine can measure and how to enable the rest.
     Doctor,
-    /// Print the completions of a shell.
+    /// Print a shell completion script.
     Completions(Completions),
-    /// Print the manual page, or write one for each verb.
+    /// Print the manual page, or write one per command.
     Man(Man),
-    /// Build with a profile, and prove what it brought.
+    /// Build with a profile and measure the gain.
     #[command(subcommand)]
     Pgo(Pgo),
-    /// One call of a case, for the simulator to watch.
+    /// Run one call of a case under the simulator.
     #[command(name = crate::measure::simulate::CHILD, hide = true)]
     Simulated(Simulated),
-    /// Calls of a case, for an instrumented binary to count.
+    /// Run calls of a case in an instrumented binary.
     #[command(name = crate::builds::pgo::train::CHILD, hide = true)]
     Trained(Trained),
-    /// Samples of this build, for the process that compares it with another.
+    /// Serve samples of this build to the process that compares builds.
     #[command(name = crate::builds::VERB, hide = true)]
     Samples,
 }
 
 impl Verb {
-    /// What is wrong with options that are each right by themselves.
+    /// The error for options that are valid alone but not together.
     fn contradiction(&self) -> Option<String> {
         match self {
             Verb::Bench(Bench { modes, .. }) | Verb::Diff(Diff { modes, .. }) => {

@@ -1,4 +1,4 @@
-//! The command `evmscope`: parses the arguments, calls the verb, ends with its exit code.
+//! The `evmscope` command: parses the arguments, runs the verb and exits with its code.
 #![deny(unsafe_code)]
 
 mod builds;
@@ -22,8 +22,8 @@ fn main() -> ExitCode {
     instruments::span::start();
     let cli = match cli::parse() {
         Ok(cli) => cli,
-        Err(wrong) => {
-            output::complain(&wrong);
+        Err(message) => {
+            output::complain(&message);
             return ExitCode::from(cli::USAGE);
         }
     };

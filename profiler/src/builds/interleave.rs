@@ -1,4 +1,4 @@
-//! Builds asked in turn: launched anew several times, and within a launch sample by sample in shuffled
+//! Interleaved sampling of builds: all are launched several times, and each launch takes samples in shuffled
 //! order.
 
 use super::process::{Build, BuildError};
@@ -16,25 +16,25 @@ use rand::rngs::SmallRng;
 use rand::seq::SliceRandom;
 use std::path::{Path, PathBuf};
 
-/// Time to sample the stacks of a case in a mode, ms.
+/// Time to sample the stacks per case and mode, ms.
 const STACKS: u64 = 500;
 
-/// What is compared, and how often it is asked.
+/// What to compare, and with how many launches and samples.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// Where all builds read the cases.
+    /// The folder of cases for all builds.
     pub case_dir: PathBuf,
     pub cases: Vec<String>,
     pub modes: Vec<String>,
     pub settings: Settings,
-    /// How often each build is started: where its code and its stack lie varies by process.
+    /// Launches of each build. The addresses of code and stack vary by process.
     pub launches: usize,
-    /// Samples of each case, mode and build in a launch.
+    /// Samples per case, mode, build and launch.
     pub pairs: usize,
 }
 
 impl Plan {
-    /// How often [`interleave`] tells that it got on.
+    /// How often [`interleave`] calls `tick`.
     pub fn steps(&self) -> u64 {
         (self.launches * self.cases.len() * self.modes.len()) as u64
     }
@@ -49,29 +49,29 @@ impl Plan {
     }
 }
 
-/// The samples of one build, a case and mode each.
+/// The samples of one build by case and mode.
 struct Side {
     path: PathBuf,
     run: Run,
-    /// By case and mode, in the order of the plan, and by launch.
+    /// CPU time per call, ns: by case and mode in the order of the plan, then by launch.
     samples: Vec<Vec<Vec<f64>>>,
-    /// What was counted, by case and mode, and by launch.
+    /// Hardware counters: by case and mode, then by launch.
     counted: Vec<Vec<Counted>>,
 }
 
-/// Times builds beside each other; a run each, in their order, whose measurements have equal launches. A
-/// build may be named several times: it differs from itself by what the machine brings.
+/// Times builds in turn. Returns one run per build, in their order; measurements have the same launches in all
+/// runs. A build may be given several times: its difference from itself is the machine's noise.
 ///
 /// # Errors
-/// A build that cannot be measured, a case that does not come out right in one, or one whose results
-/// differ between them.
+/// A build that cannot be measured, a case with a wrong result in a build, or with different results in two
+/// builds.
 pub fn interleave(builds: &[PathBuf], plan: &Plan, tick: &mut dyn FnMut()) -> Result<Vec<Run>> {
     let mut sides: Vec<_> = builds
         .iter()
         .map(|path| Side::new(path.clone(), plan))
         .collect();
     let mut rng = SmallRng::seed_from_u64(SHUFFLE);
-    // Of each case and mode; found out in the first launch and the same for all.
+    // By case and mode. The first launch determines it for all launches and builds.
     let mut calls = vec![None; plan.cases.len() * plan.modes.len()];
     for _ in 0..plan.launches {
         let launched = sides.iter_mut().map(Side::launch);
@@ -107,8 +107,7 @@ pub fn interleave(builds: &[PathBuf], plan: &Plan, tick: &mut dyn FnMut()) -> Re
     sides.into_iter().map(|side| side.finish(plan)).collect()
 }
 
-/// Finds out about a build what needs no other beside it, simulated counters and opcodes, and adds it to its
-/// run.
+/// Measures what needs no interleaving, simulated counters and opcode costs, and adds it to the build's run.
 ///
 /// # Errors
 /// As [`interleave`].
@@ -129,8 +128,7 @@ pub fn examine(path: &Path, run: &mut Run, plan: &Plan, tick: &mut dyn FnMut()) 
     Ok(())
 }
 
-/// Verifies a case in all builds and holds their results against each other. For each mode the longest
-/// time of a call, ns.
+/// Verifies a case in all builds and compares their results. Returns the longest time of a call per mode, ns.
 fn open(builds: &mut [Build], sides: &mut [Side], plan: &Plan, case: &str) -> Result<Vec<f64>> {
     let request = plan.request(case);
     let mut longest = vec![0.0_f64; plan.modes.len()];
@@ -140,7 +138,7 @@ fn open(builds: &mut [Build], sides: &mut [Side], plan: &Plan, case: &str) -> Re
         let found: Vec<_> = opened.iter().map(|it| it.result.mode.as_str()).collect();
         if found != plan.modes {
             bail!(
-                "{} opened {found:?} in place of {:?}",
+                "{} opened {found:?} instead of {:?}",
                 side.path.display(),
                 plan.modes
             );
@@ -163,8 +161,8 @@ fn open(builds: &mut [Build], sides: &mut [Side], plan: &Plan, case: &str) -> Re
     Ok(longest)
 }
 
-/// Two builds that did different work are not to be compared, although each is right by what its case
-/// states.
+/// Checks that two builds did the same work. A case need not state all results, so each can be right and yet
+/// differ.
 fn agree(first: &[CaseResult], results: &[CaseResult], path: &Path) -> Result<()> {
     for (first, other) in first.iter().zip(results) {
         let of = |result: &CaseResult| {
@@ -175,7 +173,7 @@ fn agree(first: &[CaseResult], results: &[CaseResult], path: &Path) -> Result<()
         };
         if of(first) != of(other) {
             bail!(
-                "case {}, mode {}: {} comes out otherwise than the first build: {} against {}",
+                "case {}, mode {}: {} has another result than the first build: {} instead of {}",
                 other.case,
                 other.mode,
                 path.display(),
@@ -225,8 +223,7 @@ impl Side {
     }
 }
 
-/// What was counted in several launches: each counter that every one of them has, and the others with
-/// the reason.
+/// Joins the counts of several launches: counters that all launches have, and the others with the reason.
 fn counters(
     case: &str,
     mode: &str,
@@ -267,7 +264,7 @@ fn counters(
     Ok((measured, missing))
 }
 
-/// The reason is mostly the same for all cases.
+/// Adds it once: the reason is mostly the same for all cases.
 fn add_missing(run: &mut Run, missing: Unavailable) {
     if !run.unavailable.contains(&missing) {
         run.unavailable.push(missing);
@@ -298,7 +295,7 @@ mod tests {
     }
 
     #[test]
-    fn counters_of_all_launches_are_joined_and_others_say_why_not() {
+    fn counters_of_all_launches_are_joined_and_others_give_the_reason() {
         let all = [launch(Some((10.0, None))), launch(Some((20.0, Some(0.5))))];
         let (measured, missing) = counters("case", "advanced", &all).unwrap();
         let [cycles] = &measured[..] else {
@@ -321,7 +318,7 @@ mod tests {
         let reasons: Vec<_> = missing.iter().map(|it| it.reason.as_str()).collect();
         assert_eq!(reasons, ["in 1 of 2 launches: starved", "starved"]);
 
-        // A build from before counting.
+        // A build too old to count.
         let nothing = counters("case", "advanced", &[Counted::default()]).unwrap();
         assert_eq!(nothing, (vec![], vec![]));
     }

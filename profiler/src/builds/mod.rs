@@ -1,9 +1,9 @@
-//! Builds of this program as processes that are measured beside each other: a base and a head, or a
-//! release build and one with a profile.
+//! Compares builds of this program, each run as a process: a base and a head, or a release build and one with a
+//! profile.
 //!
-//! A build serves samples of itself behind a hidden verb ([`serve()`]); whoever compares starts it and asks
-//! ([`interleave()`]). `protocol` is what they say to each other, `process` one of them as it is asked. What
-//! the samples mean is the business of `evmscope_reports::stats`.
+//! A build serves samples of itself behind a hidden verb ([`serve()`]). The comparing process starts the builds
+//! and requests samples in turn ([`interleave()`]). `protocol` defines the messages, `process` is the client side
+//! of one build. `evmscope_reports::stats` evaluates the samples.
 
 mod interleave;
 pub mod pgo;
@@ -14,6 +14,6 @@ mod serve;
 pub use interleave::{Plan, examine, interleave};
 pub use serve::serve;
 
-/// The hidden verb that serves samples. It takes no options, so that every build that has it understands
-/// the command line; all else is said in the protocol.
+/// The hidden verb that serves samples. It takes no options, so that all builds accept the same command line;
+/// the protocol carries everything else.
 pub const VERB: &str = "__samples";

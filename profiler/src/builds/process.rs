@@ -1,4 +1,4 @@
-//! The side that asks: one build, started as a process, from its hello to its end.
+//! The client side: one build started as a process, from its hello to its exit.
 
 use super::VERB;
 use super::protocol::{Counted, Examined, Hello, Opened, Reply, Request, VERSION};
@@ -15,27 +15,27 @@ use std::time::Duration;
 use tempfile::{NamedTempFile, TempPath};
 use thiserror::Error;
 
-/// Time for the hello, which reads the binary's own bytes.
+/// Timeout of the hello, for which the build hashes its own binary.
 const HELLO: Duration = Duration::from_secs(20);
-/// Time for any other answer: cases may be long, but not endless.
+/// Timeout of any other answer, long enough for slow cases.
 const ANSWER: Duration = Duration::from_secs(600);
-/// Longest line that is read, bytes; a profile of a case has some hundred thousand.
+/// Longest line to read, bytes; a profile of a case has some hundred thousand.
 const LINE: u64 = 64 << 20;
 
-/// Why a build cannot be measured; one line, that names it.
+/// Why a build cannot be measured, in one line that names it.
 #[derive(Debug, Error)]
 pub enum BuildError {
-    /// There is no such program, or it may not be run.
-    #[error("cannot start {}: {error}; name a binary of evmscope (a copy of it is started, in TMPDIR)", .path.display())]
+    /// The program does not exist or may not be executed.
+    #[error("cannot start {}: {error}; name an evmscope binary (it runs from a copy in TMPDIR)", .path.display())]
     Start {
         /// Of the binary.
         path: PathBuf,
-        /// What the system says.
+        /// The system's error.
         error: io::Error,
     },
-    /// It says something else, or nothing: another program, or an evmscope from before the verb.
+    /// No hello: another program, or an evmscope too old to have the verb.
     #[error(
-        "{} does not serve samples: it is no evmscope, or one from before `evmscope diff`; build a later \
+        "{} does not serve samples: it is not evmscope, or older than `evmscope diff`; build a later \
          commit, or compare two runs (`evmscope bench --export-json`)",
         .path.display()
     )]
@@ -45,8 +45,8 @@ pub enum BuildError {
     },
     /// It serves another version of the protocol.
     #[error(
-        "{} speaks version {version} of the protocol for samples, this evmscope version {VERSION}: compare \
-         two runs in place of binaries (`evmscope bench --export-json`)",
+        "{} uses version {version} of the sampling protocol, this evmscope version {VERSION}: compare \
+         two runs instead of binaries (`evmscope bench --export-json`)",
         .path.display()
     )]
     Version {
@@ -55,15 +55,15 @@ pub enum BuildError {
         /// Its version.
         version: u32,
     },
-    /// It says that a request cannot be done.
+    /// It cannot serve a request.
     #[error("{}: {why}", .path.display())]
     Refused {
         /// Of the binary.
         path: PathBuf,
-        /// Its words.
+        /// Its error.
         why: String,
     },
-    /// It ended, fell silent, or answered something else.
+    /// It exited, timed out, or sent an unexpected answer.
     #[error("{} {what} while it was measured{}", .path.display(), last_words(.stderr))]
     Lost {
         /// Of the binary.
@@ -80,14 +80,14 @@ fn last_words(stderr: &str) -> String {
     last.map_or_else(String::new, |line| format!(": {}", line.trim()))
 }
 
-/// A build that runs and waits. Dropping it ends it.
+/// A running build that waits for requests. Dropping it kills the process.
 ///
-/// It runs from a copy of its file: in which pages of memory the kernel keeps a file decides what of it meets in
-/// a cache, for as long as the file is kept. Two copies of one binary differed by 5 % for that, launch
-/// after launch. A new copy each time makes it a part of what varies by launch.
+/// It runs from a copy of its file. The physical pages in which the kernel caches a file decide which code
+/// conflicts in the CPU's caches, and stay the same while the file is cached. For this reason two copies of one
+/// binary differed by 5 % in every launch. With a new copy per launch, the effect varies by launch too.
 pub struct Build {
     path: PathBuf,
-    /// Removed when the process is gone.
+    /// Removed after the process ended.
     _copy: TempPath,
     child: Child,
     requests: ChildStdin,
@@ -99,7 +99,7 @@ impl Build {
     /// Starts a binary and reads its hello.
     ///
     /// # Errors
-    /// What does not start, is no build of this program, or serves another version.
+    /// The program does not start, is not a build of evmscope, or uses another version of the protocol.
     pub fn launch(path: &Path) -> Result<Build, BuildError> {
         let copy = copy(path).map_err(|error| start(path, error))?;
         let mut child = spawn(&copy).map_err(|error| start(path, error))?;
@@ -123,45 +123,45 @@ impl Build {
         Ok(build)
     }
 
-    /// Machine and build.
+    /// The machine and the build.
     pub fn rig(&self) -> &Rig {
         &self.hello.rig
     }
 
-    /// Verifies a case and makes it ready; a mode each, in the order asked for.
+    /// Verifies a case and prepares it for sampling. One item per mode, in the order asked for.
     pub fn open(&mut self, request: &Request) -> Result<Vec<Opened>, BuildError> {
         match self.ask(request)? {
             Reply::Opened(opened) => Ok(opened),
-            _ => Err(self.lost("answered something else")),
+            _ => Err(self.lost("sent an unexpected answer")),
         }
     }
 
-    /// CPU time of a call, ns, by one sample of `calls`.
+    /// CPU time per call, ns, from one sample of `calls` calls.
     pub fn sample(&mut self, mode: &str, calls: u64) -> Result<f64, BuildError> {
         let mode = mode.to_owned();
         match self.ask(&Request::Sample { mode, calls })? {
             Reply::Sampled(time) => Ok(time),
-            _ => Err(self.lost("answered something else")),
+            _ => Err(self.lost("sent an unexpected answer")),
         }
     }
 
-    /// What the PMU counts in a mode of the open case. Nothing where the build is from before that.
+    /// Hardware counters of a mode of the open case. Empty for builds too old to count.
     pub fn count(&mut self, mode: &str) -> Result<Counted, BuildError> {
         let mode = mode.to_owned();
         match self.ask(&Request::Count { mode }) {
             Ok(Reply::Counted(counted)) => Ok(counted),
-            Ok(_) => Err(self.lost("answered something else")),
+            Ok(_) => Err(self.lost("sent an unexpected answer")),
             Err(BuildError::Refused { .. }) => Ok(Counted::default()),
             Err(error) => Err(error),
         }
     }
 
-    /// What is found out once about a mode of the open case.
+    /// Opcode costs and simulated counters of a mode of the open case. `sample_ms` is the time to sample stacks.
     pub fn examine(&mut self, mode: &str, sample_ms: u64) -> Result<Examined, BuildError> {
         let mode = mode.to_owned();
         match self.ask(&Request::Examine { mode, sample_ms })? {
             Reply::Examined(examined) => Ok(*examined),
-            _ => Err(self.lost("answered something else")),
+            _ => Err(self.lost("sent an unexpected answer")),
         }
     }
 
@@ -191,12 +191,12 @@ impl Build {
             .and_then(|line| writeln!(self.requests, "{line}"))
             .and_then(|()| self.requests.flush());
         if sent.is_err() {
-            return Err(self.lost("ended"));
+            return Err(self.lost("exited"));
         }
         let line = match self.answers.recv_timeout(ANSWER) {
             Ok(Ok(line)) => line,
-            Ok(Err(_)) | Err(RecvTimeoutError::Disconnected) => return Err(self.lost("ended")),
-            Err(RecvTimeoutError::Timeout) => return Err(self.lost("fell silent")),
+            Ok(Err(_)) | Err(RecvTimeoutError::Disconnected) => return Err(self.lost("exited")),
+            Err(RecvTimeoutError::Timeout) => return Err(self.lost("did not answer")),
         };
         match read(&line) {
             Some(Reply::Refused(why)) => Err(BuildError::Refused {
@@ -204,7 +204,7 @@ impl Build {
                 why,
             }),
             Some(reply) => Ok(reply),
-            None => Err(self.lost("answered something else")),
+            None => Err(self.lost("sent an unexpected answer")),
         }
     }
 
@@ -212,7 +212,7 @@ impl Build {
         self.end();
         let mut stderr = String::new();
         if let Some(pipe) = self.child.stderr.take() {
-            // What cannot be read is missing from a message that says enough without.
+            // If stderr cannot be read, the message is still useful without it.
             let _ = pipe.take(LINE).read_to_string(&mut stderr);
         }
         BuildError::Lost {
@@ -222,7 +222,7 @@ impl Build {
         }
     }
 
-    /// A process that has gone already is gone all the same.
+    /// Ignores errors: the process may have exited already.
     fn end(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
@@ -237,13 +237,13 @@ impl Drop for Build {
 
 fn copy(path: &Path) -> io::Result<TempPath> {
     let copy = NamedTempFile::new()?.into_temp_path();
-    // With the permissions.
+    // `fs::copy` keeps the permissions, so the copy is executable.
     fs::copy(path, &copy)?;
     Ok(copy)
 }
 
-/// Another thread that starts a process at this moment may hold the copy open for writing until its child
-/// runs; so wait for that.
+/// Retries on ETXTBSY: a process that another thread is just starting may inherit the copy open for writing until
+/// its exec.
 fn spawn(program: &Path) -> io::Result<Child> {
     const TRIES: usize = 50;
     let start = || {
@@ -276,9 +276,9 @@ fn read<T: DeserializeOwned>(line: &str) -> Option<T> {
     serde_json::from_str(line).ok()
 }
 
-/// The lines of a pipe, read by a thread of their own, so that waiting for one can end.
+/// The lines of a pipe, read by a thread, so that waiting for a line can time out.
 fn lines(pipe: impl Read + Send + 'static) -> Receiver<io::Result<String>> {
-    // An answer follows a request: whoever says more than that waits.
+    // One answer per request, so a program that sends more blocks.
     let (sender, receiver) = sync_channel(1);
     thread::spawn(move || {
         let mut pipe = BufReader::new(pipe);
@@ -311,7 +311,7 @@ mod tests {
 
     fn refusal(path: &Path) -> String {
         let Err(error) = Build::launch(path) else {
-            panic!("{} is no build", path.display())
+            panic!("{} is not a build", path.display())
         };
         let text = error.to_string();
         assert!(text.contains(path.to_str().unwrap()), "{text}");
@@ -320,7 +320,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_build_gets_its_line() {
+    fn programs_that_are_not_builds_are_refused_in_one_line() {
         for (path, why) in [
             (fixture("silent"), "does not serve samples"),
             (PathBuf::from("/usr/bin/yes"), "does not serve samples"),
@@ -334,11 +334,11 @@ mod tests {
     }
 
     #[test]
-    fn a_build_that_ends_is_told_with_its_last_words() {
-        let mut build = Build::launch(&fixture("falls")).unwrap();
+    fn the_error_of_a_build_that_exits_has_its_last_line_of_stderr() {
+        let mut build = Build::launch(&fixture("exits")).unwrap();
         let error = build.sample("advanced", 1).unwrap_err().to_string();
         assert!(
-            error.ends_with("ended while it was measured: killed by the test"),
+            error.ends_with("exited while it was measured: killed by the test"),
             "{error}"
         );
     }

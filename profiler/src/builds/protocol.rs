@@ -1,45 +1,45 @@
-//! What a build that is measured and the process that compares say to each other: a line of JSON each,
-//! the build's hello first, then an answer to every request.
+//! The messages between a measured build and the comparing process, one line of JSON each: the build's hello
+//! first, then an answer to every request.
 
 use evmscope_interp::Settings;
 use evmscope_reports::run::{CaseResult, Measurement, OpcodeCost, Rig, Unavailable};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
-/// Changes with anything in this file that another version would read wrongly.
+/// Protocol version, increased with every incompatible change of this file.
 pub const VERSION: u32 = 1;
 
-/// The first line of a build.
+/// The first line that a build sends.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Hello {
     /// [`VERSION`].
     pub protocol: u32,
-    /// Machine and build, the hash of the binary and its commit among it.
+    /// The machine and the build, including the hash of the binary and its commit.
     pub rig: Rig,
-    /// What it can run a case in.
+    /// The modes that it can run.
     pub modes: Vec<String>,
 }
 
-/// One that cannot be understood is answered by [`Reply::Refused`].
+/// A request to a build. One that cannot be parsed is answered by [`Reply::Refused`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Request {
-    /// Verifies a case in some modes and makes them ready, in place of the case before.
+    /// Verifies a case in some modes and prepares them for sampling. Closes the case before.
     Open {
         case_dir: PathBuf,
         case: String,
         modes: Vec<String>,
         tuning: Tuning,
     },
-    /// Takes one timed sample of the open case.
+    /// Takes one timing sample of the open case.
     Sample {
         mode: String,
-        /// How many calls to time; the same for all builds.
+        /// Calls per sample; the same for all builds.
         calls: u64,
     },
-    /// Counts hardware events of the open case. Builds from before it refuse.
+    /// Counts hardware events of the open case. Older builds refuse it.
     Count { mode: String },
-    /// Samples the stacks of the open case, and simulates one call of it.
+    /// Samples the stacks of the open case and simulates one call of it.
     Examine {
         mode: String,
         /// Time to sample, ms.
@@ -47,7 +47,7 @@ pub enum Request {
     },
 }
 
-/// The interpreter's settings by their names.
+/// The interpreter's settings in serialised form.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Tuning {
     pub keccak_memo: String,
@@ -57,18 +57,18 @@ pub struct Tuning {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Reply {
-    /// A mode each, in the order in which they were asked for.
+    /// One item per mode, in the order asked for.
     Opened(Vec<Opened>),
-    /// CPU time of a call, ns.
+    /// CPU time per call, ns.
     Sampled(f64),
-    /// Nothing, and why, where there is no hardware counter.
+    /// Without hardware counters: no measurement, and the reasons.
     Counted(Counted),
     Examined(Box<Examined>),
-    /// It cannot be done, for the reason given.
+    /// The request cannot be served; the reason.
     Refused(String),
 }
 
-/// A case that came out right in a mode.
+/// A case with a verified result in a mode.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Opened {
     pub result: CaseResult,
@@ -79,20 +79,20 @@ pub struct Opened {
     pub version: String,
 }
 
-/// What was counted in one launch.
+/// Hardware counters of one launch.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Counted {
     pub measurements: Vec<Measurement>,
     pub unavailable: Vec<Unavailable>,
 }
 
-/// What is asked of a build once, and not in turn with others.
+/// What is measured once per build, not interleaved with others.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Examined {
     /// The simulated counters.
     pub measurements: Vec<Measurement>,
     pub unavailable: Vec<Unavailable>,
-    /// Empty for peers.
+    /// Empty for reference engines.
     pub opcodes: Vec<OpcodeCost>,
 }
 

@@ -1,5 +1,5 @@
-//! The side that is measured: reads requests, answers each. Nothing runs but what was asked for, so that
-//! a build that waits leaves the machine to the one that is timed.
+//! The server side: a build that reads requests and answers each. It is idle between requests, so that it does
+//! not disturb the build that is timed.
 
 use super::protocol::{Counted, Examined, Hello, Opened, Reply, Request, Tuning, VERSION};
 use crate::cases::{self, Case};
@@ -13,7 +13,7 @@ use crate::measure::time::{calibrate, sample_of};
 use crate::measure::{self, Calls, Sampling};
 use crate::profile::collect;
 use crate::symbols::Symbols;
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, anyhow, bail};
 use evmscope_interp::Settings;
 use evmscope_reports::counter::{Counter, Source};
 use evmscope_reports::run::{Measurement, Rig};
@@ -22,19 +22,20 @@ use std::io::{BufRead, Write};
 use std::path::Path;
 use std::time::Duration;
 
-/// Samples a second of the stacks.
+/// Stack samples per second.
 const HZ: u32 = 1_999;
 
 /// Serves until the requests end.
 ///
 /// # Errors
-/// Of its own streams, and of a machine on which nothing can be timed. What cannot be done for a request
-/// is an answer to it.
+/// The streams fail, or the machine has no usable clock. Failed requests are answered, not returned.
 pub fn serve(requests: impl BufRead, answers: impl Write) -> Result<()> {
     let pinned = pin_to_one_kind(&Linux::default())?;
+    let kernel = Linux::new(pinned.as_ref());
     let tools = Tools {
         clock: ThreadClock::open()?,
-        kernel: Linux::new(pinned.as_ref()),
+        probe: Probe::new(&kernel),
+        kernel,
     };
     let mut peer = Peer { requests, answers };
     peer.say(&Hello {
@@ -73,13 +74,15 @@ pub fn serve(requests: impl BufRead, answers: impl Write) -> Result<()> {
     Ok(())
 }
 
-/// What a case is measured with.
+/// The instruments that measure a case.
 struct Tools {
     clock: ThreadClock,
     kernel: Linux,
+    /// What the kernel counts, asked once for all cases.
+    probe: Probe,
 }
 
-/// What was asked to be opened.
+/// The parts of a [`Request::Open`].
 #[derive(Clone, Copy)]
 struct Asked<'a> {
     case: &'a Case,
@@ -88,7 +91,7 @@ struct Asked<'a> {
     tuning: &'a Tuning,
 }
 
-/// Serves one case, up to the request that is about another.
+/// Serves one case until the next [`Request::Open`], which it returns.
 fn serve_case(
     tools: &Tools,
     asked: Asked<'_>,
@@ -98,16 +101,7 @@ fn serve_case(
         Ok(verified) => verified,
         Err(error) => return peer.refuse(&error),
     };
-    let opened: Vec<_> = verified
-        .iter_mut()
-        .map(|v| {
-            Ok(Opened {
-                result: v.result.clone(),
-                call: calibrate(&tools.clock, v)?,
-                version: v.id.version(),
-            })
-        })
-        .collect::<Result<_>>()?;
+    let opened = open(tools, &mut verified)?;
     let calls: Vec<_> = opened.iter().map(|opened| opened.call).collect();
     peer.say(&Reply::Opened(opened))?;
     while let Some(request) = peer.next()? {
@@ -117,48 +111,61 @@ fn serve_case(
         else {
             return Ok(Some(request));
         };
-        let place = verified.iter().position(|v| v.id.name() == mode);
-        let reply = match (place, &request) {
-            (None, _) => Reply::Refused(format!("mode {mode} is not open")),
-            (Some(i), Request::Examine { sample_ms, .. }) => {
-                let budget = Duration::from_millis(*sample_ms);
-                match examine(&mut verified[i], asked.dir, calls[i], budget) {
-                    Ok(examined) => Reply::Examined(Box::new(examined)),
-                    Err(error) => Reply::Refused(format!("{error:#}")),
-                }
-            }
-            (Some(i), Request::Sample { calls, .. }) => {
-                match sample_of(&tools.clock, &mut verified[i], *calls) {
-                    Ok(sample) => Reply::Sampled(sample),
-                    Err(error) => Reply::Refused(format!("{error:#}")),
-                }
-            }
-            (Some(i), Request::Count { .. }) => match count(tools, &mut verified[i]) {
-                Ok(counted) => Reply::Counted(counted),
-                Err(error) => Reply::Refused(format!("{error:#}")),
-            },
-            (Some(_), Request::Open { .. }) => return Ok(Some(request)),
+        let reply = match verified.iter().position(|v| v.id.name() == mode) {
+            None => Err(anyhow!("mode {mode} is not open")),
+            Some(i) => answer(tools, asked.dir, &mut verified[i], calls[i], &request),
         };
-        peer.say(&reply)?;
+        peer.say(&reply.unwrap_or_else(|error| Reply::Refused(format!("{error:#}"))))?;
     }
     Ok(None)
 }
 
-/// Passes of counting in a launch: with several launches enough pairs for an interval.
+/// The verified results, and how long a call takes.
+fn open(tools: &Tools, verified: &mut [Verified<'_>]) -> Result<Vec<Opened>> {
+    let opened = verified.iter_mut().map(|v| {
+        Ok(Opened {
+            result: v.result.clone(),
+            call: calibrate(&tools.clock, v)?,
+            version: v.id.version(),
+        })
+    });
+    opened.collect()
+}
+
+/// Answers a request about one engine of the open case.
+fn answer(
+    tools: &Tools,
+    dir: &Path,
+    v: &mut Verified<'_>,
+    call: f64,
+    request: &Request,
+) -> Result<Reply> {
+    Ok(match request {
+        Request::Sample { calls, .. } => Reply::Sampled(sample_of(&tools.clock, v, *calls)?),
+        Request::Count { .. } => Reply::Counted(count(tools, v)?),
+        Request::Examine { sample_ms, .. } => {
+            let budget = Duration::from_millis(*sample_ms);
+            Reply::Examined(Box::new(examine(v, dir, call, budget)?))
+        }
+        Request::Open { .. } => bail!("a case is open"),
+    })
+}
+
+/// Counting passes per launch. Several launches together give enough pairs for a confidence interval.
 const COUNTING_PASSES: usize = 2;
 
-/// Hardware counters. Where there is none no time is spent: what the kernel counts is no reason for it.
+/// Counts hardware events. Without hardware counters it runs nothing: software counters are not worth the time.
 fn count(tools: &Tools, v: &mut Verified) -> Result<Counted> {
-    let probe = Probe::new(&tools.kernel);
+    let probe = &tools.probe;
     let is_hardware = |counter: &Counter| counter.source() == Source::Hardware;
     if !probe.available.iter().any(is_hardware) {
-        let missing = probe.unavailable.into_iter();
+        let missing = probe.unavailable.iter().cloned();
         return Ok(Counted {
             measurements: Vec::new(),
             unavailable: missing.filter(|it| is_hardware(&it.counter)).collect(),
         });
     }
-    let plan = Plan::new(&tools.kernel, &probe);
+    let plan = Plan::new(&tools.kernel, probe);
     let one = std::slice::from_mut(v);
     let (mut measurements, mut unavailable) =
         measure::count(one, &tools.kernel, &plan, COUNTING_PASSES, &mut || ())?;
@@ -170,7 +177,7 @@ fn count(tools: &Tools, v: &mut Verified) -> Result<Counted> {
     })
 }
 
-/// Stacks and simulated counters, and what each opcode costs by both.
+/// Samples stacks and simulates a call, for the cost of each opcode by both.
 fn examine(v: &mut Verified, dir: &Path, call: f64, budget: Duration) -> Result<Examined> {
     let symbols = Symbols::of_this_process().context("cannot read the symbols of this program")?;
     let profiled = collect::profile(v, Sampling { hz: HZ, budget }, &symbols)?;
@@ -206,14 +213,14 @@ fn load(dir: &Path, name: &str) -> Result<Case> {
     Ok(set.cases.swap_remove(0))
 }
 
-/// Who asks.
+/// The connection to the comparing process.
 struct Peer<R, W> {
     requests: R,
     answers: W,
 }
 
 impl<R: BufRead, W: Write> Peer<R, W> {
-    /// The next request that can be read; the others are refused. None where they end.
+    /// The next valid request; invalid ones are refused. `None` at the end of the stream.
     fn next(&mut self) -> Result<Option<Request>> {
         loop {
             let mut line = String::new();
@@ -223,7 +230,7 @@ impl<R: BufRead, W: Write> Peer<R, W> {
             }
             match serde_json::from_str(&line) {
                 Ok(request) => return Ok(Some(request)),
-                Err(error) => self.say(&Reply::Refused(format!("no request: {error}")))?,
+                Err(error) => self.say(&Reply::Refused(format!("invalid request: {error}")))?,
             }
         }
     }
@@ -235,7 +242,7 @@ impl<R: BufRead, W: Write> Peer<R, W> {
             .context("cannot answer")
     }
 
-    /// Says that a request cannot be done, and reads the next.
+    /// Refuses a request and reads the next.
     fn refuse(&mut self, error: &anyhow::Error) -> Result<Option<Request>> {
         self.say(&Reply::Refused(format!("{error:#}")))?;
         self.next()
@@ -247,7 +254,7 @@ mod tests {
     use super::*;
     use evmscope_interp::Settings;
 
-    /// What a build says to some lines, the hello left out.
+    /// The answers of a build to some lines, without the hello.
     fn answers(lines: &[String]) -> Vec<Reply> {
         let mut said = Vec::new();
         let requests: String = lines.iter().map(|line| format!("{line}\n")).collect();
@@ -283,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn a_case_is_verified_and_sampled_until_the_next_is_open() {
+    fn a_case_is_verified_and_sampled_until_the_next_is_opened() {
         let said = answers(&[
             open("empty", &["traditional", "advanced"]),
             sample("advanced"),
@@ -312,7 +319,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_done_is_answered_and_the_next_is_served() {
+    fn a_failed_request_is_answered_and_the_next_is_served() {
         let said = answers(&[
             "what?".to_owned(),
             sample("advanced"),
@@ -327,7 +334,7 @@ mod tests {
                 other => panic!("{other:?}"),
             })
             .collect();
-        assert!(refused[0].starts_with("no request: "), "{refused:?}");
+        assert!(refused[0].starts_with("invalid request: "), "{refused:?}");
         assert_eq!(refused[1], "no case is open");
         assert!(
             refused[2].starts_with("unknown case `nothing`"),

@@ -1,5 +1,5 @@
-//! The layout of evm-bench: `benchmark.evm-bench.json` beside a contract. That tool compiles with its
-//! own containers; here the compiled contract lies beside the source, as solc writes it.
+//! The layout of evm-bench: `benchmark.evm-bench.json` beside a contract. evm-bench compiles it in containers; here
+//! the output of solc must lie beside the source.
 
 use super::hex::{parse_hex, read, read_hex};
 use super::{Case, Deployment, Expected};
@@ -37,8 +37,7 @@ pub fn load(path: &Path) -> Result<Case> {
     })
 }
 
-/// The init code (`.bin`), whose constructor then runs, where it is there; else the deployed code
-/// (`.bin-runtime`).
+/// The init code (`.bin`) if it exists, so that the constructor runs; else the deployed code (`.bin-runtime`).
 fn compiled(contract: &Path) -> Result<Deployment> {
     let (init, runtime) = (
         contract.with_extension("bin"),

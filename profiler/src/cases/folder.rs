@@ -10,7 +10,7 @@ use std::path::Path;
 
 pub const FILE: &str = "case.toml";
 
-/// The file beside a case that holds what its compiler reported of the code.
+/// The optional file with the compiler's source map.
 const SOURCE_MAP: &str = "source-map.json";
 
 #[derive(Deserialize)]
@@ -20,7 +20,7 @@ struct File {
     fork: String,
     gas_limit: u64,
     calldata: String,
-    /// For people and for the compiler of the cases.
+    /// Read by people and by the script that compiles the cases.
     #[serde(rename = "source")]
     _source: String,
     #[serde(default)]
@@ -46,9 +46,9 @@ struct Stated {
     logs: Option<usize>,
 }
 
-/// In one line; the error's own text draws the place over several.
+/// A parse error on one line; the error's own `Display` takes several.
 fn refusal(place: &str, text: &str, error: &toml::de::Error) -> anyhow::Error {
-    // A field that the whole file lacks stands in no line.
+    // The span of a missing field is the whole file, which has no useful line.
     let part = error
         .span()
         .filter(|span| span.end > 0 && span.len() < text.len());
@@ -69,7 +69,7 @@ pub fn load(dir: &Path) -> Result<Case> {
     let name = dir
         .file_name()
         .and_then(|name| name.to_str())
-        .context("a case folder without a name")?;
+        .context("the case folder has no name")?;
     let slots = file.storage.iter();
     let storage =
         slots.map(|(key, value)| Ok((parse_word(key, &path)?, parse_word(value, &path)?)));

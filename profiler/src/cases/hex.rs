@@ -1,4 +1,4 @@
-//! Hex digits of files and of the command line as bytes and words. Layouts of cases have files of their own.
+//! Parses hex digits from files and the command line into bytes and words.
 
 use alloy_primitives::{Bytes, hex};
 use anyhow::{Context, Result, anyhow, bail};
@@ -6,10 +6,10 @@ use evmscope_interp::Word;
 use std::fs;
 use std::path::Path;
 
-/// Hex digits, with or without `0x`, white space around them ignored.
+/// Parses hex digits, with or without `0x`. Ignores surrounding white space.
 ///
 /// # Errors
-/// An odd number of digits or anything else than digits; `what` says where.
+/// An odd number of digits, or a character that is not a hex digit. `what` names the source in the error.
 pub fn parse_hex(text: &str, what: &str) -> Result<Bytes> {
     let text = text.trim();
     let digits = text.strip_prefix("0x").unwrap_or(text);

@@ -1,10 +1,8 @@
-//! Benchmark cases: what is run, from which state, and what must come out. The layouts they are read
-//! from have a file each; running them is the engines' business.
+//! Benchmark cases: code, pre-state, message and expected result. Each file layout of cases has a module.
+//! `engines` runs the cases.
 
 mod evm_bench;
-
 mod folder;
-
 mod hex;
 mod published;
 pub mod shard;
@@ -14,23 +12,23 @@ pub use hex::parse_hex;
 use alloy_primitives::{Address, B256, Bytes, address};
 use anyhow::{Context, Result, anyhow, bail};
 use evmscope_interp::world::{Account, World};
-use evmscope_interp::{Environment, Fork, Interpreter, Message, Mode, Status, Word};
+use evmscope_interp::{Environment, Fork, Interpreter, Message, Mode, Outcome, Status, Word};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Between the lines of one error: they stand below each other, behind the word that the first one gets.
+/// Separates the lines of one error, aligned after the prefix `error: `.
 pub const NEXT_LINE: &str = "\n       ";
 
-/// Who calls.
+/// The caller of every message.
 pub const CALLER: Address = address!("1000000000000000000000000000000000000001");
 
-/// What is called, unless the case deploys it.
+/// The called contract, unless the case deploys it.
 pub const CONTRACT: Address = address!("2000000000000000000000000000000000000002");
 
 /// The caller's balance: a million ether, in wei.
 const FUNDS: u128 = 1_000_000_000_000_000_000_000_000;
 
-/// A case as it was read.
+/// A case as read from its files.
 #[derive(Clone, Debug)]
 pub struct Case {
     pub name: String,
@@ -39,28 +37,28 @@ pub struct Case {
     pub gas_limit: u64,
     pub code: Deployment,
     pub calldata: Bytes,
-    /// Slots of the contract before anything runs.
+    /// Storage slots of the contract before the setup calls.
     pub storage: Vec<(Word, Word)>,
-    /// Call data of the calls made before, each its own transaction.
+    /// Call data of the setup calls, each in its own transaction.
     pub setup: Vec<Bytes>,
     pub expected: Expected,
-    /// What a compiler told of its code, where that lies beside it.
+    /// The compiler's source map, if the case's folder has one.
     pub source_map: Option<PathBuf>,
 }
 
-/// How the contract comes into the world.
+/// How the contract gets into the state.
 #[derive(Clone, Debug)]
 pub enum Deployment {
-    /// Its code as it is when deployed.
+    /// Its deployed code, inserted directly.
     Runtime(Bytes),
-    /// Its init code, which a creation runs first.
+    /// Its init code, run by a creation.
     Init(Bytes),
 }
 
-/// What must come out.
+/// The expected result.
 #[derive(Clone, Debug)]
 pub enum Expected {
-    /// What the file named `from` states; a field that it leaves out is not checked.
+    /// Stated in the file named `from`. A `None` field is not checked.
     Stated {
         from: &'static str,
         status: String,
@@ -69,12 +67,12 @@ pub enum Expected {
         refund: Option<i64>,
         logs: Option<usize>,
     },
-    /// Nothing is stated: all modes and the peer must agree.
+    /// Nothing is stated: all modes and the reference engine must agree.
     Agreement,
 }
 
 impl Expected {
-    /// What a result is held against, as reports name it.
+    /// The source of the expected result, as named in reports.
     pub fn source(&self) -> &'static str {
         match self {
             Expected::Stated { from, .. } => from,
@@ -83,7 +81,7 @@ impl Expected {
     }
 }
 
-/// The state right before the call that is measured, and the call.
+/// Pre-state and message of the measured call.
 #[derive(Clone, Debug)]
 pub struct Scenario {
     pub world: World,
@@ -91,57 +89,19 @@ pub struct Scenario {
 }
 
 impl Case {
-    /// Makes the world, deploys the contract and runs the calls before.
+    /// Creates the state, deploys the contract and runs the setup calls.
     ///
     /// # Errors
-    /// A deployment or a call before that does not succeed.
+    /// The deployment or a setup call does not succeed.
     pub fn scenario(&self) -> Result<Scenario> {
-        let mut world = World::new(Environment {
-            number: 1,
-            timestamp: 1,
-            gas_limit: self.gas_limit,
-            chain_id: 1,
-            // The least there is (EIP-4844).
-            blob_base_fee: Word::ONE,
-            origin: CALLER,
-            ..Environment::default()
-        });
+        let mut world = World::new(self.environment());
         world.insert(CALLER, Account::funded(Word::from(FUNDS)));
         let mut interpreter = Interpreter::new(Mode::Traditional, self.fork);
-        let mut run = |world: &mut World, what: &str, message: Message| {
-            world.begin_transaction(self.fork, &[CALLER, message.recipient]);
-            let outcome = interpreter.execute(message, world);
-            if outcome.status != Status::Success {
-                bail!(
-                    "case {}: {what} ended with {}, not success",
-                    self.name,
-                    outcome.status
-                );
-            }
-            Ok(outcome)
-        };
-        let contract = match &self.code {
-            Deployment::Runtime(code) => {
-                let mut account = Account::contract(code);
-                for (key, value) in &self.storage {
-                    account.set_storage(*key, *value);
-                }
-                world.insert(CONTRACT, account);
-                CONTRACT
-            }
-            Deployment::Init(code) => {
-                let message = Message::create(CALLER, code.clone(), self.gas_limit);
-                let outcome = run(&mut world, "the deployment", message)?;
-                outcome.created.unwrap_or(CONTRACT)
-            }
-        };
+        let contract = self.deploy(&mut interpreter, &mut world)?;
         let call = |input: &Bytes| Message::call(CALLER, contract, input.clone(), self.gas_limit);
         for (index, input) in self.setup.iter().enumerate() {
-            run(
-                &mut world,
-                &format!("call {} before", index + 1),
-                call(input),
-            )?;
+            let what = format!("setup call {}", index + 1);
+            self.succeed(&mut interpreter, &mut world, &what, call(input))?;
         }
         world.begin_transaction(self.fork, &[CALLER, contract]);
         Ok(Scenario {
@@ -150,7 +110,58 @@ impl Case {
         })
     }
 
-    /// A case made of bytes on the command line, from which nothing is expected.
+    fn environment(&self) -> Environment {
+        Environment {
+            number: 1,
+            timestamp: 1,
+            gas_limit: self.gas_limit,
+            chain_id: 1,
+            // The minimum (EIP-4844).
+            blob_base_fee: Word::ONE,
+            origin: CALLER,
+            ..Environment::default()
+        }
+    }
+
+    /// Puts the contract into the world; returns its address.
+    fn deploy(&self, interpreter: &mut Interpreter, world: &mut World) -> Result<Address> {
+        match &self.code {
+            Deployment::Runtime(code) => {
+                let mut account = Account::contract(code);
+                for (key, value) in &self.storage {
+                    account.set_storage(*key, *value);
+                }
+                world.insert(CONTRACT, account);
+                Ok(CONTRACT)
+            }
+            Deployment::Init(code) => {
+                let message = Message::create(CALLER, code.clone(), self.gas_limit);
+                let outcome = self.succeed(interpreter, world, "the deployment", message)?;
+                Ok(outcome.created.unwrap_or(CONTRACT))
+            }
+        }
+    }
+
+    /// Runs a message as its own transaction.
+    fn succeed(
+        &self,
+        interpreter: &mut Interpreter,
+        world: &mut World,
+        what: &str,
+        message: Message,
+    ) -> Result<Outcome> {
+        world.begin_transaction(self.fork, &[CALLER, message.recipient]);
+        let outcome = interpreter.execute(message, world);
+        match outcome.status {
+            Status::Success => Ok(outcome),
+            status => bail!(
+                "case {}: {what} ended with {status}, not success",
+                self.name
+            ),
+        }
+    }
+
+    /// A case from code and call data on the command line, without an expected result.
     pub fn ad_hoc(code: Bytes, calldata: Bytes, gas_limit: u64, fork: Fork) -> Case {
         Case {
             name: "code".into(),
@@ -167,7 +178,7 @@ impl Case {
     }
 }
 
-/// The cases of a folder, and those that are not as their layout wants them.
+/// The cases of a folder, and those that could not be read.
 #[derive(Default)]
 pub struct CaseSet {
     /// Sorted by name, or in the order asked for.
@@ -177,7 +188,7 @@ pub struct CaseSet {
 
 /// A case that could not be read.
 pub struct Unreadable {
-    /// Its name, as far as its place tells.
+    /// Its name, as derived from its path.
     name: String,
     pub error: anyhow::Error,
 }
@@ -193,18 +204,18 @@ impl CaseSet {
         }
     }
 
-    /// All that is wrong, a line each.
+    /// All errors, one per line.
     fn complaint(&self) -> String {
         let errors = self.unreadable.iter().map(|it| format!("{:#}", it.error));
         errors.collect::<Vec<_>>().join(NEXT_LINE)
     }
 }
 
-/// Reads all cases below a folder, in whichever layout it has, sorted by name. One that cannot be read does
-/// not keep the others away.
+/// Reads all cases in a folder and its subfolders, in any layout, sorted by name. Unreadable cases do not stop
+/// the others.
 ///
 /// # Errors
-/// A folder that cannot be read, or holds no case or two of one name.
+/// The folder cannot be read, or has no case or two of the same name.
 pub fn load_all(dir: &Path) -> Result<CaseSet> {
     let mut set = CaseSet::default();
     collect(dir, 0, &mut set)?;
@@ -220,14 +231,14 @@ pub fn load_all(dir: &Path) -> Result<CaseSet> {
     if let Some(twice) = cases.windows(2).find(|pair| pair[0].name == pair[1].name) {
         let name = &twice[0].name;
         bail!(
-            "two cases in {} are called `{name}`: rename one",
+            "two cases in {} are named `{name}`: rename one",
             dir.display()
         );
     }
     Ok(set)
 }
 
-/// Deep enough for every layout, and no endless walk where links make a circle.
+/// Depth limit: enough for every layout, and stops at cyclic links.
 const DEEPEST: usize = 4;
 
 fn collect(dir: &Path, depth: usize, set: &mut CaseSet) -> Result<()> {
@@ -258,11 +269,10 @@ fn collect(dir: &Path, depth: usize, set: &mut CaseSet) -> Result<()> {
     Ok(())
 }
 
-/// Picks cases by name, in the order asked for; all where none is named.
+/// Picks cases by name, in the order asked for; all if `names` is empty.
 ///
 /// # Errors
-/// A name that no case has, or that is asked for twice; a case asked for that cannot be read, or no case
-/// that can.
+/// A name is unknown or given twice, a named case cannot be read, or no case at all can be read.
 pub fn pick(mut set: CaseSet, names: &[String]) -> Result<CaseSet> {
     if names.is_empty() {
         return match set.cases.is_empty() {
@@ -297,7 +307,7 @@ pub fn pick(mut set: CaseSet, names: &[String]) -> Result<CaseSet> {
     })
 }
 
-/// The folder `cases` of the checkout this is run in, or of the one it was built in.
+/// The folder `cases` in the working directory, or else in the checkout of the build.
 pub fn default_dir() -> PathBuf {
     let here = Path::new("cases");
     if here.is_dir() {

@@ -1,5 +1,5 @@
-//! Published builds as data: `NAME.runtime.hex`, `NAME.calldata.hex`, `NAME.storage.json` and, if it is
-//! there, `NAME.expected.json`, side by side.
+//! The layout of published builds, all in one folder: `NAME.runtime.hex`, and optionally `NAME.calldata.hex`,
+//! `NAME.storage.json` and `NAME.expected.json`.
 
 use super::hex::{parse_hex, parse_word, read, read_hex};
 use super::{Case, Deployment, Expected};

@@ -1,10 +1,10 @@
-//! A part of a suite, for one of several machines.
+//! Shards: the part of a suite that one of several machines runs.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// Shard `number` of `of`, counted from 1: every `of`-th item from the `number`-th on. Items that lie side by
-/// side often take alike long, so that each shard gets some of them.
+/// Shard `number` of `of`, counted from 1: every `of`-th item, starting with the `number`-th. Neighbouring items often
+/// take similar time, so this balances the shards better than contiguous ranges.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shard {
     number: usize,
@@ -12,14 +12,14 @@ pub struct Shard {
 }
 
 impl Default for Shard {
-    /// All of it.
+    /// The whole suite.
     fn default() -> Shard {
         Shard { number: 1, of: 1 }
     }
 }
 
 impl Shard {
-    /// The items of this shard, in their order.
+    /// The items of this shard, in their original order.
     pub fn select<T>(self, items: Vec<T>) -> Vec<T> {
         items
             .into_iter()
@@ -54,7 +54,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn shards_take_everything_once() {
+    fn shards_together_select_every_item_once() {
         let items: Vec<_> = (0..19).collect();
         for of in 1..25 {
             let shards = (1..=of).map(|number| Shard { number, of });
@@ -67,7 +67,7 @@ mod tests {
     }
 
     #[test]
-    fn only_shards_that_exist_are_read() {
+    fn invalid_shards_are_refused() {
         assert_eq!("2/8".parse(), Ok(Shard { number: 2, of: 8 }));
         for text in ["", "2", "0/8", "9/8", "1/0", "-1/2", "a/b", "1/2/3"] {
             assert!(text.parse::<Shard>().is_err(), "{text}");

@@ -1,4 +1,4 @@
-//! `evmscope ablate`: what each technique of the advanced mode brings on a case, in simulated instructions.
+//! `evmscope ablate`: the effect of each technique of the advanced mode on a case, in simulated instructions.
 
 use super::{dir, one_case};
 use crate::cmd::args::{CaseDir, Format, Tuning};
@@ -18,7 +18,7 @@ pub struct Ablate {
     pub from: CaseDir,
     #[command(flatten)]
     pub tuning: Tuning,
-    /// How to print.
+    /// Output format.
     #[arg(long, default_value = "text")]
     pub format: Format,
 }
@@ -47,7 +47,7 @@ fn text(ablation: &Ablation) -> String {
         ..
     } = ablation;
     let mut text = format!(
-        "{case}, advanced: {} simulated instructions a warm call; keccak memo: {keccak_memo}\n\n{:<12}{:>14}{:>10}\n",
+        "{case}, advanced: {} simulated instructions per warm call; keccak memo: {keccak_memo}\n\n{:<12}{:>14}{:>10}\n",
         format::thousands(*instructions),
         "without",
         "instructions",

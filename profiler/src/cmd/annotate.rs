@@ -28,20 +28,20 @@ pub struct Annotate {
     pub opcode: Opcode,
     #[command(flatten)]
     pub from: CaseDir,
-    /// The mode whose handler it is.
+    /// Mode of the handlers.
     #[arg(long, value_name = "MODE", default_value_t = Mode::Advanced, value_parser = modes())]
     pub mode: Mode,
-    /// Time to sample, ms.
+    /// Sampling time, ms.
     #[arg(long, value_name = "MS", default_value_t = 2_000, value_parser = clap::value_parser!(u64).range(1..=600_000))]
     pub sample_ms: u64,
-    /// Samples a second.
+    /// Samples per second.
     #[arg(long, value_name = "N", default_value_t = 4_999, value_parser = clap::value_parser!(u32).range(1..=20_000))]
     pub hz: u32,
     #[command(flatten)]
     pub tuning: Tuning,
 }
 
-/// By its name, in any case; a wrong one gets those that look like it.
+/// Parses a mnemonic, ignoring case. The error suggests similar ones.
 fn opcode(text: &str) -> Result<Opcode, String> {
     let name = text.to_uppercase();
     Opcode::from_name(&name).ok_or_else(|| {
@@ -95,7 +95,7 @@ pub fn run(args: &Annotate) -> Result<Answer> {
     let samples = sample_calls(verified, sampling)?;
     if samples.sampler.precision() == Precision::Function {
         bail!(
-            "{} tells functions, not instructions: `evmscope doctor` says what keeps perf_event_open away",
+            "{} samples functions, not instructions: `evmscope doctor` says how to enable perf_event_open",
             samples.sampler.name()
         );
     }
@@ -103,33 +103,27 @@ pub fn run(args: &Annotate) -> Result<Answer> {
     Ok(Answer::of_readable(text, unreadable))
 }
 
-/// A handler and the samples that fell on it.
+/// A handler and its number of samples.
 struct Sampled {
     function: Function,
     samples: u64,
 }
 
+/// Samples by address.
+type Hits = HashMap<u64, u64>;
+
 fn text(args: &Annotate, handlers: Vec<Function>, samples: &Samples, symbols: &Symbols) -> String {
-    let mut at = HashMap::<u64, u64>::new();
+    let mut at = Hits::new();
     for sample in &samples.stacks {
         *at.entry(sample.ip).or_default() += 1;
     }
-    let mut sampled: Vec<_> = handlers
-        .into_iter()
-        .map(|function| Sampled {
-            samples: bytes(&function)
-                .filter_map(|address| at.get(&address))
-                .sum(),
-            function,
-        })
-        .collect();
-    sampled.sort_by_key(|it| (std::cmp::Reverse(it.samples), it.function.address));
+    let sampled = by_samples(handlers, &at);
+    let share = |part: u64| format::percent(part as f64 / samples.taken.max(1) as f64);
     let hit: u64 = sampled.iter().map(|it| it.samples).sum();
     let size: usize = sampled.iter().map(|it| it.function.code.len()).sum();
-    let share = |part: u64| format::percent(part as f64 / samples.taken.max(1) as f64);
     let mut text = format!(
-        "{} {} in {}: {} of {} ({}) by {}\n{} of code in {}; a sample stands at the instruction that would \
-         run next\n",
+        "{} {} in {}: {} of {} ({}) by {}\n{} of code in {}; a sample is shown at the next instruction \
+         to run\n",
         args.mode,
         args.opcode,
         args.case,
@@ -140,7 +134,8 @@ fn text(args: &Annotate, handlers: Vec<Function>, samples: &Samples, symbols: &S
         format::bytes(size as u64),
         format::count(sampled.len() as u64, "handler"),
     );
-    for Sampled { function, samples } in sampled.iter().filter(|it| it.samples > 0) {
+    let (hot, silent): (Vec<_>, Vec<_>) = sampled.iter().partition(|it| it.samples > 0);
+    for Sampled { function, samples } in hot {
         // Writing to a string does not fail.
         let _ = writeln!(
             text,
@@ -152,9 +147,8 @@ fn text(args: &Annotate, handlers: Vec<Function>, samples: &Samples, symbols: &S
         );
         text += &listing(function, &at, symbols);
     }
-    let silent: Vec<_> = sampled.iter().filter(|it| it.samples == 0).collect();
     if !silent.is_empty() {
-        let _ = writeln!(text, "\nwithout a sample:");
+        let _ = writeln!(text, "\nwithout samples:");
     }
     for Sampled { function, .. } in silent {
         let _ = writeln!(text, "  {}, {} bytes", function.name, function.code.len());
@@ -162,12 +156,27 @@ fn text(args: &Annotate, handlers: Vec<Function>, samples: &Samples, symbols: &S
     text
 }
 
+/// The handlers, those with most samples first.
+fn by_samples(handlers: Vec<Function>, at: &Hits) -> Vec<Sampled> {
+    let mut sampled: Vec<_> = handlers
+        .into_iter()
+        .map(|function| Sampled {
+            samples: bytes(&function)
+                .filter_map(|address| at.get(&address))
+                .sum(),
+            function,
+        })
+        .collect();
+    sampled.sort_by_key(|it| (std::cmp::Reverse(it.samples), it.function.address));
+    sampled
+}
+
 fn bytes(function: &Function) -> std::ops::Range<u64> {
     function.address..function.address + function.code.len() as u64
 }
 
-/// An instruction a line: its samples, its offset in the function, itself, and the source where that changes.
-fn listing(function: &Function, at: &HashMap<u64, u64>, symbols: &Symbols) -> String {
+/// One instruction per line: samples, offset in the function, text, and the source line when it changes.
+fn listing(function: &Function, at: &Hits, symbols: &Symbols) -> String {
     let mut text = String::new();
     let mut last = None;
     for instruction in disassembly::instructions(&function.code, function.address) {
@@ -198,7 +207,7 @@ fn listing(function: &Function, at: &HashMap<u64, u64>, symbols: &Symbols) -> St
     text
 }
 
-/// The instruction, the target of a jump or call by offset within the function, elsewhere by name.
+/// The instruction's text. Jump and call targets are offsets within the function, else function names.
 fn shown_text(instruction: &Instruction, function: &Function, symbols: &Symbols) -> String {
     let Some(target) = instruction.target else {
         return instruction.text.clone();

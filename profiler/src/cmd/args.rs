@@ -1,4 +1,4 @@
-//! Arguments that several verbs share, and how their values are read.
+//! Arguments that several verbs share, and the parsers of their values.
 
 use crate::engines::EngineId;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
@@ -10,7 +10,7 @@ use std::error::Error;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-/// A value out of a list of names, which the help and the errors then show.
+/// Parses one of `names`. Help and errors list them.
 fn one_of<T>(names: Vec<&'static str>) -> impl TypedValueParser<Value = T>
 where
     T: FromStr<Err: Into<Box<dyn Error + Send + Sync>>> + Clone + Send + Sync + 'static,
@@ -49,14 +49,14 @@ fn budget(text: &str) -> Result<f64, String> {
     budget.ok_or_else(|| "use a number above 0, such as 4 or 2.5".to_owned())
 }
 
-/// The interpreter holds no more gas than an `i64`, and nobody should get less than was asked for.
+/// Gas up to `i64::MAX`, the interpreter's limit. More is refused, not clamped.
 pub fn gas(text: &str) -> Result<u64, String> {
     const MOST: u64 = i64::MAX as u64;
     let whole = text.parse().ok().filter(|gas| *gas <= MOST);
     whole.ok_or_else(|| format!("use a whole number from 0 to {MOST}"))
 }
 
-/// How to print a result.
+/// Output format of a result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Format {
     Text,
@@ -71,13 +71,13 @@ pub struct CaseDir {
     pub case_dir: Option<PathBuf>,
 }
 
-/// How the interpreter works; no result depends on it.
+/// Interpreter settings. They do not change results.
 #[derive(Args)]
 pub struct Tuning {
-    /// Modes that remember hashes of 32 and 64 bytes for the rest of a message.
+    /// Modes that cache Keccak hashes of 32 and 64 bytes within a message.
     #[arg(long, value_name = "MODES", default_value_t = Settings::default().keccak_memo, value_parser = memos())]
     pub keccak_memo: KeccakMemo,
-    /// Most decoded bytes that the advanced mode keeps for a byte of code.
+    /// Decoded bytes that the advanced mode may keep per bytecode byte.
     #[arg(
         long,
         value_name = "X",
@@ -86,7 +86,7 @@ pub struct Tuning {
         value_parser = budget
     )]
     pub budget: f64,
-    /// Leave out techniques of the advanced mode; `evmscope ablate` measures what each brings.
+    /// Disable techniques of the advanced mode; `evmscope ablate` measures each.
     #[arg(long, value_name = "TECHNIQUE,..", value_delimiter = ',', value_parser = techniques())]
     pub without: Vec<Technique>,
 }
@@ -105,15 +105,15 @@ impl Tuning {
     }
 }
 
-/// `5%`, `5 %` or `5`: a share of 0.05.
+/// Parses `5%`, `5 %` or `5` as the share 0.05.
 pub fn share(text: &str) -> Result<f64, String> {
     let number = text.trim().strip_suffix('%').unwrap_or(text).trim();
     let share = number.parse::<f64>().map(|percent| percent / 100.0);
     let usable = share.ok().filter(|share| (0.0005..=1.0).contains(share));
-    usable.ok_or_else(|| "use per cent from 0.05 to 100, such as 5% or 2.5%".to_owned())
+    usable.ok_or_else(|| "use a percentage from 0.05 to 100, such as 5% or 2.5%".to_owned())
 }
 
-/// What is known of contracts beyond what lies beside a case.
+/// Source maps in addition to the one in a case's folder.
 #[derive(Args)]
 pub struct SourceMaps {
     /// The compiler's standard JSON output, or a build-info file of Foundry or Hardhat; may be repeated.

@@ -1,4 +1,4 @@
-//! `evmscope assemble` and `evmscope disassemble`: between the text of a case's source and its code.
+//! `evmscope assemble` and `evmscope disassemble`: convert between assembly text and code.
 
 use super::run::bytes;
 use alloy_primitives::hex;
@@ -10,7 +10,7 @@ use std::path::PathBuf;
 
 #[derive(Args)]
 pub struct Assemble {
-    /// Source file; docs/ARCHITECTURE.md has the syntax.
+    /// Source file; docs/ARCHITECTURE.md describes the syntax.
     pub file: PathBuf,
 }
 

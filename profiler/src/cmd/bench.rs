@@ -27,7 +27,7 @@ pub struct Bench {
     pub cases: Vec<String>,
     #[command(flatten)]
     pub from: CaseDir,
-    /// Modes to compare, with commas between them; the first is the base.
+    /// Modes to compare, comma-separated; the first is the base.
     #[arg(
         long,
         value_name = "MODE,..",
@@ -36,13 +36,13 @@ pub struct Bench {
         value_parser = engines()
     )]
     pub modes: Vec<EngineId>,
-    /// Samples of each mode, of about 10 ms.
+    /// Samples per mode, about 10 ms each.
     #[arg(long, value_name = "N", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub pairs: u32,
-    /// Only this part of the cases: the second of eight.
+    /// Only this shard of the cases, such as the second of eight.
     #[arg(long, value_name = "2/8", default_value_t, hide_default_value = true)]
     pub shard: Shard,
-    /// Time first calls: nothing decoded, nothing remembered; jumpdests are known, as they are to all modes.
+    /// Time first calls: nothing decoded or cached; jumpdests are known to all modes.
     #[arg(long)]
     pub cold: bool,
     #[command(flatten)]
@@ -55,7 +55,7 @@ pub struct Bench {
     pub export_markdown: Option<PathBuf>,
 }
 
-/// A change below this is none, at the number of pairs that is the default.
+/// Smaller changes are ignored. Suits the default number of pairs.
 pub const THRESHOLD: f64 = 0.02;
 
 pub fn run(args: &Bench, style: Style) -> Result<Answer> {
@@ -84,7 +84,7 @@ pub fn run(args: &Bench, style: Style) -> Result<Answer> {
     Ok(Answer::of_readable(text, unreadable))
 }
 
-/// Verifies and times cases in some modes, the first of which is the base, and counts their memory.
+/// Verifies and times cases in `modes`, the first of which is the base, and counts their memory.
 pub fn measure_all(
     cases: &[Case],
     modes: &[EngineId],

@@ -1,4 +1,4 @@
-//! `evmscope check`: a run, measured now or given, held against the targets and the baseline.
+//! `evmscope check`: compares a run, measured now or given, with the targets and the baseline.
 
 use super::{bench, cases, listed};
 use crate::cases::CaseSet;
@@ -19,18 +19,18 @@ use std::path::{Path, PathBuf};
 
 #[derive(Args)]
 pub struct Check {
-    /// A run as JSON (bench --export-json).
+    /// A run as JSON (bench --export-json) [default: measure one].
     pub run: Option<PathBuf>,
-    /// What is promised.
+    /// Targets to meet.
     #[arg(long, value_name = "FILE", default_value = "reports/targets.toml")]
     pub targets: PathBuf,
-    /// The run from before.
+    /// Earlier run to compare with.
     #[arg(long, value_name = "FILE", default_value = "reports/baseline.json")]
     pub baseline: PathBuf,
-    /// Make this run the baseline, in place of comparing with it.
+    /// Make this run the baseline instead of comparing with it.
     #[arg(long)]
     pub update: bool,
-    /// Samples of each case and mode, of about 10 ms.
+    /// Samples per case and mode, about 10 ms each.
     #[arg(long, value_name = "N", default_value_t = 30, conflicts_with = "run", value_parser = clap::value_parser!(u32).range(6..=100_000))]
     pub pairs: u32,
     #[command(flatten)]
@@ -67,7 +67,7 @@ pub fn run(args: &Check, style: Style) -> Result<Answer> {
 
     let mut findings = against_targets(&run, &targets);
     match (&files, &baseline) {
-        // It becomes the baseline, whatever the one before says.
+        // This run replaces the baseline, so it is not compared with it.
         (Some(_), _) => {}
         (None, Some(baseline)) => findings.extend(against_baseline(baseline, &run)),
         (None, None) => findings.push(no_baseline(&args.baseline)),
@@ -97,7 +97,7 @@ fn measured(args: &Check) -> Result<Run> {
     )
 }
 
-/// What a file holds; none where there is no such file.
+/// The text of a file; `None` if it does not exist.
 fn read(path: &Path) -> Result<Option<String>> {
     match fs::read_to_string(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),

@@ -1,4 +1,4 @@
-//! `evmscope diff`: two binaries measured in turn, or two runs from before, and what changed.
+//! `evmscope diff`: what changed between two binaries, measured in turn, or between two earlier runs.
 
 use super::{cases, dir, listed};
 use crate::builds::{self, Plan};
@@ -15,17 +15,19 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 pub const SIDES: &str = "\
-BASE and HEAD are both binaries of evmscope, or both runs as JSON (bench --export-json,
-report.json of profile). Binaries are launched several times each and sampled in turn.
-Exit codes: 0 no regression confirmed, 3 a regression beyond the threshold, 1 failure.";
+BASE and HEAD are both evmscope binaries or both runs as JSON (report.json of
+`profile`, or `bench --export-json`). Binaries are launched several times each
+and sampled in turn.
+Exit codes: 0 no regression confirmed, 3 a regression above the threshold,
+1 error.";
 
 #[derive(Args)]
 pub struct Diff {
-    /// What is compared against: a binary of evmscope, or a run.
+    /// Base: an evmscope binary or a run.
     pub base: PathBuf,
-    /// What is under test.
+    /// Version under test: a binary or a run, like BASE.
     pub head: PathBuf,
-    /// Cases to compare, with commas between them [default: all].
+    /// Cases to compare, comma-separated [default: all].
     #[arg(long, value_name = "CASE,..", value_delimiter = ',')]
     pub cases: Vec<String>,
     /// Modes to compare.
@@ -37,16 +39,16 @@ pub struct Diff {
         value_parser = engines()
     )]
     pub modes: Vec<EngineId>,
-    /// A change up to this is none.
+    /// Ignore smaller changes.
     #[arg(long, value_name = "PERCENT", default_value = "5%", allow_negative_numbers = true, value_parser = share)]
     pub threshold: f64,
-    /// How often each binary is launched.
+    /// Launches of each binary.
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(5..=1_000))]
     pub launches: u32,
-    /// Samples of each case, mode and binary in a launch, of about 10 ms.
+    /// Samples per case, mode, binary and launch, about 10 ms each.
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u32).range(2..=100_000))]
     pub pairs: u32,
-    /// Leave out simulated counters and opcodes.
+    /// Skip simulated counters and opcode costs.
     #[arg(long)]
     pub no_simulate: bool,
     #[command(flatten)]
@@ -64,7 +66,7 @@ pub fn run(args: &Diff, style: Style) -> Result<Answer> {
         (Side::Run(base), Side::Run(head)) => of_runs(args, *base, *head)?,
         (Side::Binary, Side::Binary) => of_binaries(args)?,
         _ => bail!(
-            "{} and {} are a binary and a run: compare two of a kind",
+            "{} and {} are a binary and a run: compare two binaries or two runs",
             args.base.display(),
             args.head.display()
         ),
@@ -80,14 +82,14 @@ pub fn run(args: &Diff, style: Style) -> Result<Answer> {
     })
 }
 
-/// What a path names.
+/// One side of the comparison.
 enum Side {
     Run(Box<Run>),
     Binary,
 }
 
 impl Side {
-    /// A program begins as ELF files do, or as scripts; all else is taken for a run.
+    /// ELF files and scripts are binaries; anything else is read as a run.
     fn read(path: &Path) -> Result<Side> {
         let bytes = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
         if bytes.starts_with(b"\x7fELF") || bytes.starts_with(b"#!") {
@@ -127,7 +129,7 @@ fn of_runs(args: &Diff, base: Run, head: Run) -> Result<Changes> {
 
 fn of_binaries(args: &Diff) -> Result<Changes> {
     let set = cases(&args.from, &args.cases)?;
-    // A case that cannot be read would be missing from the verdict.
+    // Without it, the verdict would be incomplete.
     if let Some(unreadable) = set.unreadable.into_iter().next() {
         return Err(unreadable.error);
     }
@@ -139,13 +141,13 @@ fn of_binaries(args: &Diff) -> Result<Changes> {
         launches: args.launches as usize,
         pairs: args.pairs as usize,
     };
-    // The base twice: what it differs from itself is the noise floor.
+    // The base twice: its difference from itself is the noise floor.
     let builds = [args.base.clone(), args.base.clone(), args.head.clone()];
     let bar = output::progress(plan.steps(), "timing");
     let runs = builds::interleave(&builds, &plan, &mut || bar.inc(1))?;
     bar.finish_and_clear();
     let Ok([mut base, again, mut head]) = <[Run; 3]>::try_from(runs) else {
-        bail!("three builds did not give three runs")
+        bail!("expected three runs of three builds")
     };
     if !args.no_simulate {
         let bar = output::progress(

@@ -1,4 +1,4 @@
-//! `evmscope export`: a run in the formats of other tools.
+//! `evmscope export`: converts a run to the formats of other tools.
 
 use super::listed;
 use crate::cmd::output::{Answer, Files};
@@ -21,7 +21,7 @@ pub enum Target {
     Firefox,
     /// Stacks, for speedscope.app.
     Speedscope,
-    /// Stacks, a line each.
+    /// Stacks, one per line.
     Folded,
     /// Measurements, as Bencher Metric Format.
     Bencher,
@@ -29,11 +29,21 @@ pub enum Target {
     Github,
 }
 
+impl Target {
+    /// Whether the format is for sampled stacks; the others are for measurements.
+    fn is_of_stacks(self) -> bool {
+        match self {
+            Target::Pprof | Target::Firefox | Target::Speedscope | Target::Folded => true,
+            Target::Bencher | Target::Github => false,
+        }
+    }
+}
+
 #[derive(Args)]
 pub struct Export {
-    /// A run: report.json of `profile`, or what `bench --export-json` wrote.
+    /// A run: report.json of `profile`, or the file of `bench --export-json`.
     pub run: PathBuf,
-    /// The format.
+    /// Target format.
     #[arg(long, value_name = "FORMAT")]
     pub to: Target,
     /// File to write [default: standard output].
@@ -44,13 +54,13 @@ pub struct Export {
 pub fn run(args: &Export) -> Result<Answer> {
     let place = args.run.display();
     let text = fs::read_to_string(&args.run).with_context(|| format!("cannot read {place}"))?;
-    let run = json::read(&text).with_context(|| format!("{place} is no run of evmscope"))?;
-    let of_stacks = !matches!(args.to, Target::Bencher | Target::Github);
+    let run = json::read(&text).with_context(|| format!("{place} is not a run of evmscope"))?;
+    let of_stacks = args.to.is_of_stacks();
     if of_stacks && run.profiles.is_empty() {
-        bail!("{place} holds no sampled stacks: `evmscope profile` takes them, `bench` does not");
+        bail!("{place} holds no sampled stacks: `evmscope profile` writes them, `bench` does not");
     }
     if !of_stacks && run.measurements.is_empty() {
-        bail!("{place} holds no measurements: `evmscope bench --export-json` takes them");
+        bail!("{place} holds no measurements: `evmscope bench --export-json` writes them");
     }
     let Some(out) = &args.out else {
         if args.to == Target::Pprof {

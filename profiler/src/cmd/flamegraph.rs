@@ -20,23 +20,23 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// What the widths of a flamegraph are.
+/// What the widths of a flamegraph show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Weight {
     /// Gas, exact.
     Gas,
     /// Opcodes executed, exact.
     Opcodes,
-    /// CPU time, where samples were.
+    /// CPU time, attributed by sample position.
     Time,
 }
 
-/// How to give a flamegraph out.
+/// Output format of a flamegraph.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Drawing {
-    /// A picture that zooms and searches in a browser.
+    /// A picture with zoom and search in a browser.
     Svg,
-    /// A stack a line and its weight.
+    /// One stack per line, with its weight.
     Folded,
 }
 
@@ -46,23 +46,23 @@ pub struct Flamegraph {
     pub case: String,
     #[command(flatten)]
     pub from: CaseDir,
-    /// What the widths are.
+    /// What the widths show.
     #[arg(long, default_value = "gas")]
     pub weight: Weight,
-    /// The mode that is sampled for the weight `time`.
+    /// Mode to sample for `--weight time`.
     #[arg(long, value_name = "MODE", default_value_t = Mode::Advanced, value_parser = modes())]
     pub mode: Mode,
-    /// Time to sample, ms.
+    /// Sampling time, ms.
     #[arg(long, value_name = "MS", default_value_t = 1_500, value_parser = clap::value_parser!(u64).range(1..=600_000))]
     pub sample_ms: u64,
-    /// Samples a second.
+    /// Samples per second.
     #[arg(long, value_name = "N", default_value_t = 1_999, value_parser = clap::value_parser!(u32).range(1..=20_000))]
     pub hz: u32,
     #[command(flatten)]
     pub maps: SourceMaps,
     #[command(flatten)]
     pub tuning: Tuning,
-    /// How to give it out.
+    /// Output format.
     #[arg(long, default_value = "svg")]
     pub format: Drawing,
     /// File to write [default: reports/out/CASE/flame-evm-WEIGHT.svg].
@@ -71,13 +71,13 @@ pub struct Flamegraph {
 }
 
 /// Functions in the printed list.
-const DEAREST: usize = 12;
+const HEAVIEST: usize = 12;
 
 pub fn run(args: &Flamegraph) -> Result<Answer> {
     let (case, unreadable) = one_case(&args.from, &args.case)?;
     let contracts = known_contracts(&case, &args.maps)?;
     let path = args.out.clone().unwrap_or_else(|| default_path(args));
-    // What cannot be written should be known before anything is measured.
+    // Checked before anything is measured.
     let files = match (args.format, &args.out) {
         (Drawing::Folded, None) => None,
         _ => Some(Files::beside(&path)?),
@@ -129,7 +129,7 @@ fn sample(args: &Flamegraph, verified: &mut [Verified]) -> Result<Profiled> {
     collect::profile(verified, sampling, &symbols)
 }
 
-/// The functions that take the most, with all that they call, and what is not known by name.
+/// The functions with the largest inclusive weight, and the contracts without a source map.
 fn summary(width: &Width, weighed: &Weighed, walk: &Walk) -> String {
     let total: u64 = weighed.stacks.iter().map(|(_, weight)| weight).sum();
     let whole = match width {
@@ -140,8 +140,8 @@ fn summary(width: &Width, weighed: &Weighed, walk: &Walk) -> String {
             format!("{samples} of {} by {}", profile.mode, profile.sampler)
         }
     };
-    let mut text = format!("{whole}; with all that they call:\n");
-    for (name, weight) in inclusive(weighed).into_iter().take(DEAREST) {
+    let mut text = format!("{whole}; inclusive shares:\n");
+    for (name, weight) in inclusive(weighed).into_iter().take(HEAVIEST) {
         let share = format::percent(weight as f64 / total.max(1) as f64);
         // Writing to a string does not fail.
         let _ = writeln!(text, "{share:>9}  {name}");
@@ -160,7 +160,7 @@ fn summary(width: &Width, weighed: &Weighed, walk: &Walk) -> String {
     text
 }
 
-/// Calls and functions with their weight, each counted once a stack, the heaviest first.
+/// Calls and functions by inclusive weight, heaviest first. Recursion counts once per stack.
 fn inclusive(weighed: &Weighed) -> Vec<(&str, u64)> {
     let is_function =
         |name: &&str| matches!(weighed.kinds.get(*name), Some(Kind::Call | Kind::Function));

@@ -12,13 +12,13 @@ use std::path::{Path, PathBuf};
 
 #[derive(Args)]
 pub struct History {
-    /// Runs, and folders of them [default: reports/record].
+    /// Runs, or folders of runs [default: reports/record].
     #[arg(value_name = "RUN")]
     pub records: Vec<PathBuf>,
     /// Only this case.
     #[arg(long, value_name = "NAME")]
     pub case: Option<String>,
-    /// Write the page with the charts.
+    /// Write an HTML page with charts.
     #[arg(long, value_name = "FILE")]
     pub export_html: Option<PathBuf>,
 }
@@ -49,7 +49,7 @@ pub fn run(args: &History, style: Style) -> Result<String> {
     Ok(table(&history, style) + &listed(&paths))
 }
 
-/// The files named, and the `*.json` of the folders named, by name.
+/// The files named, and the `*.json` files of the folders named, sorted by name within a folder.
 fn find(places: &[PathBuf]) -> Result<Vec<PathBuf>> {
     let default = [PathBuf::from("reports/record")];
     let places = if places.is_empty() { &default } else { places };
@@ -57,7 +57,7 @@ fn find(places: &[PathBuf]) -> Result<Vec<PathBuf>> {
         true => in_folder(place).with_context(|| format!("cannot read {}", place.display())),
         false if place.exists() => Ok(vec![place.clone()]),
         false => bail!(
-            "no run at {}: name runs, or folders of them",
+            "no run at {}: name runs or folders of runs",
             place.display()
         ),
     });

@@ -1,4 +1,4 @@
-//! `evmscope list`: the cases and what they are.
+//! `evmscope list`: the cases with their fork and description.
 
 use super::cases;
 use crate::cases::CaseSet;
@@ -13,7 +13,7 @@ use serde_json::json;
 pub struct List {
     #[command(flatten)]
     pub from: CaseDir,
-    /// How to print.
+    /// Output format.
     #[arg(long, default_value = "text")]
     pub format: Format,
 }

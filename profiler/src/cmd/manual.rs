@@ -1,4 +1,4 @@
-//! `evmscope completions` and `evmscope man`: what shells and `man` want to know of the command line.
+//! `evmscope completions` and `evmscope man`: shell completions and manual pages of the command line.
 
 use crate::cmd::output::Files;
 use anyhow::{Context, Result};
@@ -9,25 +9,25 @@ use std::path::PathBuf;
 
 #[derive(Args)]
 pub struct Completions {
-    /// Which shell.
+    /// Shell to complete for.
     pub shell: Shell,
 }
 
 #[derive(Args)]
 pub struct Man {
-    /// Folder for the pages, one a verb [default: the main page on standard output].
+    /// Folder for one page per command [default: main page on standard output].
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
 }
 
-/// What a shell reads: `evmscope completions bash > /etc/bash_completion.d/evmscope`.
+/// The completion script: `evmscope completions bash > /etc/bash_completion.d/evmscope`.
 pub fn completions(args: &Completions, mut command: Command) -> String {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut command, "evmscope", &mut script);
     String::from_utf8_lossy(&script).into_owned()
 }
 
-/// The main page, or the pages of all verbs in a folder, where `man evmscope-run` finds its own.
+/// Returns the main page, or writes one page per command into a folder, where `man evmscope-run` finds it.
 pub fn man(args: &Man, command: Command) -> Result<String> {
     let Some(dir) = &args.out else {
         let mut page = Vec::new();
@@ -36,7 +36,7 @@ pub fn man(args: &Man, command: Command) -> Result<String> {
             .context("cannot write the manual page")?;
         return Ok(String::from_utf8_lossy(&page).into_owned());
     };
-    // Says what is wrong with a folder before the first page is there.
+    // Reports an unusable folder before the first page is written.
     Files::in_dir(dir)?;
     clap_mangen::generate_to(command, dir)
         .with_context(|| format!("cannot write to {}", dir.display()))?;

@@ -1,4 +1,4 @@
-//! `evmscope merge`: the runs of several shards or machines as one.
+//! `evmscope merge`: merges the runs of several shards or machines.
 
 use super::{listed, read_run};
 use crate::cmd::output::Files;
@@ -11,10 +11,10 @@ use std::path::PathBuf;
 
 #[derive(Args)]
 pub struct Merge {
-    /// Runs, as `bench --export-json` and `profile` write them; no case in two of them.
+    /// Runs written by `bench --export-json` or `profile`, without common cases.
     #[arg(required = true, value_name = "RUN")]
     pub runs: Vec<PathBuf>,
-    /// Write the joined run as JSON.
+    /// Write the merged run as JSON.
     #[arg(long, value_name = "FILE")]
     pub export_json: Option<PathBuf>,
     /// Write the table as Markdown.

@@ -1,5 +1,5 @@
-//! One verb a file, with its own arguments; each reads as its pipeline and returns what is printed in the end. Only
-//! here is anything printed, and only here are results written to files.
+//! The verbs, one per file, each with its arguments. A verb returns the text to print. Only this module prints and
+//! writes results to files.
 
 pub mod ablate;
 pub mod annotate;
@@ -39,17 +39,17 @@ use evmscope_reports::render::json;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The folder of cases that was asked for.
+/// The folder of cases asked for.
 fn dir(from: &CaseDir) -> PathBuf {
     from.case_dir.clone().unwrap_or_else(cases::default_dir)
 }
 
-/// The cases asked for, all of the folder where none is named.
+/// The cases asked for, or all of the folder if none is named.
 fn cases(from: &CaseDir, names: &[String]) -> Result<CaseSet> {
     cases::pick(cases::load_all(&dir(from))?, names)
 }
 
-/// The files that were written, below a table; nothing where there are none.
+/// The written files, one per line after an empty line; empty if there are none.
 fn listed(paths: &[PathBuf]) -> String {
     let lines = paths.iter().map(|path| format!("\n{}", path.display()));
     let lines: String = lines.collect();
@@ -60,20 +60,20 @@ fn listed(paths: &[PathBuf]) -> String {
     }
 }
 
-/// A run from a file of `bench --export-json`, `profile` or `merge`.
+/// Reads a run, written by `bench --export-json`, `profile` or `merge`.
 fn read_run(path: &Path) -> Result<Run> {
     let place = || format!("cannot read {}", path.display());
     let text = fs::read_to_string(path).with_context(place)?;
     json::read(&text).with_context(place)
 }
 
-/// One case, and what else in its folder could not be read.
+/// One case, and the unreadable cases of its folder.
 fn one_case(from: &CaseDir, name: &str) -> Result<(Case, Vec<Unreadable>)> {
     let mut set = cases(from, &[name.to_owned()])?;
     Ok((set.cases.swap_remove(0), set.unreadable))
 }
 
-/// What is known of the contracts of a case: the files that were named, and the one beside it.
+/// The source maps of a case's contracts: the files named, and the one in the case's folder.
 fn known_contracts(case: &Case, maps: &SourceMaps) -> Result<Contracts> {
     let mut contracts = Contracts::default();
     for file in maps.files.iter().chain(&case.source_map) {

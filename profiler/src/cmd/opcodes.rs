@@ -1,4 +1,4 @@
-//! `evmscope opcodes`: what a case executes, as rankings, and what the translation made of it.
+//! `evmscope opcodes`: rankings of what a case executes, and the statistics of its translation.
 
 use super::one_case;
 use crate::cmd::args::{CaseDir, Format};
@@ -15,7 +15,7 @@ pub struct Opcodes {
     pub case: String,
     #[command(flatten)]
     pub from: CaseDir,
-    /// How to print.
+    /// Output format.
     #[arg(long, default_value = "text")]
     pub format: Format,
 }

@@ -1,4 +1,4 @@
-//! How results reach people: standard output, colours, progress, and files that are whole or absent.
+//! Output: standard output, colours, progress bars, and files that are written completely or not at all.
 
 use crate::cases::Unreadable;
 use anyhow::{Context, Error, Result, anyhow, bail};
@@ -20,7 +20,7 @@ pub enum Color {
     Never,
 }
 
-/// Columns where standard output is no terminal.
+/// Columns if standard output is not a terminal.
 const WIDTH: u16 = 100;
 
 /// How to render for standard output.
@@ -39,20 +39,20 @@ pub fn style(color: Color) -> Style {
     }
 }
 
-/// Columns of standard output, where that is a terminal.
+/// Columns of standard output if it is a terminal.
 pub fn columns() -> Option<u16> {
     let size = || Term::stdout().size_checked();
     let terminal = io::stdout().is_terminal();
     terminal.then(|| size().map_or(WIDTH, |(_, columns)| columns))
 }
 
-/// Exit code of a comparison that was made and came out badly.
+/// Exit code of a comparison that found a difference or a regression.
 const DIFFERENT: u8 = 3;
 
-/// What a verb has to say on standard output, and how the process ends after it.
+/// The result of a verb: text for standard output, errors and exit code.
 pub struct Answer {
     pub text: String,
-    /// What went wrong on the way, for standard error.
+    /// Errors that did not stop the verb, for standard error.
     pub errors: Vec<Error>,
     pub code: ExitCode,
 }
@@ -66,7 +66,7 @@ impl Answer {
         }
     }
 
-    /// Something that was checked does not hold, as the text says.
+    /// A check failed; the text says which.
     pub fn failure(text: String) -> Answer {
         Answer {
             code: ExitCode::FAILURE,
@@ -74,7 +74,7 @@ impl Answer {
         }
     }
 
-    /// Two things that must be alike, or as fast, are not.
+    /// A comparison found a difference or a regression.
     pub fn differs(text: String) -> Answer {
         Answer {
             code: ExitCode::from(DIFFERENT),
@@ -82,7 +82,7 @@ impl Answer {
         }
     }
 
-    /// What could be done with the cases that could be read. The others make it a failure.
+    /// The result for the readable cases. Any unreadable case makes it a failure.
     pub fn of_readable(text: String, unreadable: Vec<Unreadable>) -> Answer {
         if unreadable.is_empty() {
             return Answer::success(text);
@@ -94,14 +94,14 @@ impl Answer {
     }
 }
 
-/// Prints to standard output. A reader that has gone away is no failure.
+/// Prints to standard output. A closed pipe is not an error.
 pub fn print(text: &str) -> Result<()> {
     let mut out = io::stdout().lock();
-    unless_unread(out.write_all(text.as_bytes()).and_then(|()| out.flush()))
+    ignore_broken_pipe(out.write_all(text.as_bytes()).and_then(|()| out.flush()))
 }
 
-/// Writes to standard output end here: a reader that has gone away is no failure.
-pub fn unless_unread(written: io::Result<()>) -> Result<()> {
+/// Passes on an error of standard output, except for a closed pipe: the reader needs no more.
+pub fn ignore_broken_pipe(written: io::Result<()>) -> Result<()> {
     match written {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
             Err(error).context("cannot print")
@@ -110,12 +110,12 @@ pub fn unless_unread(written: io::Result<()>) -> Result<()> {
     }
 }
 
-/// Writes to standard error; where nobody reads that, nobody misses it.
+/// Writes to standard error. Errors are ignored: there is nowhere left to report them.
 pub fn complain(text: &str) {
     let _ = io::stderr().lock().write_all(text.as_bytes());
 }
 
-/// A bar on standard error, silent where that is no terminal.
+/// A progress bar on standard error, hidden if that is not a terminal.
 pub fn progress(steps: u64, what: &str) -> ProgressBar {
     let bar = ProgressBar::new(steps);
     if let Ok(style) = ProgressStyle::with_template("{msg:24} {bar:30} {pos}/{len} {elapsed}") {
@@ -125,17 +125,17 @@ pub fn progress(steps: u64, what: &str) -> ProgressBar {
     bar
 }
 
-/// Files to be written together: made ready first, so that what cannot be written is found out before
-/// anything is measured, and put in place whole.
+/// Files written together into one folder. The folder is checked on creation, so that errors show before
+/// anything is measured. Each file is written to a temporary file and then renamed.
 pub struct Files {
     dir: PathBuf,
 }
 
 impl Files {
-    /// In a folder, which is made where it is missing.
+    /// Files in a folder, which is created if missing.
     ///
     /// # Errors
-    /// A folder that cannot be made or written.
+    /// The folder cannot be created or written to.
     pub fn in_dir(dir: &Path) -> Result<Files> {
         if dir.is_file() {
             bail!(
@@ -156,10 +156,10 @@ impl Files {
         })
     }
 
-    /// In the folder of a file.
+    /// Files in the folder of a file.
     ///
     /// # Errors
-    /// As [`Files::in_dir`], or where the path is a folder itself.
+    /// As [`Files::in_dir`], or the path is itself a folder.
     pub fn beside(path: &Path) -> Result<Files> {
         if path.is_dir() {
             bail!(
@@ -171,7 +171,7 @@ impl Files {
         Files::in_dir(dir.unwrap_or(Path::new(".")))
     }
 
-    /// Writes a file whole or not at all; returns its path.
+    /// Writes a file completely or not at all; returns its path.
     ///
     /// # Errors
     /// As [`Files::write_all`].
@@ -179,10 +179,10 @@ impl Files {
         self.stage(name, contents)?.put()
     }
 
-    /// Writes files that belong together: all are on the disk before the first gets its name.
+    /// Writes files that belong together: all are on disk before the first is renamed into place.
     ///
     /// # Errors
-    /// A full disk and its like; the files that were there before are still there then.
+    /// I/O errors such as a full disk. If one occurs while writing, earlier files of these names are unchanged.
     pub fn write_all(&self, texts: &[(&str, String)]) -> Result<Vec<PathBuf>> {
         let staged = texts.iter().map(|(name, text)| self.stage(name, text));
         let staged = staged.collect::<Result<Vec<_>>>()?;
@@ -199,7 +199,7 @@ impl Files {
     }
 }
 
-/// A file that is written and waits for its name.
+/// A file that is written but not yet renamed into place.
 struct Staged {
     file: NamedTempFile,
     path: PathBuf,
@@ -214,7 +214,7 @@ impl Staged {
     }
 }
 
-/// A temporary file is private; a report is not.
+/// Temporary files are created with mode 0600; reports are for everyone.
 fn readable(file: &NamedTempFile) -> io::Result<()> {
     use std::os::unix::fs::PermissionsExt;
     fs::set_permissions(file.path(), fs::Permissions::from_mode(0o644))

@@ -1,4 +1,4 @@
-//! `evmscope profile --perf-data`: where another program's time goes, by a recording of `perf record`.
+//! `evmscope profile --perf-data`: where another program spends its time, from a `perf record` recording.
 
 use super::listed;
 use crate::cmd::output::{Answer, Files};
@@ -39,7 +39,7 @@ fn text(recording: &Recording) -> String {
     }
     let verdict = match missing.is_empty() {
         true => {
-            "nothing is missing: all builds are known, and every sample has its name".to_owned()
+            "nothing is missing: all binaries were found and every sample has a symbol".to_owned()
         }
         false => format!("missing: {}", missing.join("; ")),
     };
@@ -47,7 +47,7 @@ fn text(recording: &Recording) -> String {
     text
 }
 
-/// Functions that were running, by their own weight.
+/// Functions by exclusive weight, heaviest first.
 fn hottest(profile: &Profile) -> Vec<(&str, u64)> {
     let mut weights = BTreeMap::<&str, u64>::new();
     for (stack, weight) in &profile.stacks {

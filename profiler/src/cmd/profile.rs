@@ -1,4 +1,4 @@
-//! `evmscope profile`: everything that can be known of one case in two modes, and the reports of it.
+//! `evmscope profile`: all measurements of one case in two modes, and reports of them.
 
 use super::bench::THRESHOLD;
 use super::{dir, known_contracts, listed, one_case, perf_data};
@@ -29,27 +29,27 @@ pub struct Profile {
     /// Name of a case.
     #[arg(required_unless_present = "perf_data")]
     pub case: Option<String>,
-    /// Show a recording of another program, which `perf record` wrote, in place of a case.
+    /// Show a `perf record` recording of another program instead of a case.
     #[arg(long, value_name = "FILE", conflicts_with = "case")]
     pub perf_data: Option<PathBuf>,
     #[command(flatten)]
     pub from: CaseDir,
-    /// The mode compared against.
+    /// Mode to compare against.
     #[arg(long, value_name = "MODE", default_value = "traditional", value_parser = engines())]
     pub base: EngineId,
-    /// The mode under test.
+    /// Mode under test.
     #[arg(long, value_name = "MODE", default_value = "advanced", value_parser = engines())]
     pub head: EngineId,
-    /// Samples of each mode's time, of about 10 ms.
+    /// Timing samples per mode, about 10 ms each.
     #[arg(long, value_name = "N", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub pairs: u32,
-    /// Time to sample each mode for its flamegraph, ms.
+    /// Sampling time per mode for its flamegraph, ms.
     #[arg(long, value_name = "MS", default_value_t = 1_500, value_parser = clap::value_parser!(u64).range(1..=600_000))]
     pub sample_ms: u64,
-    /// Samples a second for the flamegraphs.
+    /// Samples per second for the flamegraphs.
     #[arg(long, value_name = "N", default_value_t = 1_999, value_parser = clap::value_parser!(u32).range(1..=20_000))]
     pub hz: u32,
-    /// Leave out the simulated counters, which take the longest.
+    /// Skip the simulated counters, which take the longest.
     #[arg(long)]
     pub no_simulate: bool,
     #[command(flatten)]
@@ -61,7 +61,7 @@ pub struct Profile {
     pub out: Option<PathBuf>,
 }
 
-/// Passes of counting: enough for a spread.
+/// Counting passes: enough to show the spread.
 const COUNTING_PASSES: usize = 6;
 
 pub fn run(args: &Profile, style: Style) -> Result<Answer> {
@@ -89,7 +89,7 @@ pub fn run(args: &Profile, style: Style) -> Result<Answer> {
     ))
 }
 
-/// All figures of the case, and where in its contracts the samples of each mode were.
+/// All measurements of the case, and the samples of each mode by position in its contracts.
 struct Measured {
     run: Run,
     attributed: Vec<Vec<AttributedSample>>,
@@ -142,7 +142,7 @@ fn count_all(verified: &mut [Verified], kernel: &Linux, run: &mut Run) -> Result
     Ok(())
 }
 
-/// The samples of each mode, on time and on the events that `run` counted.
+/// Samples each mode by time and by the events that `run` counted.
 fn sample_all(
     args: &Profile,
     verified: &mut [Verified],
@@ -164,7 +164,7 @@ fn sample_all(
     Ok(sampled)
 }
 
-/// The simulated instructions of each mode by opcode; none where they are unavailable, which `run` then says.
+/// The simulated instructions of each mode by opcode. `None` if unavailable; the reason is then added to `run`.
 fn simulate_all(
     case_dir: &Path,
     verified: &[Verified],
@@ -191,17 +191,17 @@ fn simulate_all(
     by_opcode
 }
 
-/// An SVG to be written and embedded.
+/// An SVG to write to a file and embed in the report.
 struct Picture {
     file: String,
     title: String,
     svg: String,
 }
 
-/// A picture for each mode, and what changed, seen from both.
+/// A flamegraph of each mode, and the difference with the widths of head and of base.
 fn draw(run: &Run) -> Result<Vec<Picture>> {
     let [base, head] = &run.profiles[..] else {
-        bail!("two modes were not sampled")
+        bail!("expected samples of two modes")
     };
     let mut pictures = Vec::new();
     for profile in [base, head] {
@@ -217,20 +217,20 @@ fn draw(run: &Run) -> Result<Vec<Picture>> {
     ] {
         pictures.push(Picture {
             file: file.to_owned(),
-            title: format!("What changed, in the widths of {}", of.mode),
+            title: format!("What changed, with the widths of {}", of.mode),
             svg: flamegraph::differential(base, head, widths)?,
         });
     }
     Ok(pictures)
 }
 
-/// Pictures of the contracts: by gas, and by the time of each mode whose opcodes its samples tell.
+/// Flamegraphs of the contracts: by gas, and by time for each mode whose samples map to opcodes.
 fn draw_contracts(measured: &Measured, walk: &Walk) -> Result<Vec<Picture>> {
     let Measured { run, attributed } = measured;
     let [run::Profile { case, .. }, ..] = &run.profiles[..] else {
         bail!("no mode was sampled")
     };
-    // A case that executes nothing has no such picture.
+    // A case that executes no opcode has nothing to draw.
     if walk.stacks.is_empty() {
         return Ok(Vec::new());
     }

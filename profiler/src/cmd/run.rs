@@ -1,5 +1,5 @@
-//! `evmscope run`: one execution of a case or of code, and what came of it. A revert or a failure is a
-//! result like any other.
+//! `evmscope run`: one execution of a case or of code, and its result. A revert or a halt is a result too,
+//! not an error of the verb.
 
 use super::one_case;
 use crate::cases::{Case, Scenario, parse_hex};
@@ -19,22 +19,22 @@ use serde_json::json;
 use std::fmt::Write;
 use std::fs::{self, File};
 use std::io::{self, BufWriter};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 #[derive(Args)]
 #[command(group = ArgGroup::new("what").required(true).args(["case", "code"]))]
 #[command(mut_arg("case_dir", |arg| arg.conflicts_with("code")))]
 #[command(mut_args(|arg| match arg.get_id().as_str() {
-    // The listing shows all that could be translated, whatever it takes.
+    // The listing translates all code, so these options have no effect on it.
     "budget" | "keccak_memo" | "without" => arg.conflicts_with("dump_ir"),
     _ => arg,
 }))]
 pub struct Run {
-    /// Name of a case; it brings its input, gas and fork.
+    /// Name of a case, which sets input, gas and fork.
     pub case: Option<String>,
     #[command(flatten)]
     pub from: CaseDir,
-    /// Code to run in place of a case: hex, or @FILE with hex in it.
+    /// Code to run instead of a case: hex, or @FILE with hex in it.
     #[arg(long, value_name = "HEX|@FILE")]
     pub code: Option<String>,
     /// Call data for the code: hex, or @FILE [default: none].
@@ -46,7 +46,7 @@ pub struct Run {
         hide_default_value = true
     )]
     pub input: String,
-    /// Gas for the code.
+    /// Gas limit for the code.
     #[arg(
         long,
         value_name = "N",
@@ -56,25 +56,25 @@ pub struct Run {
         value_parser = gas
     )]
     pub gas: u64,
-    /// Rules for the code.
+    /// Fork for the code.
     #[arg(long, default_value_t = Fork::default(), conflicts_with = "case", value_parser = forks())]
     pub fork: Fork,
-    /// How to run it.
+    /// Mode to run in.
     #[arg(long, default_value_t = Mode::Advanced, value_parser = modes())]
     pub mode: Mode,
     #[command(flatten)]
     pub tuning: Tuning,
-    /// How to print.
+    /// Output format.
     #[arg(long, default_value = "text")]
     pub format: Format,
-    /// Write what the interpreter tells of its work, as Prometheus text.
+    /// Write the interpreter's metrics as Prometheus text.
     #[arg(long, value_name = "FILE", conflicts_with = "dump_ir")]
     pub metrics: Option<PathBuf>,
-    /// Write each step as a JSON line (EIP-3155), in place of the result or to FILE.
+    /// Write each step as a JSON line (EIP-3155), instead of the result or to FILE.
     #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true)]
     pub trace: Option<Option<PathBuf>>,
 
-    /// Print what the advanced mode makes of the code, entry by entry, beside its opcodes
+    /// Print the advanced mode's translation, entry by entry, next to the opcodes
     #[arg(long, conflicts_with_all = ["trace", "format"])]
     pub dump_ir: bool,
 }
@@ -91,57 +91,80 @@ pub fn run(args: &Run) -> Result<Answer> {
     Ok(Answer::of_readable(execute(args, &case)?, unreadable))
 }
 
-/// Runs the case; what is printed of it.
+/// Runs the case; returns the text to print.
 fn execute(args: &Run, case: &Case) -> Result<String> {
-    let mut scenario = case.scenario()?;
     if args.dump_ir {
-        let mut interpreter =
-            Interpreter::with_settings(Mode::Advanced, case.fork, Settings::eager());
-        let code = scenario.world.code(scenario.message.code_address);
-        interpreter.execute(scenario.message, &mut scenario.world);
-        return Ok(interpreter.listing(&code));
+        return listing(case);
     }
+    let mut scenario = case.scenario()?;
     let mut interpreter = Interpreter::with_settings(args.mode, case.fork, args.tuning.settings());
     let sink = args.metrics.as_deref().map(Sink::to).transpose()?;
-    let outcome = match &args.trace {
-        None => interpreter.execute(scenario.message, &mut scenario.world),
+    let (mode, outcome) = match &args.trace {
+        None => {
+            let outcome = interpreter.execute(scenario.message.clone(), &mut scenario.world);
+            (args.mode, Some(outcome))
+        }
         Some(to) => {
             if args.mode == Mode::Advanced {
-                output::complain("note: a traced run takes the traditional mode\n");
+                output::complain("note: a traced run uses the traditional mode\n");
             }
-            let Some(path) = to else {
-                let written = trace(&mut interpreter, &mut scenario, io::stdout().lock());
-                output::unless_unread(written.map(drop))?;
-                return Ok(String::new());
-            };
-            let place = || format!("cannot write {}", path.display());
-            // A stream, not a report: the part before an interruption is worth having, and pipes and
-            // devices must do.
-            let file = File::create(path).with_context(place)?;
-            trace(&mut interpreter, &mut scenario, file).with_context(place)?
+            let outcome = traced(&mut interpreter, &mut scenario, to.as_deref())?;
+            (Mode::Traditional, outcome)
         }
     };
+    // The reader of the trace has gone.
+    let Some(outcome) = outcome else {
+        return Ok(String::new());
+    };
+    if let Some(sink) = sink {
+        telemetry::message(mode, &outcome);
+        // No mode counts opcodes, so a separate traced run does.
+        telemetry::opcodes(mode, Executed::count(&case.scenario()?, case.fork).total());
+        telemetry::programs(&interpreter);
+        sink.write()?;
+    }
+    if let Some(None) = args.trace {
+        return Ok(String::new());
+    }
     let logs: Vec<Log> = if outcome.status == Status::Success {
         scenario.world.logs().map(Log::from).collect()
     } else {
         Vec::new()
     };
-    let mode = if args.trace.is_some() {
-        Mode::Traditional
-    } else {
-        args.mode
-    };
-    if let Some(sink) = sink {
-        telemetry::message(mode, &outcome);
-        // By a traced run of its own: no mode counts them.
-        telemetry::opcodes(mode, Executed::count(&case.scenario()?, case.fork).total());
-        telemetry::programs(&interpreter);
-        sink.write()?;
-    }
     match args.format {
         Format::Text => Ok(text(case, mode, &outcome, &logs)),
         Format::Json => Ok(json(case, mode, &outcome, &logs)?),
     }
+}
+
+/// What the advanced mode makes of the code.
+fn listing(case: &Case) -> Result<String> {
+    let mut scenario = case.scenario()?;
+    let mut interpreter = Interpreter::with_settings(Mode::Advanced, case.fork, Settings::eager());
+    let code = scenario.world.code(scenario.message.code_address);
+    interpreter.execute(scenario.message, &mut scenario.world);
+    Ok(interpreter.listing(&code))
+}
+
+/// Runs the message with its steps written to a file or to standard output; no outcome where the reader of standard
+/// output has gone.
+fn traced(
+    interpreter: &mut Interpreter,
+    scenario: &mut Scenario,
+    to: Option<&Path>,
+) -> Result<Option<Outcome>> {
+    let Some(path) = to else {
+        let mut outcome = None;
+        let written = trace(interpreter, scenario, io::stdout().lock());
+        output::ignore_broken_pipe(written.map(|it| outcome = Some(it)))?;
+        return Ok(outcome);
+    };
+    let place = || format!("cannot write {}", path.display());
+    // Not through `Files`: an interrupted trace is still useful, and FILE may be a pipe or a device.
+    let file = File::create(path).with_context(place)?;
+    trace(interpreter, scenario, file)
+        .with_context(place)
+        .map(Some)
 }
 
 /// Runs the message and writes its steps.
@@ -159,7 +182,7 @@ fn trace(
     Ok(outcome)
 }
 
-/// Hex digits, or those in a file named after an `@`.
+/// Parses hex digits, or with `@PATH` those in a file. `option` names the argument in errors.
 pub(super) fn bytes(text: &str, option: &str) -> Result<Bytes> {
     match text.strip_prefix('@') {
         Some(path) => {
@@ -171,7 +194,7 @@ pub(super) fn bytes(text: &str, option: &str) -> Result<Bytes> {
     }
 }
 
-/// Logs that text shows: with thousands of them, nobody would see the status.
+/// Logs to show as text: thousands of them would hide the status.
 const LISTED: usize = 10;
 
 fn text(case: &Case, mode: Mode, outcome: &Outcome, logs: &[Log]) -> String {

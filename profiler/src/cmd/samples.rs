@@ -1,4 +1,4 @@
-//! The hidden verb behind comparisons of binaries: samples of this build, asked for line by line.
+//! The hidden verb that serves samples of this build to a process that compares binaries.
 
 use crate::builds;
 use anyhow::Result;

@@ -1,4 +1,4 @@
-//! `evmscope schema`: what a run looks like, for programs that read one.
+//! `evmscope schema`: the JSON schema of runs.
 
 use anyhow::Result;
 use evmscope_reports::render::json;

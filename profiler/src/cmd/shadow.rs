@@ -1,4 +1,4 @@
-//! `evmscope shadow`: both modes on the same messages, and every difference between them.
+//! `evmscope shadow`: runs both modes on the same messages and reports every difference.
 
 use super::cases;
 use crate::cases::CaseSet;
@@ -19,8 +19,8 @@ use std::fmt::Write;
 use std::path::PathBuf;
 
 pub const SHADOWING: &str = "\
-A difference in status, gas, refund, output or in what was changed: exit code 3.
-What a state test expects is the business of `statetest`.";
+Exit code 3 if status, gas, refund, output or state changes differ.
+What a state test expects is checked by `statetest`.";
 
 #[derive(Args)]
 pub struct Shadow {
@@ -29,33 +29,33 @@ pub struct Shadow {
     pub cases: Vec<String>,
     #[command(flatten)]
     pub from: CaseDir,
-    /// State tests in place of cases: files, and folders searched for *.json.
+    /// State tests instead of cases: files, or folders searched for *.json.
     #[arg(long, value_name = "PATH", num_args = 1.., conflicts_with = "case_dir")]
     pub state_tests: Vec<PathBuf>,
     /// Only this fork of the state tests.
     #[arg(long, value_parser = fork_of_test, requires = "state_tests")]
     pub fork: Option<Fork>,
-    /// Only state tests whose FILE::TEST this regular expression finds.
+    /// Only state tests whose FILE::TEST matches this regular expression.
     #[arg(long, value_name = "RE", requires = "state_tests")]
     pub filter: Option<Regex>,
-    /// The mode whose results are served; the other one is checked against it.
+    /// Mode whose results are served; the other mode is checked against it.
     #[arg(long, value_name = "MODE", default_value_t = Mode::Traditional, value_parser = modes())]
     pub serve: Mode,
-    /// Calls of each case.
+    /// Calls per case.
     #[arg(long, value_name = "N", default_value_t = 40, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub calls: u32,
-    /// Only this part of the cases or files: the second of eight.
+    /// Only this shard of the cases or files, such as the second of eight.
     #[arg(long, value_name = "2/8", default_value_t, hide_default_value = true)]
     pub shard: Shard,
     #[command(flatten)]
     pub tuning: Tuning,
-    /// Write what the interpreters tell of their work, as Prometheus text.
+    /// Write the interpreters' metrics as Prometheus text.
     #[arg(long, value_name = "FILE")]
     pub metrics: Option<PathBuf>,
-    /// The fork of the mode that is checked, to see a difference.
+    /// Fork of the checked mode; another fork provokes differences.
     #[arg(long, value_parser = forks(), hide = true)]
     pub checked_fork: Option<Fork>,
-    /// How to print.
+    /// Output format.
     #[arg(long, default_value = "text")]
     pub format: Format,
 }
@@ -73,7 +73,7 @@ pub fn run(args: &Shadow) -> Result<Answer> {
         (on_state_tests(args, &pair)?, Vec::new())
     };
     if report.messages == 0 && report.unreadable.is_empty() {
-        bail!("no message to run: look at the names, PATH, --fork, --filter and --shard");
+        bail!("no message to run: check the names, PATH, --fork, --filter and --shard");
     }
     if let Some(sink) = sink {
         sink.write()?;
@@ -113,7 +113,7 @@ fn on_state_tests(args: &Shadow, pair: &Pair) -> Result<Report> {
     Ok(report)
 }
 
-/// Messages that text shows: after these, nobody reads on.
+/// Messages to show as text; JSON has all of them.
 const LISTED: usize = 20;
 
 fn text(report: &Report, pair: &Pair) -> String {
@@ -152,7 +152,7 @@ fn text(report: &Report, pair: &Pair) -> String {
     text
 }
 
-/// An output may have megabytes; its beginning tells most.
+/// At most the first 300 characters: an output may have megabytes.
 fn shortened(text: &str) -> String {
     const MOST: usize = 300;
     match text.char_indices().nth(MOST) {

@@ -1,5 +1,5 @@
-//! The hidden verb behind the simulated counters: one call of a case that was verified by the parent,
-//! between the marks that the simulator looks for.
+//! The hidden verb behind the simulated counters: one call of a case, which the parent has verified,
+//! between the markers that the simulator looks for.
 
 use super::one_case;
 use crate::cmd::args::{CaseDir, Tuning, engines};

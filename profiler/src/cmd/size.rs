@@ -1,4 +1,4 @@
-//! `evmscope size`: the code of a build, or of two side by side.
+//! `evmscope size`: the code size of a build, or of two side by side.
 
 use crate::cmd::output::Answer;
 use crate::symbols::code_size::{CodeSize, Part};
@@ -12,12 +12,12 @@ use std::path::{Path, PathBuf};
 
 #[derive(Args)]
 pub struct Size {
-    /// Builds of evmscope, not stripped [default: this one].
+    /// Evmscope binaries, not stripped [default: this one].
     #[arg(value_name = "BINARY")]
     pub binaries: Vec<PathBuf>,
 }
 
-/// Handlers in the list.
+/// Handlers to list.
 const LARGEST: usize = 20;
 
 pub fn run(args: &Size) -> Result<Answer> {
@@ -41,7 +41,7 @@ pub fn run(args: &Size) -> Result<Answer> {
     }))
 }
 
-/// Of two binaries of one name, the folder tells which is which.
+/// Column titles: file names, or `base` and `head` if all names are equal.
 fn titles(paths: &[PathBuf]) -> Vec<String> {
     let names: Vec<_> = paths.iter().map(|path| title(path)).collect();
     match names.iter().all(|name| *name == names[0]) {
@@ -58,7 +58,7 @@ fn title(path: &Path) -> String {
     }
 }
 
-/// A column a binary, and the change where there are two.
+/// One column per binary, and the change if there are two.
 fn text(titles: &[String], sizes: &[&CodeSize]) -> String {
     let mut text = row("", titles, None);
     let file = |size: &CodeSize| Some(size.sections.sizes.file);
@@ -98,7 +98,7 @@ fn text(titles: &[String], sizes: &[&CodeSize]) -> String {
         if size.sections.is_instrumented() {
             let _ = writeln!(
                 text,
-                "\n{title} is instrumented: it counts what it executes, and is slow and large"
+                "\n{title} is instrumented for profiling, which makes it slow and large"
             );
         }
         if size.sections.sizes.bolt {
@@ -115,7 +115,7 @@ fn plain(parts: &BTreeMap<String, Part>) -> BTreeMap<String, u64> {
         .collect()
 }
 
-/// The names that any of the binaries has, largest first.
+/// The names found in any of the binaries, largest first.
 fn by_size(sizes: &[&CodeSize], named: impl Fn(&CodeSize) -> BTreeMap<String, u64>) -> Vec<String> {
     let mut largest = BTreeMap::<String, u64>::new();
     for (name, bytes) in sizes.iter().flat_map(|size| named(size)) {

@@ -1,11 +1,10 @@
-//! `evmscope splice`: the tables of Markdown files, filled in from the records that the files name:
+//! `evmscope splice`: fills in the tables of Markdown files from the records they name:
 //!
 //!     <!-- record reports/record/NAME.json -->
 //!     the table
 //!     <!-- end of record -->
 //!
-//! Paths are relative to the folder of the project, which is the working directory. What a table looks
-//! like is told in `evmscope_reports`.
+//! Paths are relative to the working directory, the project's folder. `evmscope_reports` formats the tables.
 
 use crate::cmd::output::Answer;
 use crate::measure::ablation::{Ablation, SCHEMA};
@@ -22,7 +21,7 @@ pub struct Splice {
     /// Markdown files.
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<PathBuf>,
-    /// Write nothing; exit code 1 where a table is not as in its record.
+    /// Write nothing; exit code 1 if a table differs from its record.
     #[arg(long)]
     pub check: bool,
 }
@@ -32,17 +31,16 @@ pub fn run(args: &Splice) -> Result<Answer> {
     let mut stale = false;
     for path in &args.files {
         let place = || path.display().to_string();
-        let text =
-            fs::read_to_string(path).with_context(|| format!("{}: cannot read it", place()))?;
+        let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", place()))?;
         let (spliced, tables) = splice(&text).with_context(place)?;
         let changed = spliced != text;
         let state = match (changed, args.check) {
-            (false, _) => "as in the records",
-            (true, true) => "not as in the records: run `evmscope splice` on it",
+            (false, _) => "up to date",
+            (true, true) => "out of date: run `evmscope splice` on it",
             (true, false) => "written",
         };
         if changed && !args.check {
-            fs::write(path, &spliced).with_context(|| format!("{}: cannot write it", place()))?;
+            fs::write(path, &spliced).with_context(|| format!("cannot write {}", place()))?;
         }
         stale |= changed && args.check;
         let _ = writeln!(report, "{}: {tables} tables, {state}", place());
@@ -58,10 +56,10 @@ const BEGIN: &str = "<!-- record ";
 
 const END: &str = "<!-- end of record -->";
 
-/// The text with every table as its record has it, and the number of tables.
+/// Returns the text with every table filled in from its record, and the number of tables.
 ///
 /// # Errors
-/// A marker without its end, and a record that cannot be read.
+/// A marker without an end, or a record that cannot be read.
 pub fn splice(text: &str) -> Result<(String, usize)> {
     let mut spliced = String::with_capacity(text.len());
     let mut tables = 0;
@@ -71,10 +69,10 @@ pub fn splice(text: &str) -> Result<(String, usize)> {
         let line = text[..line].lines().count() + 1;
         let marker = &rest[begin + BEGIN.len()..];
         let Some((path, after)) = marker.split_once(" -->") else {
-            bail!("line {line}: the marker has no end: write `{BEGIN}FILE -->`");
+            bail!("line {line}: the marker is not closed: write `{BEGIN}FILE -->`");
         };
         let Some(end) = after.find(END) else {
-            bail!("line {line}: nothing ends the table: write `{END}` below it");
+            bail!("line {line}: the table has no end: write `{END}` below it");
         };
         let table = table(path).with_context(|| format!("line {line}: {path}"))?;
         spliced += &rest[..begin];
@@ -87,8 +85,8 @@ pub fn splice(text: &str) -> Result<(String, usize)> {
 }
 
 fn table(path: &str) -> Result<String> {
-    let text = fs::read_to_string(path).context("cannot read it")?;
-    let schema: Schema = serde_json::from_str(&text).context("it is not a record")?;
+    let text = fs::read_to_string(path).context("cannot read the record")?;
+    let schema: Schema = serde_json::from_str(&text).context("not a record")?;
     if schema.schema == SCHEMA {
         Ok(ablation(&serde_json::from_str(&text)?))
     } else {
@@ -125,18 +123,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn text_around_tables_stays() {
+    fn text_without_tables_is_unchanged() {
         let (text, tables) = splice("no table here\n").unwrap();
         assert_eq!((text.as_str(), tables), ("no table here\n", 0));
     }
 
     #[test]
-    fn what_is_wrong_is_told_with_its_line() {
+    fn errors_name_the_line() {
         for (text, wrong) in [
-            ("one\n<!-- record x.json", "line 2: the marker has no end"),
+            (
+                "one\n<!-- record x.json",
+                "line 2: the marker is not closed",
+            ),
             (
                 "one\n<!-- record x.json -->\ntable",
-                "line 2: nothing ends the table",
+                "line 2: the table has no end",
             ),
             (
                 "<!-- record no/such.json -->\n<!-- end of record -->",

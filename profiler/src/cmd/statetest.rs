@@ -1,4 +1,4 @@
-//! `evmscope statetest`: official state tests in both modes, counted by fork.
+//! `evmscope statetest`: runs official state tests in both modes and counts results by fork.
 
 use crate::cases::shard::Shard;
 use crate::cmd::args::{Format, fork_of_test, modes};
@@ -14,27 +14,27 @@ use std::fmt::Write;
 use std::path::PathBuf;
 
 pub const COUNTING: &str = "\
-A test is a post entry of a fork in one mode: both modes count twice.
-A file that holds no state tests is a failure. Any failure: exit code 1.";
+Each post entry of a fork counts once per mode.
+A file without state tests is a failure. Exit code 1 on any failure.";
 
 #[derive(Args)]
 pub struct Statetest {
-    /// Test files, and folders searched for *.json.
+    /// Test files, or folders searched for *.json.
     #[arg(required = true, value_name = "PATH")]
     pub paths: Vec<PathBuf>,
-    /// Only this fork, named as elsewhere or as in the tests (EIP158, Cancun).
+    /// Only this fork, by our name or the one in the tests (EIP158, Cancun).
     #[arg(long, value_parser = fork_of_test)]
     pub fork: Option<Fork>,
-    /// Only this mode; both where none is given.
+    /// Only this mode [default: both].
     #[arg(long, value_parser = modes())]
     pub mode: Option<Mode>,
-    /// Only tests whose FILE::TEST this regular expression finds.
+    /// Only tests whose FILE::TEST matches this regular expression.
     #[arg(long, value_name = "RE")]
     pub filter: Option<Regex>,
-    /// Only this part of the files: the second of eight.
+    /// Only this shard of the files, such as the second of eight.
     #[arg(long, value_name = "2/8", default_value_t, hide_default_value = true)]
     pub shard: Shard,
-    /// How to print.
+    /// Output format.
     #[arg(long, default_value = "text")]
     pub format: Format,
 }
@@ -53,7 +53,7 @@ pub fn run(args: &Statetest) -> Result<Answer> {
     let total = report.total();
     if total.passed + total.failed + total.skipped == 0 {
         bail!(
-            "no state test to run in {} files: look at PATH, --fork and --filter",
+            "no state test to run in {} files: check PATH, --fork and --filter",
             files.len()
         );
     }

@@ -1,5 +1,4 @@
-//! What the interpreter tells of its work, as Prometheus text in a file. The metrics themselves are
-//! `evmscope_interp::telemetry`'s.
+//! The interpreter's metrics as Prometheus text in a file. `evmscope_interp::telemetry` defines the metrics.
 
 use crate::cmd::output::Files;
 use anyhow::{Context, Result};
@@ -7,7 +6,7 @@ use evmscope_interp::telemetry;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use std::path::{Path, PathBuf};
 
-/// A recorder of this process, and where its text goes.
+/// A metrics recorder of this process, and the file for its text.
 pub struct Sink {
     files: Files,
     path: PathBuf,
@@ -15,10 +14,10 @@ pub struct Sink {
 }
 
 impl Sink {
-    /// Records from now on.
+    /// Starts recording.
     ///
     /// # Errors
-    /// A file that cannot be written.
+    /// The file cannot be written, or a recorder is already installed.
     pub fn to(path: &Path) -> Result<Sink> {
         let files = Files::beside(path)?;
         let recorded = PrometheusBuilder::new()
@@ -32,10 +31,10 @@ impl Sink {
         })
     }
 
-    /// Writes what was recorded; the file.
+    /// Writes the recorded metrics; returns the file's path.
     ///
     /// # Errors
-    /// A full disk and its like.
+    /// I/O errors such as a full disk.
     pub fn write(self) -> Result<PathBuf> {
         self.files.write(&self.path, self.recorded.render())
     }

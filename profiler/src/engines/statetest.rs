@@ -226,34 +226,46 @@ fn run_test(file: &str, test: &StateTest, selection: &Selection<'_>, report: &mu
             continue;
         }
         for mode in modes.clone() {
-            let counts = report.forks.entry(case.fork).or_default();
-            if let Some((_, reason)) = skip {
-                counts.skipped += 1;
-                report.skip(1, (*reason).to_owned());
-                continue;
+            match skip {
+                Some((_, reason)) => {
+                    report.forks.entry(case.fork).or_default().skipped += 1;
+                    report.skip(1, (*reason).to_owned());
+                }
+                None => run_case(file, test, &case, mode, report),
             }
-            // A panic is a bug; reporting it as a failure names the case and lets the others run.
-            let checked = panic::catch_unwind(AssertUnwindSafe(|| case.run(mode)))
-                .unwrap_or_else(|payload| Err(panicked(payload.as_ref())));
-            let Err(failure) = checked else {
-                counts.passed += 1;
-                continue;
-            };
-            counts.failed += 1;
-            report.failures.push(Failure {
-                file: file.to_owned(),
-                case: Some(CaseId {
-                    test: test.name.clone(),
-                    fork: case.fork,
-                    mode,
-                    indices: case.indices(),
-                }),
-                what: failure.what,
-                expected: failure.expected,
-                found: failure.found,
-            });
         }
     }
+}
+
+/// Runs one case and counts it.
+fn run_case(
+    file: &str,
+    test: &StateTest,
+    case: &statetest::Case<'_>,
+    mode: Mode,
+    report: &mut Report,
+) {
+    // A panic is a bug. It is reported as a failure, so that the case is named and the others run.
+    let checked = panic::catch_unwind(AssertUnwindSafe(|| case.run(mode)))
+        .unwrap_or_else(|payload| Err(panicked(payload.as_ref())));
+    let counts = report.forks.entry(case.fork).or_default();
+    let Err(failure) = checked else {
+        counts.passed += 1;
+        return;
+    };
+    counts.failed += 1;
+    report.failures.push(Failure {
+        file: file.to_owned(),
+        case: Some(CaseId {
+            test: test.name.clone(),
+            fork: case.fork,
+            mode,
+            indices: case.indices(),
+        }),
+        what: failure.what,
+        expected: failure.expected,
+        found: failure.found,
+    });
 }
 
 fn panicked(payload: &(dyn Any + Send)) -> statetest::Failure {

@@ -39,22 +39,38 @@ pub fn verify<'a>(
         Expected::Agreement => engines_that_agree(case)?,
     };
     let executed = Executed::count(&scenario, case.fork);
-    let runs = reference_engines.iter().map(|id| {
+    let runs = reference_engines.into_iter().map(|id| {
         let mut engine = id.start(&scenario, case.fork, settings)?;
         engine.prepare(1);
         engine.call()?;
+        let name = &case.name;
         match engine.outcome() {
-            Some(outcome) => Ok((id.clone(), engine, outcome)),
-            None => bail!(
-                "case {}, mode {id}: the engine gave up without a result",
-                case.name
-            ),
+            Some(outcome) => Ok((id, engine, outcome)),
+            None => bail!("case {name}, mode {id}: the engine gave up without a result"),
         }
     });
     let runs = runs.collect::<Result<Vec<_>>>()?;
+    expect_right(case, &runs)?;
+    let asked = runs.into_iter().filter(|(id, ..)| engines.contains(id));
+    Ok(asked
+        .map(|(id, engine, outcome)| Verified {
+            result: result(case, &id, &outcome, &executed),
+            case,
+            id,
+            engine,
+            settings,
+            executed: executed.clone(),
+        })
+        .collect())
+}
 
+/// An engine that ran the case, and its outcome.
+type Ran = (EngineId, Box<dyn Engine>, CallOutcome);
+
+/// Fails with a line for every field that is not as expected.
+fn expect_right(case: &Case, runs: &[Ran]) -> Result<()> {
     let mut wrong = Vec::new();
-    for (id, _, outcome) in &runs {
+    for (id, _, outcome) in runs {
         let mut mismatch = |field: &str, expected: &dyn Display, found: &dyn Display| {
             if expected.to_string() != found.to_string() {
                 wrong.push(format!(
@@ -68,27 +84,20 @@ pub fn verify<'a>(
     if !wrong.is_empty() {
         bail!("{}", wrong.join(NEXT_LINE));
     }
+    Ok(())
+}
 
-    let asked = runs.into_iter().filter(|(id, ..)| engines.contains(id));
-    Ok(asked
-        .map(|(id, engine, outcome)| Verified {
-            result: CaseResult {
-                case: case.name.clone(),
-                mode: id.name().to_owned(),
-                fork: case.fork.name().to_owned(),
-                status: outcome.status.clone(),
-                gas_used: outcome.gas_used,
-                output_hash: outcome.output_hash().to_string(),
-                opcodes: id.mode().map(|_| executed.total()),
-                expected: case.expected.source().to_owned(),
-            },
-            case,
-            id,
-            engine,
-            settings,
-            executed: executed.clone(),
-        })
-        .collect())
+fn result(case: &Case, id: &EngineId, outcome: &CallOutcome, executed: &Executed) -> CaseResult {
+    CaseResult {
+        case: case.name.clone(),
+        mode: id.name().to_owned(),
+        fork: case.fork.name().to_owned(),
+        status: outcome.status.clone(),
+        gas_used: outcome.gas_used,
+        output_hash: outcome.output_hash().to_string(),
+        opcodes: id.mode().map(|_| executed.total()),
+        expected: case.expected.source().to_owned(),
+    }
 }
 
 /// Compares an outcome with the stated one, or with the first engine's if none is stated.

@@ -1,5 +1,5 @@
-//! What stands between this process and the kernel: a container, a filter of system calls, missing
-//! capabilities. Owns finding out; what follows for measuring is `doctor`'s to say.
+//! What restricts this process: a container, a filter of system calls, missing capabilities. `doctor` reports what
+//! follows for measuring.
 
 use std::fs;
 use std::path::Path;
@@ -10,16 +10,16 @@ const PERF_CAPABILITIES: u64 = 1 << 21 | 1 << 38;
 /// How this process is confined.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Confinement {
-    /// What runs the container: `docker`, `podman`, `kubernetes`, `lxc`...; none outside of one.
+    /// The container runtime: `docker`, `podman`, `kubernetes`, `lxc`...; `None` outside a container.
     pub container: Option<String>,
-    /// Whether a seccomp filter sees every system call; none where the kernel does not tell.
+    /// Whether a seccomp filter is active; `None` if the kernel does not say.
     pub filtered: Option<bool>,
-    /// Whether the process has the capability to open perf events at any level of paranoia.
+    /// Whether a capability lets the process open perf events at any `perf_event_paranoid` level.
     pub privileged: bool,
 }
 
 impl Confinement {
-    /// Reads it of the calling process.
+    /// Reads the confinement of this process.
     pub fn read() -> Self {
         Self {
             container: container(Path::new("/"), std::env::var("container").ok()),
@@ -36,14 +36,15 @@ impl Confinement {
         let effective = field("CapEff").and_then(|hex| u64::from_str_radix(hex, 16).ok());
         Self {
             container: None,
-            // proc_pid_status(5): 2 is a filter, 0 none; 1 would have killed this process.
+            // proc_pid_status(5): 0 is none, 2 a filter. 1 is strict mode, which forbids reading this file.
             filtered: field("Seccomp").map(|mode| mode != "0"),
             privileged: effective.is_some_and(|set| set & PERF_CAPABILITIES != 0),
         }
     }
 }
 
-/// What runs the container whose root is `root`; `variable` is what systemd's convention calls it.
+/// The runtime of the container with the root `root`. `variable` is the value of `$container`, which runtimes set by
+/// systemd's convention.
 fn container(root: &Path, variable: Option<String>) -> Option<String> {
     let marks = [
         ("var/run/secrets/kubernetes.io", "kubernetes"),
@@ -67,7 +68,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_status_tells_of_filter_and_capabilities() {
+    fn filter_and_capabilities_are_read_from_the_status() {
         let docker = "Name:\tx\nCapEff:\t00000000a80425fb\nNoNewPrivs:\t0\nSeccomp:\t2\n";
         let told = Confinement::parse(docker);
         assert_eq!((told.filtered, told.privileged), (Some(true), false));
@@ -79,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn a_container_is_known_by_its_marks() {
+    fn containers_are_recognised_by_their_files_and_variable() {
         let root = tempfile::tempdir().unwrap();
         assert_eq!(container(root.path(), None), None);
         assert_eq!(

@@ -1,6 +1,6 @@
-//! What this machine offers for measuring, and the command that would enable the rest.
+//! What this machine can measure, and the commands that would enable the rest.
 //!
-//! [`examine`] finds out and prints nothing; [`render`] writes the findings for people.
+//! [`examine`] collects the findings, [`render`] formats them as text.
 
 use crate::instruments::clock::ThreadClock;
 use crate::instruments::counters::{self, Kernel, Linux, Pinned, Probe, Unpinned};
@@ -13,29 +13,29 @@ use evmscope_reports::render::terminal;
 use std::path::Path;
 use std::process::Command;
 
-/// One thing that was looked at.
+/// The result of one check.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
-    /// What was looked at.
+    /// What was checked.
     pub subject: String,
-    /// How it stands.
+    /// Its state.
     pub state: State,
 }
 
-/// How a thing stands.
+/// The state of a checked subject.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum State {
-    /// There, with what is to know of it.
+    /// Available, with details.
     Ok(String),
-    /// Not there or unfit: why, and what would mend it, with the command where one does.
+    /// Missing or unsuitable: the reason and the remedy, with a command if there is one.
     Missing(String),
 }
 
-/// Looks at this machine, in the order in which it is shown.
+/// Checks this machine. The findings are in the order of display.
 pub fn examine() -> Vec<Finding> {
     let cpu = Cpu::read();
     let confinement = Confinement::read();
-    // This process runs no case: what pins the verbs that do may pin it as well.
+    // Pins this process as the measuring verbs do, to report what they would find.
     let pinned = counters::pin_to_one_kind(&Linux::default());
     let kernel = Linux::new(pinned.as_ref().ok().and_then(Option::as_ref));
     let probe = Probe::new(&kernel);
@@ -68,23 +68,23 @@ fn finding(subject: &str, state: State) -> Finding {
     }
 }
 
-/// Extensions that decide how fast 256-bit words, Keccak and memory copies can be.
-const TELLING_FEATURES: &[&str] = &[
+/// CPU features that matter for 256-bit arithmetic, Keccak and memory copies.
+const RELEVANT_FEATURES: &[&str] = &[
     "bmi1", "bmi2", "adx", "avx2", "avx512f", "erms", "asimd", "sha3", "sve",
 ];
 
 fn cpu_line(cpu: &Cpu) -> String {
     let has = |name: &&&str| cpu.features.iter().any(|feature| feature == **name);
-    let features: Vec<_> = TELLING_FEATURES.iter().filter(has).copied().collect();
+    let features: Vec<_> = RELEVANT_FEATURES.iter().filter(has).copied().collect();
     let cpus = rig::usable_cpus();
     format!("{}, {cpus} usable, {}", cpu.model, features.join(" "))
 }
 
 fn machine(virtualized: bool) -> State {
     match virtualized {
-        true => {
-            State::Ok("virtual: other guests disturb times; compare within one run only".to_owned())
-        }
+        true => State::Ok(
+            "virtual: other guests disturb timings; compare only within one run".to_owned(),
+        ),
         false => State::Ok("no hypervisor".to_owned()),
     }
 }
@@ -96,18 +96,18 @@ fn governor(governor: Option<&str>) -> State {
             "`{other}` changes the frequency while measuring: \
              `sudo cpupower frequency-set -g performance`"
         )),
-        None => State::Ok("not steered by this kernel".to_owned()),
+        None => State::Ok("not controlled by this kernel".to_owned()),
     }
 }
 
 fn clock() -> State {
     match ThreadClock::open().and_then(|clock| clock.resolution()) {
         Ok(resolution) if resolution.is_fine() => State::Ok(format!(
-            "steps of {} ns, {} ns a reading",
+            "steps of {} ns, {} ns per reading",
             resolution.step, resolution.read
         )),
         Ok(resolution) => State::Missing(format!(
-            "it steps by {} ns: too coarse for samples of 10 ms; boot a kernel with \
+            "steps of {} ns: too coarse for samples of 10 ms; boot a kernel with \
              CONFIG_HIGH_RES_TIMERS",
             resolution.step
         )),
@@ -119,14 +119,14 @@ fn cores(pinned: &Result<Option<Pinned>, Unpinned>) -> State {
     match pinned {
         Ok(None) => State::Ok("one".to_owned()),
         Ok(Some(pinned)) => State::Ok(format!(
-            "several: bench and profile keep to {pinned}; `taskset -c` chooses others"
+            "several: bench and profile stay on {pinned}; choose others with `taskset -c`"
         )),
         Err(unpinned) => State::Missing(unpinned.to_string()),
     }
 }
 
-/// Whether the process may open perf events: a container does not hide the PMU, but its filter of
-/// system calls (Docker's, Podman's) refuses `perf_event_open` without CAP_PERFMON.
+/// Whether the container lets the process open perf events. It does not hide the PMU, but the seccomp filters of
+/// Docker and Podman refuse `perf_event_open` without CAP_PERFMON.
 fn container(confinement: &Confinement) -> State {
     let Confinement {
         container,
@@ -139,27 +139,27 @@ fn container(confinement: &Confinement) -> State {
         None => "seccomp unknown",
     };
     match (container, filtered, privileged) {
-        (None, Some(true), _) => State::Ok(format!("none seen, but {filter}")),
+        (None, Some(true), _) => State::Ok(format!("none detected, but {filter}")),
         (None, ..) => State::Ok("none".to_owned()),
         (Some(name), Some(true), false) => State::Missing(format!(
-            "{name}, {filter} and no CAP_PERFMON: where counters are refused, start it with \
+            "{name}, {filter} and no CAP_PERFMON: if counters are refused, start it with \
              `--cap-add PERFMON` (Docker before 20.10: `--security-opt seccomp=unconfined`)"
         )),
         (Some(name), ..) => State::Ok(format!("{name}, {filter}")),
     }
 }
 
-/// What a level means for counting the own thread in user mode, which is all that is asked for.
-/// Levels 3 and 4 are patches of Debian, Ubuntu and Android; a capability lifts any level.
+/// What a level means for counting this thread in user mode, which is all that we need. Levels 3 and 4 are
+/// patches of Debian, Ubuntu and Android. CAP_PERFMON or CAP_SYS_ADMIN bypasses any level.
 fn paranoid(level: Option<i32>, privileged: bool) -> State {
     match level {
-        Some(level @ ..=1) => State::Ok(format!("{level}: counting is allowed, the kernel's part too")),
+        Some(level @ ..=1) => State::Ok(format!("{level}: counting is allowed, in the kernel too")),
         Some(2) => State::Ok("2: counting in user mode is allowed".to_owned()),
         Some(level) if privileged => State::Ok(format!(
-            "{level} forbids counting to others; this process has CAP_PERFMON or CAP_SYS_ADMIN"
+            "{level} forbids counting, but this process has CAP_PERFMON or CAP_SYS_ADMIN"
         )),
         Some(level) => State::Missing(format!(
-            "{level} forbids counting: `sudo sysctl kernel.perf_event_paranoid=2`, on the host where \
+            "{level} forbids counting: `sudo sysctl kernel.perf_event_paranoid=2`, on the host if \
              this is a container"
         )),
         None => State::Missing(
@@ -169,7 +169,7 @@ fn paranoid(level: Option<i32>, privileged: bool) -> State {
     }
 }
 
-/// The counters of one source that open, and per reason those that do not.
+/// The available counters of one source, then the unavailable ones by reason.
 fn counters(probe: &Probe, source: Source) -> Vec<Finding> {
     let subject = match source {
         Source::Hardware => "hardware counters",
@@ -205,13 +205,13 @@ fn names(counters: impl Iterator<Item = Counter>) -> String {
 fn sampling() -> State {
     match sampling::offered() {
         Ok(offer) => State::Ok(format!(
-            "{}, up to {} samples a second",
+            "{}, up to {} samples per second",
             offer.sampler.name(),
             offer.highest_rate
         )),
         Err(refused) => State::Missing(format!(
-            "SIGPROF only, at the kernel's tick and per function ({refused}): what enables \
-             task-clock enables the better sampler"
+            "SIGPROF only, at the kernel's tick and per function ({refused}): enable task-clock \
+             for the better sampler"
         )),
     }
 }
@@ -227,7 +227,7 @@ fn valgrind() -> State {
 
 fn llvm_profdata(wanted: Option<&str>) -> State {
     let Some(wanted) = wanted else {
-        return State::Missing("unknown LLVM version of this build's rustc".to_owned());
+        return State::Missing("the LLVM version of this build's rustc is unknown".to_owned());
     };
     match toolchain::find(Tool::Profdata, wanted) {
         Ok(path) => State::Ok(format!("{} (LLVM {wanted})", path.display())),
@@ -246,7 +246,7 @@ fn output(program: &Path, arguments: &[&str]) -> Option<String> {
     output.status.success().then_some(text)
 }
 
-/// A line per finding: mark, subject, detail; within `columns`, where there is a limit.
+/// One row per finding: mark, subject, detail; wrapped to `columns`, if given.
 pub fn render(findings: &[Finding], columns: Option<u16>) -> String {
     let rows = findings.iter().map(|Finding { subject, state }| {
         let (mark, detail) = match state {
@@ -265,7 +265,7 @@ mod tests {
     use evmscope_reports::run::Unavailable;
 
     #[test]
-    fn counters_are_listed_by_what_keeps_them_away() {
+    fn counters_are_grouped_by_reason() {
         let lost = |counter, reason: &str| Unavailable {
             counter,
             reason: reason.into(),
@@ -317,7 +317,7 @@ mod tests {
     }
 
     #[test]
-    fn this_machine_is_examined_in_full() {
+    fn every_subject_is_reported_on_this_machine() {
         let findings = examine();
         let text = render(&findings, None);
         for subject in [

@@ -1,4 +1,4 @@
-//! The machine and its tools: what it is, what it lets a process measure, which programs of LLVM it has.
+//! The machine and its tools: hardware facts, what a process may measure, and the LLVM programs installed.
 
 pub mod confinement;
 pub mod doctor;

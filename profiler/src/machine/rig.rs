@@ -1,13 +1,11 @@
-//! The machine and the build that figures belong to, read from the kernel and from `build.rs`.
-//!
-//! Owns gathering the facts; which rigs may be compared is decided by whoever compares.
+//! Facts about the machine and the build of a measurement, from the kernel and from `build.rs`.
 
 use evmscope_reports::run::Rig;
 use object::Object;
 use std::fs;
 use std::path::Path;
 
-/// Gathers the facts. One that cannot be read is absent or `unknown`, never a guess.
+/// Collects the facts. One that cannot be read is absent or `unknown`, never a guess.
 pub fn examine() -> Rig {
     let cpu = Cpu::read();
     Rig {
@@ -27,19 +25,19 @@ pub fn examine() -> Rig {
     }
 }
 
-/// What the kernel tells of the CPU.
+/// CPU facts from the kernel.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Cpu {
-    /// Model name; on Arm, where the kernel knows none, implementer and part.
+    /// Model name. On Arm, where the kernel has none, implementer and part.
     pub model: String,
-    /// Instruction set extensions, in the kernel's spelling.
+    /// Instruction set extensions, as spelled by the kernel.
     pub features: Vec<String>,
-    /// Whether a hypervisor runs beneath.
+    /// Whether the machine is virtual.
     pub virtualized: bool,
 }
 
 impl Cpu {
-    /// Reads `/proc/cpuinfo`, and the places where architectures without a flag show a hypervisor.
+    /// Reads `/proc/cpuinfo`. Also checks the files that show a hypervisor on architectures without a CPU flag for it.
     pub fn read() -> Self {
         let mut cpu = Self::parse(&read("/proc/cpuinfo").unwrap_or_default());
         cpu.virtualized |= ["/sys/hypervisor/type", "/proc/device-tree/hypervisor"]
@@ -71,17 +69,17 @@ impl Cpu {
     }
 }
 
-/// Logical CPUs this process may use: its affinity mask and its cgroup's quota.
+/// Logical CPUs this process may use, by its affinity mask and its cgroup's quota.
 pub fn usable_cpus() -> usize {
     std::thread::available_parallelism().map_or(1, Into::into)
 }
 
-/// Frequency governor of the first CPU; none where the kernel does not steer the frequency.
+/// Frequency governor of the first CPU; `None` if the kernel does not control the frequency.
 pub fn governor() -> Option<String> {
     read("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
 }
 
-/// LLVM's major version in the compiler of this build, the one its profile data must match.
+/// Major LLVM version of this build's compiler, which its profile data must match.
 pub fn llvm_major() -> Option<&'static str> {
     option_env!("EVMSCOPE_BUILD_LLVM")
 }
@@ -91,7 +89,7 @@ fn kernel() -> String {
     format!("{} {}", part("ostype"), part("osrelease"))
 }
 
-/// `MemTotal:       16316412 kB`, in bytes.
+/// Parses `MemTotal:       16316412 kB`; bytes, 0 if missing.
 fn total_memory(meminfo: &str) -> u64 {
     field(meminfo, "MemTotal")
         .and_then(|value| value.strip_suffix(" kB")?.parse::<u64>().ok())
@@ -110,7 +108,7 @@ fn build() -> String {
     )
 }
 
-/// The linker's build id, or where it wrote none the Keccak-256 of the binary's bytes; hex.
+/// The linker's build id as hex, or the Keccak-256 of the binary if it has none.
 fn own_identity() -> String {
     match fs::read("/proc/self/exe") {
         Ok(bytes) => identity(&bytes),
@@ -128,7 +126,7 @@ fn identity(bytes: &[u8]) -> String {
     }
 }
 
-/// The first `name : value` line of a file in the manner of `/proc/cpuinfo`.
+/// The value of the first `name : value` line, as in `/proc/cpuinfo`.
 fn field<'a>(text: &'a str, name: &str) -> Option<&'a str> {
     text.lines().find_map(|line| {
         let (key, value) = line.split_once(':')?;
@@ -173,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn memory_is_in_bytes() {
+    fn total_memory_is_converted_to_bytes() {
         assert_eq!(
             total_memory("MemTotal:       2048 kB\nMemFree: 1 kB"),
             2 << 20
@@ -181,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn a_binary_without_a_build_id_is_known_by_its_bytes() {
+    fn a_binary_without_a_build_id_is_identified_by_its_hash() {
         assert_eq!(
             identity(b""),
             "c5d2460186f7233c927e7db2dcc703c0e500b653ca82273b7bfad8045d85a470"
@@ -189,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn this_machine_and_build_are_known() {
+    fn every_fact_of_this_machine_and_build_is_known() {
         let rig = examine();
         assert!(rig.cpus >= 1);
         assert!(rig.memory > 1 << 20);

@@ -1,6 +1,5 @@
-//! The programs of LLVM that profile-guided builds need, in the version of the compiler.
-//!
-//! Owns finding them and saying what to install; running them is their users' business.
+//! Finds the LLVM programs that profile-guided builds need, in the version of the compiler, or reports what to
+//! install.
 
 use std::env;
 use std::fmt;
@@ -13,7 +12,7 @@ use thiserror::Error;
 pub struct Compiler {
     /// `rustc -V`.
     pub version: String,
-    /// The triple that it builds for by itself.
+    /// The host's target triple, its default.
     pub host: String,
     /// LLVM's major version.
     pub llvm: String,
@@ -24,9 +23,9 @@ pub struct Compiler {
 pub enum Tool {
     /// Merges profiles.
     Profdata,
-    /// Lays a linked binary out anew.
+    /// Optimises the layout of a linked binary.
     Bolt,
-    /// Merges profiles of BOLT.
+    /// Merges BOLT profiles.
     MergeFdata,
 }
 
@@ -39,12 +38,12 @@ impl Tool {
         }
     }
 
-    /// The variable by which a user names the program.
+    /// The environment variable with the program's path, such as `LLVM_PROFDATA`.
     fn variable(self) -> String {
         self.name().to_uppercase().replace('-', "_")
     }
 
-    /// What a call says about the version. Some versions of llvm-profdata know `--version` only after a
+    /// The arguments that print the version. Some versions of llvm-profdata accept `--version` only after a
     /// subcommand.
     fn version_arguments(self) -> &'static [&'static str] {
         match self {
@@ -73,27 +72,27 @@ impl fmt::Display for Tool {
 /// Why a program cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum ToolError {
-    /// The compiler does not run or is no LLVM compiler.
-    #[error("`{0} -vV` does not tell the version of LLVM: install Rust with rustup")]
+    /// The compiler does not run or is not based on LLVM.
+    #[error("`{0} -vV` does not print the LLVM version: install Rust with rustup")]
     Compiler(String),
-    /// There is none.
-    #[error("{tool} of LLVM {llvm}, the version of rustc, is not installed: {}", tool.install(llvm))]
+    /// The program is not installed.
+    #[error("{tool} of LLVM {llvm}, rustc's version, is not installed: {}", tool.install(llvm))]
     Absent {
         /// Which program.
         tool: Tool,
         /// The version that is needed.
         llvm: String,
     },
-    /// What is there is of another LLVM, whose files differ.
+    /// The program is of another LLVM version, with other file formats.
     #[error(
-        "{} is of LLVM {found}, and rustc of LLVM {llvm}: {}", path.display(), tool.install(llvm)
+        "{} is of LLVM {found}, but rustc uses LLVM {llvm}: {}", path.display(), tool.install(llvm)
     )]
     Foreign {
         /// Which program.
         tool: Tool,
         /// The version that is needed.
         llvm: String,
-        /// Where one was found.
+        /// Path of the program found.
         path: PathBuf,
         /// Its version.
         found: String,
@@ -101,7 +100,7 @@ pub enum ToolError {
 }
 
 impl Compiler {
-    /// Asks the compiler: `$RUSTC`, or `rustc`.
+    /// Runs the compiler: `$RUSTC`, or `rustc`.
     ///
     /// # Errors
     /// [`ToolError::Compiler`].
@@ -123,11 +122,11 @@ impl Compiler {
     }
 }
 
-/// Finds a program of LLVM `llvm`: named by the user, in the toolchain, versioned, plain.
+/// Finds a program of LLVM version `llvm`: named by an environment variable, in the toolchain, or on the PATH, with
+/// the version in its name or without.
 ///
 /// # Errors
-/// [`ToolError::Absent`], [`ToolError::Foreign`]. What the user named is taken or refused: another is not
-/// looked for.
+/// [`ToolError::Absent`], [`ToolError::Foreign`]. If the variable is set, no other place is searched.
 pub fn find(tool: Tool, llvm: &str) -> Result<PathBuf, ToolError> {
     let named = env::var_os(tool.variable()).map(PathBuf::from);
     let places = named.map_or_else(|| places(tool, llvm), |path| vec![path]);
@@ -161,7 +160,7 @@ fn places(tool: Tool, llvm: &str) -> Vec<PathBuf> {
     toolchain.into_iter().chain(on_path).collect()
 }
 
-/// `LLVM version 22.1.2`, without what follows the first point.
+/// The major version in `LLVM version 22.1.2`.
 fn major(version: &str) -> Option<String> {
     let (_, number) = version.split_once("LLVM version ")?;
     let digits = number.split(|c: char| !c.is_ascii_digit()).next()?;
@@ -179,7 +178,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_version_is_found_in_what_llvm_prints() {
+    fn the_major_version_is_parsed() {
         let text = "LLVM (http://llvm.org/):\n  LLVM version 22.1.2\n  Optimized build.\n";
         assert_eq!(major(text), Some("22".to_owned()));
         assert_eq!(major("Unknown command!"), None);
@@ -187,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn the_compiler_tells_host_and_llvm() {
+    fn host_and_llvm_version_are_parsed() {
         let text = "rustc 1.95.0 (59807616e 2026-04-14)\nbinary: rustc\n\
                     host: x86_64-unknown-linux-gnu\nLLVM version: 22.1.2\n";
         let compiler = Compiler::parse(text).unwrap();
@@ -197,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_is_named_with_its_command() {
+    fn a_missing_tool_is_reported_with_its_install_command() {
         let tool = Tool::Profdata;
         let llvm = "9999".to_owned();
         let error = find(tool, &llvm).unwrap_err().to_string();

@@ -45,24 +45,7 @@ pub fn ablate(
     settings: Settings,
     progress: impl Fn(&str),
 ) -> Result<Ablation> {
-    let instructions = |settings: Settings| {
-        let verified = verify::verify(case, &[EngineId::from(Mode::Advanced)], settings)?;
-        let [verified] = &verified[..] else {
-            bail!("expected one verified mode");
-        };
-        let measured = match simulate(verified, case_dir) {
-            Ok(simulated) => simulated.measurements,
-            Err(reasons) => bail!(
-                "no simulated counters: {}",
-                reasons.first().map_or("", |counter| &counter.reason)
-            ),
-        };
-        let found = measured
-            .iter()
-            .find(|measurement| measurement.counter == Counter::SimInstructions);
-        let count = found.and_then(|measurement| measurement.samples.first());
-        Ok(*count.context("the simulator counted no instructions")? as u64)
-    };
+    let instructions = |settings| instructions(case, case_dir, settings);
     progress("all techniques");
     let whole = instructions(settings)?;
     let in_use = Technique::ALL
@@ -87,4 +70,22 @@ pub fn ablate(
         without: without.collect::<Result<_>>()?,
         instructions: whole,
     })
+}
+
+/// Simulated instructions of one warm call.
+fn instructions(case: &Case, case_dir: &Path, settings: Settings) -> Result<u64> {
+    let verified = verify::verify(case, &[EngineId::from(Mode::Advanced)], settings)?;
+    let verified = verified.first().context("no mode was verified")?;
+    let measured = match simulate(verified, case_dir) {
+        Ok(simulated) => simulated.measurements,
+        Err(reasons) => bail!(
+            "no simulated counters: {}",
+            reasons.first().map_or("", |counter| &counter.reason)
+        ),
+    };
+    let found = measured
+        .iter()
+        .find(|measurement| measurement.counter == Counter::SimInstructions);
+    let count = found.and_then(|measurement| measurement.samples.first());
+    Ok(*count.context("the simulator counted no instructions")? as u64)
 }

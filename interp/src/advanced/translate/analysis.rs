@@ -182,6 +182,10 @@ impl Walker {
                 self.push_result(info, value);
             }
         }
+        debug_assert!(
+            -self.stack.floor <= self.trace.least && self.stack.height() <= self.trace.most,
+            "{op} takes or leaves other items than its row states"
+        );
         Some(next)
     }
 

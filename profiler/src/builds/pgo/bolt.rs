@@ -1,7 +1,7 @@
-//! BOLT, the optional second step: the optimised binary is laid out anew by what its own instrumented copy counts,
-//! so that no PMU is needed.
+//! BOLT, the optional second step: changes the layout of the optimised binary by the counts of an instrumented copy,
+//! which needs no PMU.
 //!
-//! Owns the three calls (instrument, merge, lay out); training is `train`'s business.
+//! Runs the three BOLT commands (instrument, merge, lay out); `train` runs the training.
 
 use super::Workshop;
 use crate::machine::toolchain::{self, Compiler, Tool, ToolError};
@@ -18,7 +18,7 @@ pub struct Bolt {
     merge: PathBuf,
 }
 
-/// How to lay out: hot blocks behind each other, callees near their callers, what never ran apart.
+/// Layout options: hot blocks in sequence, callees near callers, unexecuted code separate.
 const LAYOUT: [&str; 4] = [
     "-reorder-blocks=ext-tsp",
     "-reorder-functions=cdsort",
@@ -27,7 +27,7 @@ const LAYOUT: [&str; 4] = [
 ];
 
 impl Bolt {
-    /// Finds the programs.
+    /// Finds llvm-bolt and merge-fdata.
     ///
     /// # Errors
     /// As [`toolchain::find`].
@@ -38,33 +38,34 @@ impl Bolt {
         })
     }
 
-    /// Makes a copy of the optimised binary that counts, a file each time it runs.
+    /// Writes an instrumented copy of the optimised binary; each run of it writes a file of counts.
     ///
     /// # Errors
-    /// A binary that BOLT cannot take: one that was linked without relocations.
+    /// BOLT fails, such as for a binary linked without relocations.
     pub fn instrument(&self, workshop: &Workshop) -> Result<PathBuf> {
-        let counting = workshop.bolt("evmscope-counting");
+        let instrumented = workshop.bolt("evmscope-instrumented");
         let folder = workshop.bolt("");
         if folder.exists() {
             fs::remove_dir_all(&folder)
                 .with_context(|| format!("cannot remove {}", folder.display()))?;
         }
-        fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+        fs::create_dir_all(&folder)
+            .with_context(|| format!("cannot create {}", folder.display()))?;
         let mut command = Command::new(&self.bolt);
         command
             .arg(workshop.optimized())
             .args(["-instrument", "-instrumentation-file-append-pid"])
             .arg(option("-instrumentation-file=", &workshop.bolt("counts")))
             .arg("-o")
-            .arg(&counting);
+            .arg(&instrumented);
         run(command)?;
-        Ok(counting)
+        Ok(instrumented)
     }
 
-    /// Merges what the copy counted, and lays the binary out by it.
+    /// Merges the counts and lays out the binary by them.
     ///
     /// # Errors
-    /// No counts, or a call that fails.
+    /// There are no counts, or a command fails.
     pub fn lay_out(&self, workshop: &Workshop) -> Result<PathBuf> {
         let folder = workshop.bolt("");
         let entries =
@@ -75,7 +76,7 @@ impl Bolt {
             .collect();
         if counts.is_empty() {
             bail!(
-                "the copy that counts for BOLT wrote nothing to {}",
+                "the copy instrumented by BOLT wrote no counts to {}",
                 folder.display()
             );
         }
@@ -102,7 +103,7 @@ fn option(name: &str, path: &Path) -> OsString {
     option
 }
 
-/// Runs a program that says what it does at length; of that, the error is kept.
+/// Runs a BOLT command. Its output is long, so the error keeps only the last line with an error.
 fn run(mut command: Command) -> Result<()> {
     let program = command.get_program().to_string_lossy().into_owned();
     let output = command
@@ -117,6 +118,6 @@ fn run(mut command: Command) -> Result<()> {
         .rfind(|line| line.contains("ERROR") || line.contains("error"));
     let error = error
         .or_else(|| said.lines().last())
-        .unwrap_or("it says nothing");
+        .unwrap_or("no message");
     bail!("{program} failed ({}): {}", output.status, error.trim())
 }

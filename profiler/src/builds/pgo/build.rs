@@ -1,7 +1,7 @@
-//! Builds of this project by cargo: plain, instrumented, optimised, all by the same command.
+//! Builds this project with cargo: plain, instrumented and optimised, all with the same command.
 //!
-//! Owns the command, the flags and what comes of it. The target is always named, so that build scripts and
-//! macros, which run here, are not instrumented; the user's flags are resolved as cargo would, and kept.
+//! The command always names the target, so that build scripts and macros, which run on the host, are not
+//! instrumented. The user's rustflags are resolved as cargo does, and kept.
 
 use super::fingerprint::Fingerprint;
 use super::warnings::Warnings;
@@ -18,27 +18,27 @@ use std::process::{Command, Stdio};
 /// What a build is for.
 #[derive(Clone, Copy, Debug)]
 pub enum Kind<'a> {
-    /// To be compared with: no profile.
+    /// The base of comparisons: no profile.
     Release,
-    /// To be trained: it counts, and writes what it counted.
+    /// For training: counts executed blocks and writes a profile.
     Instrumented,
-    /// The result: laid out and inlined by a profile.
+    /// The result: layout and inlining follow a profile.
     Optimized {
         /// A merged profile.
         profile: &'a Path,
-        /// Keep what BOLT needs in the binary.
+        /// Keep relocations in the binary, for BOLT.
         relocations: bool,
     },
 }
 
-/// How functions are named in the file. The older names have dots, and BOLT takes what begins by `.warm` or `.cold`
-/// for a part of another function: one named `journal..warm_addresses` made it give up.
+/// Symbol mangling v0. Legacy names contain dots, and BOLT takes `.warm` or `.cold` in a name for a part of another
+/// function: it failed at a function named `journal..warm_addresses`.
 const NAMES: &str = "-Csymbol-mangling-version=v0";
 
-/// No profile of values, which for this program are the targets of the jumps from handler to handler. With it each
-/// jump is preceded by comparisons with the commonest targets of the training, which cost 10 to 14 % of the
-/// traditional mode's instructions where no hash outweighs them, and saved its time in one case alone, which
-/// was trained on (docs/TUNING.md).
+/// No value profiling, which here records the targets of the jumps between handlers. With it, the compiler puts
+/// comparisons with the most frequent targets before each jump. They add 10 to 14 % instructions to the
+/// traditional mode, except where hashing dominates, and saved time in only one case, a training case
+/// (docs/TUNING.md).
 const NO_VALUES: &str = "-Cllvm-args=-disable-vp";
 
 impl Kind<'_> {
@@ -50,7 +50,7 @@ impl Kind<'_> {
         }
     }
 
-    /// The flags of the compiler, beside the user's.
+    /// The compiler flags to add to the user's.
     fn flags(&self, workshop: &Workshop) -> Vec<String> {
         let mut flags = vec![NAMES.to_owned()];
         match self {
@@ -66,7 +66,7 @@ impl Kind<'_> {
                 flags.push(format!("-Cprofile-use={}", profile.display()));
                 flags.push(NO_VALUES.to_owned());
                 flags.push("-Cllvm-args=-pgo-warn-missing-function".to_owned());
-                // Without it hot and cold functions are laid out apart, and nothing shows it.
+                // Keeps .text.hot and .text.unlikely as sections, by which `Sections` recognises the build.
                 flags.push("-Clink-arg=-Wl,-z,keep-text-section-prefix".to_owned());
                 if *relocations {
                     flags.push("-Clink-arg=-Wl,--emit-relocs".to_owned());
@@ -77,21 +77,21 @@ impl Kind<'_> {
     }
 }
 
-/// A binary, and what the compiler said of its profile.
+/// A built binary, with the compiler's warnings about its profile.
 #[derive(Debug)]
 pub struct Built {
-    /// Where cargo put it.
+    /// Its path in cargo's target folder.
     pub executable: PathBuf,
-    /// What the compiler said of the profile.
+    /// The compiler's warnings about the profile.
     pub warnings: Warnings,
     /// What it was built from.
     pub made_from: Fingerprint,
 }
 
-/// The user's flags for `host`: `CARGO_ENCODED_RUSTFLAGS`, `RUSTFLAGS` or the configuration, as cargo takes them.
+/// The user's rustflags for `host`, from `CARGO_ENCODED_RUSTFLAGS`, `RUSTFLAGS` or cargo's configuration.
 ///
 /// # Errors
-/// A configuration that cannot be read, and flags that profile already.
+/// The configuration cannot be read, or the flags already contain a profile option.
 pub fn user_flags(host: &str) -> Result<Vec<String>> {
     let config = cargo_config2::Config::load().context("cannot read cargo's configuration")?;
     let flags = config.rustflags(host).context("cannot read rustflags")?;
@@ -100,7 +100,9 @@ pub fn user_flags(host: &str) -> Result<Vec<String>> {
         .iter()
         .find(|flag| flag.contains("profile-generate") || flag.contains("profile-use"))
     {
-        bail!("rustflags have `{other}` already, and two profiles do not mix: take it out");
+        bail!(
+            "rustflags already contain `{other}`, which conflicts with these profiles: remove it"
+        );
     }
     Ok(flags)
 }
@@ -113,7 +115,8 @@ pub fn build(workshop: &Workshop, compiler: &Compiler, kind: Kind) -> Result<Bui
     let user = user_flags(&compiler.host)?;
     let target_dir = workshop.target_dir(kind.name());
     if matches!(kind, Kind::Optimized { .. }) {
-        // Cargo knows the profile by its name only, and repeats no warning of what is built already.
+        // Cargo would not rebuild: it sees only the profile's path, not its content. It also would not repeat the
+        // compiler's warnings.
         remove(&target_dir)?;
     }
     let flags: Vec<_> = user.iter().cloned().chain(kind.flags(workshop)).collect();
@@ -126,10 +129,10 @@ pub fn build(workshop: &Workshop, compiler: &Compiler, kind: Kind) -> Result<Bui
     })
 }
 
-/// Puts a binary that was found good in its place, with the note of what it was built from.
+/// Copies a checked binary to its final path, with a note of what it was built from.
 ///
 /// # Errors
-/// A file that cannot be written.
+/// A file cannot be written.
 pub fn adopt(built: &Built, binary: &Path) -> Result<()> {
     fs::copy(&built.executable, binary)
         .with_context(|| format!("cannot write {}", binary.display()))?;
@@ -145,7 +148,7 @@ fn remove(folder: &Path) -> Result<()> {
     }
 }
 
-/// Cargo's messages as far as they matter here (The Cargo Book, "External tools").
+/// The cargo messages used here (The Cargo Book, "External tools").
 #[derive(Deserialize)]
 #[serde(tag = "reason")]
 enum Message {
@@ -174,7 +177,7 @@ fn cargo(compiler: &Compiler, target_dir: &Path, flags: &[String]) -> Result<(Pa
         .arg(target_dir)
         .env("CARGO_ENCODED_RUSTFLAGS", flags.join("\u{1f}"))
         .env_remove("RUSTFLAGS")
-        // Build scripts of another cargo's run are not this one's.
+        // Build scripts must not write into a profile of the caller.
         .env_remove("LLVM_PROFILE_FILE")
         .stdin(Stdio::null())
         .stdout(Stdio::piped());
@@ -201,9 +204,9 @@ fn cargo(compiler: &Compiler, target_dir: &Path, flags: &[String]) -> Result<(Pa
     }
     let status = child.wait()?;
     if !status.success() {
-        bail!("cargo did not build it ({status})\n{}", errors.trim_end());
+        bail!("the build failed ({status})\n{}", errors.trim_end());
     }
     let executable = executable
-        .context("cargo built no binary named evmscope: run it in a checkout of the project")?;
+        .context("cargo built no binary named evmscope: run this in a checkout of the project")?;
     Ok((executable, warnings))
 }

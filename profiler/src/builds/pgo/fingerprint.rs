@@ -1,7 +1,6 @@
-//! What a binary was built from, so that a profile is not applied to other sources.
+//! Fingerprints of what a binary was built from, so that a profile is not applied to other sources.
 //!
-//! Owns the fingerprint and the comparison of two. The compiler's own judgement of each function is read in
-//! `warnings`.
+//! `warnings` has the compiler's finer check, function by function.
 
 use crate::machine::toolchain::Compiler;
 use anyhow::{Context, Result};
@@ -11,29 +10,29 @@ use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Everything that decides which functions a build has and what their bodies are.
+/// All inputs that determine the functions of a build.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fingerprint {
     /// `rustc -V`.
     pub rustc: String,
-    /// The user's flags, without those of this room.
+    /// The user's rustflags, without those added by `build`.
     pub flags: Vec<String>,
-    /// `CARGO_PROFILE_RELEASE_*`, which change the profile without a file.
+    /// `CARGO_PROFILE_RELEASE_*` variables, which override cargo's release profile.
     pub profile: BTreeMap<String, String>,
     /// Keccak-256 of each source file, by its path.
     pub sources: BTreeMap<String, String>,
 }
 
 impl Fingerprint {
-    /// Of a build whose sources cargo listed in the file beside the binary.
+    /// The fingerprint of `binary`, whose sources cargo lists in the `.d` file beside it.
     ///
     /// # Errors
-    /// A list or a source that cannot be read.
+    /// The list or a source cannot be read.
     pub fn of(compiler: &Compiler, flags: &[String], binary: &Path) -> Result<Fingerprint> {
         let list = binary.with_extension("d");
         let text =
             fs::read_to_string(&list).with_context(|| format!("cannot read {}", list.display()))?;
-        // Paths of a checkout are the same on every machine where they begin at its root.
+        // Relative to the checkout's root, paths are the same on every machine.
         let root = env::current_dir().context("the working folder is gone")?;
         let sources = sources(&text)
             .into_iter()
@@ -50,12 +49,12 @@ impl Fingerprint {
         })
     }
 
-    /// What differs now from the time of the fingerprint, in words; nothing where it still holds.
+    /// What changed since the fingerprint, as text; empty if nothing did.
     pub fn changes(&self, compiler: &Compiler, flags: &[String]) -> Vec<String> {
         let mut changes = Vec::new();
         if self.rustc != compiler.version {
             changes.push(format!(
-                "the compiler was {}, and is {}",
+                "the compiler was {}, now {}",
                 self.rustc, compiler.version
             ));
         }
@@ -65,7 +64,7 @@ impl Fingerprint {
                 flags => flags.join(" "),
             };
             changes.push(format!(
-                "rustflags were {}, and are {}",
+                "rustflags were {}, now {}",
                 shown(&self.flags),
                 shown(flags)
             ));
@@ -76,11 +75,7 @@ impl Fingerprint {
             let (before, now) = (self.profile.get(name), profile.get(name));
             if before != now {
                 let shown = |value: Option<&String>| value.map_or("unset".to_owned(), Clone::clone);
-                changes.push(format!(
-                    "{name} was {}, and is {}",
-                    shown(before),
-                    shown(now)
-                ));
+                changes.push(format!("{name} was {}, now {}", shown(before), shown(now)));
             }
         }
         changes.extend(self.sources.iter().filter_map(|(path, before)| {
@@ -94,15 +89,15 @@ impl Fingerprint {
     }
 }
 
-/// What the environment changes in cargo's release profile.
+/// The environment variables that override cargo's release profile.
 fn overridden_profile() -> BTreeMap<String, String> {
     let all = env::vars();
     all.filter(|(name, _)| name.starts_with("CARGO_PROFILE_RELEASE_"))
         .collect()
 }
 
-/// The prerequisites in a rule for make, as cargo writes it: `binary: file file`, white space in names escaped.
-/// What lies in `.git` says which commit is checked out, and changes no function.
+/// The prerequisites in cargo's make rule: `binary: file file`, with spaces in names escaped. Without files in
+/// `.git`, which change with every checkout but do not affect functions.
 fn sources(text: &str) -> Vec<PathBuf> {
     let Some((_, list)) = text.split_once(": ") else {
         return Vec::new();
@@ -113,7 +108,7 @@ fn sources(text: &str) -> Vec<PathBuf> {
         .split_whitespace()
         .map(|path| PathBuf::from(path.replace('\0', " ")))
         .filter(|path| {
-            // The profile is no source: what it was made from is noted beside it.
+            // The profile is not a source; its own note has a fingerprint.
             path.is_file()
                 && path.extension().is_none_or(|it| it != "profdata")
                 && path.components().all(|part| part.as_os_str() != ".git")
@@ -133,7 +128,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_changed_source_a_lost_one_and_other_flags_are_named() {
+    fn changed_sources_missing_sources_and_other_flags_are_named() {
         let folder = tempfile::tempdir().unwrap();
         let file = |name: &str, text: &str| {
             let path = folder.path().join(name);
@@ -171,7 +166,7 @@ mod tests {
         assert_eq!(
             changes,
             [
-                "rustflags were none, and are -Copt-level=1".to_owned(),
+                "rustflags were none, now -Copt-level=1".to_owned(),
                 format!("{} is gone", lost.display()),
                 format!("{} changed", edited.display()),
             ]

@@ -1,7 +1,7 @@
-//! Profile-guided builds of this project: instrument, train, merge, optimise, and prove what it brought.
+//! Profile-guided builds of this project: instrument, train, merge, optimise and measure the gain.
 //!
-//! Owns where the parts lie and in which order they depend on each other; each step has a file. Timing two
-//! binaries against each other is `binaries`' business, what the figures mean `evmscope_reports::pgo`'s.
+//! Defines the files of a build and the notes beside them; each step has a module. `builds` times binaries against
+//! each other, `evmscope_reports::pgo` evaluates the measurements.
 
 pub mod bolt;
 pub mod build;
@@ -19,17 +19,17 @@ use serde::{Deserialize, Serialize};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The folder in which all parts lie; `target/pgo` where nothing else is asked for.
+/// The folder of all files of a profile-guided build; `target/pgo` by default.
 #[derive(Clone, Debug)]
 pub struct Workshop {
     root: PathBuf,
 }
 
 impl Workshop {
-    /// In `dir`, or in `pgo` of cargo's target folder, which is made where it is missing.
+    /// Opens `dir`, or `pgo` in cargo's target folder. Creates it if missing.
     ///
     /// # Errors
-    /// A folder that cannot be made.
+    /// The folder cannot be created.
     pub fn open(dir: Option<&Path>) -> Result<Workshop> {
         let target = || std::env::var_os("CARGO_TARGET_DIR").map_or("target".into(), PathBuf::from);
         let root = dir.map_or_else(|| target().join("pgo"), Path::to_path_buf);
@@ -38,13 +38,13 @@ impl Workshop {
             .map(|root| Workshop { root })
             .with_context(|| {
                 format!(
-                    "cannot make the folder {}; name another by --dir",
+                    "cannot create the folder {}; name another with --dir",
                     root.display()
                 )
             })
     }
 
-    /// Where cargo builds a kind of binary.
+    /// Cargo's target folder for a kind of binary.
     fn target_dir(&self, kind: &str) -> PathBuf {
         self.root.join("cargo").join(kind)
     }
@@ -64,7 +64,7 @@ impl Workshop {
         self.root.join("evmscope")
     }
 
-    /// The optimised binary as BOLT laid it out.
+    /// The optimised binary with BOLT's layout.
     pub fn bolted(&self) -> PathBuf {
         self.root.join("evmscope-bolt")
     }
@@ -74,7 +74,7 @@ impl Workshop {
         self.root.join("bolt").join(name)
     }
 
-    /// Where training writes, a file a case and mode.
+    /// The folder of raw profiles, one file per case and mode.
     pub fn raw(&self) -> PathBuf {
         self.root.join("raw")
     }
@@ -85,12 +85,12 @@ impl Workshop {
     }
 }
 
-/// What is known of a merged profile, noted beside it.
+/// The note beside a merged profile.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Merged {
-    /// What the trained binary was built from; unknown where profiles without a note were merged.
+    /// What the trained binary was built from; unknown if profiles without a note were merged.
     pub made_from: Option<Fingerprint>,
-    /// What was run for it, as far as is known.
+    /// The training runs, as far as known.
     pub runs: Vec<Trained>,
     /// How much of the program ran.
     pub coverage: Coverage,
@@ -98,42 +98,42 @@ pub struct Merged {
     pub hottest: Vec<HotFunction>,
 }
 
-/// What is known of an optimised binary, noted beside it.
+/// The note beside an optimised binary.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Optimized {
     /// What it was built from.
     pub made_from: Fingerprint,
-    /// Functions that the profile did not know.
+    /// Functions that the profile does not have.
     pub missing: usize,
-    /// Functions whose body was not the profiled one.
+    /// Functions whose control flow differs from the profiled one.
     pub mismatched: usize,
-    /// The share of the two that was allowed.
+    /// The allowed share of both, 0 to 1.
     pub limit: f64,
-    /// The profile, where it had a note.
+    /// The note of the profile, if it had one.
     pub profile: Option<Merged>,
 }
 
-/// The note beside a file: what it was made from.
+/// The path of the note beside a file.
 fn note_of(file: &Path) -> PathBuf {
     let mut name = file.as_os_str().to_owned();
     name.push(".json");
     PathBuf::from(name)
 }
 
-/// Writes what `file` was made from, beside it.
+/// Writes the note of `file` beside it.
 ///
 /// # Errors
-/// A file that cannot be written.
+/// The note cannot be written.
 pub fn note(file: &Path, facts: &impl Serialize) -> Result<()> {
     let path = note_of(file);
     let text = serde_json::to_string_pretty(facts)? + "\n";
     fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))
 }
 
-/// Reads what `file` was made from; `None` where nothing was noted.
+/// Reads the note of `file`; `None` if it has none.
 ///
 /// # Errors
-/// A note that cannot be understood.
+/// The note cannot be parsed.
 pub fn noted<T: DeserializeOwned>(file: &Path) -> Result<Option<T>> {
     let path = note_of(file);
     let Ok(text) = fs::read_to_string(&path) else {
@@ -141,7 +141,7 @@ pub fn noted<T: DeserializeOwned>(file: &Path) -> Result<Option<T>> {
     };
     serde_json::from_str(&text).map(Some).with_context(|| {
         format!(
-            "{} cannot be understood: remove it and begin anew",
+            "{} cannot be parsed: remove it and start again with `evmscope pgo build`",
             path.display()
         )
     })

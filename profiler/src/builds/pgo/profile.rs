@@ -1,7 +1,7 @@
-//! Profiles: read, held against a binary, merged by weight, and what they cover.
+//! Profiles: reading, checking against a binary, merging by weight, and coverage.
 //!
-//! Owns the calls of llvm-profdata and what it prints. It lets much pass (an empty file, functions of another
-//! program), which is refused here.
+//! Runs llvm-profdata and parses its output. It accepts empty files and profiles of other programs, so those are
+//! refused here.
 
 use crate::machine::toolchain::{self, Compiler, Tool};
 use anyhow::{Context, Result};
@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use thiserror::Error;
 
-/// A file to merge, and how many times it counts.
+/// A profile to merge, and the factor of its counts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Input {
     /// `.profraw` or `.profdata`.
@@ -25,30 +25,30 @@ pub struct Input {
 /// Why a profile is refused.
 #[derive(Debug, Error)]
 pub enum ProfileError {
-    /// There is no file.
+    /// The file does not exist.
     #[error("there is no profile at {}: `evmscope pgo train`, then `evmscope pgo merge`", .0.display())]
     Absent(PathBuf),
-    /// Nothing was given, and nothing was trained.
+    /// No file was given, and there is no training.
     #[error("no profile to merge in {}: `evmscope pgo train` writes some, or name files", .0.display())]
     Nothing(PathBuf),
-    /// A file without a byte. llvm-profdata would pass over it in silence.
+    /// The file is empty, which llvm-profdata would ignore silently.
     #[error(
-        "{} is empty: the program that should have written it did not come to its end; train again", .0.display()
+        "{} is empty: the program that should write it did not exit normally; train again", .0.display()
     )]
     Empty(PathBuf),
     /// llvm-profdata refuses the file.
-    #[error("{} is no profile that LLVM {llvm} reads: {message}", path.display())]
+    #[error("{} is not a profile that LLVM {llvm} reads: {message}", path.display())]
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// The version that read it.
+        /// LLVM's version.
         llvm: String,
-        /// What it said.
+        /// Its error.
         message: String,
     },
-    /// The functions are another program's, or those of other sources.
+    /// The functions are those of another program or of other sources.
     #[error(
-        "{} is of another program or of other sources: of {ran} functions that ran in it, the instrumented \
+        "{} is of another program or of other sources: of its {ran} functions that ran, the instrumented \
          binary has {known}; train with {}", path.display(), binary.display()
     )]
     Foreign {
@@ -56,24 +56,24 @@ pub enum ProfileError {
         path: PathBuf,
         /// Functions that ran.
         ran: usize,
-        /// Of those, the ones that the binary has, with the same control flow.
+        /// Of those, the functions that the binary has with the same control flow.
         known: usize,
         /// The instrumented binary.
         binary: PathBuf,
     },
-    /// It counts no execution.
-    #[error("no function ran in {}: train with cases that run", .0.display())]
+    /// All its counts are zero.
+    #[error("no function ran in {}: train with cases that execute code", .0.display())]
     Idle(PathBuf),
 }
 
 /// A function of a profile.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Function {
-    /// As the linker knows it, behind the name of its unit where it is local to that.
+    /// The linker's symbol; for a local symbol preceded by `UNIT;`.
     pub symbol: String,
-    /// Of its control flow.
+    /// Hash of its control flow, as printed by llvm-profdata.
     pub hash: String,
-    /// How often each counted block ran.
+    /// Executions of each counted block.
     pub counts: Vec<u64>,
 }
 
@@ -82,7 +82,7 @@ impl Function {
         self.counts.iter().any(|count| *count > 0)
     }
 
-    /// The path of the function, without what the compiler appends.
+    /// The demangled path of the function, without the compiler's hash.
     fn name(&self) -> String {
         let symbol = self
             .symbol
@@ -91,13 +91,13 @@ impl Function {
         format!("{:#}", rustc_demangle::demangle(symbol))
     }
 
-    /// What tells it from all others, and from itself with another body.
+    /// Identifies the function and its control flow.
     fn identity(&self) -> (&str, &str) {
         (&self.symbol, &self.hash)
     }
 }
 
-/// llvm-profdata, in the version of the compiler.
+/// llvm-profdata of the compiler's LLVM version.
 #[derive(Clone, Debug)]
 pub struct Profdata {
     program: PathBuf,
@@ -106,13 +106,13 @@ pub struct Profdata {
 
 /// The functions of an instrumented binary.
 #[derive(Debug)]
-pub struct Roll {
+pub struct InstrumentedFunctions {
     binary: PathBuf,
     functions: Vec<Function>,
 }
 
 impl Profdata {
-    /// Finds the program.
+    /// Finds llvm-profdata.
     ///
     /// # Errors
     /// As [`toolchain::find`].
@@ -126,7 +126,7 @@ impl Profdata {
     /// All functions of a profile.
     ///
     /// # Errors
-    /// A file that is not there, empty, or no profile.
+    /// The file is missing, empty or not a profile.
     pub fn read(&self, path: &Path) -> Result<Vec<Function>> {
         let size = match fs::metadata(path) {
             Ok(facts) => facts.len(),
@@ -145,13 +145,13 @@ impl Profdata {
         Ok(functions(&self.run(show, path)?))
     }
 
-    /// The functions of an instrumented binary, which it writes when it does next to nothing.
+    /// The functions of an instrumented binary. Any run writes all of them to its profile, so it runs `--version`.
     ///
     /// # Errors
-    /// A binary that does not run or writes no profile.
-    pub fn roll(&self, binary: &Path) -> Result<Roll> {
+    /// The binary does not run or writes no profile.
+    pub fn instrumented_functions(&self, binary: &Path) -> Result<InstrumentedFunctions> {
         let folder = tempfile::tempdir()?;
-        let path = folder.path().join("roll.profraw");
+        let path = folder.path().join("functions.profraw");
         let run = Command::new(binary)
             .arg("--version")
             .env("LLVM_PROFILE_FILE", &path)
@@ -160,21 +160,27 @@ impl Profdata {
         let functions = self
             .read(&path)
             .with_context(|| format!("{} ({}) wrote no profile", binary.display(), run.status))?;
-        Ok(Roll {
+        Ok(InstrumentedFunctions {
             binary: binary.to_path_buf(),
             functions,
         })
     }
 
-    /// Merges profiles into `to`, each counted as often as its weight says.
+    /// Merges profiles into `to`, with each count multiplied by the weight of its profile. Checks the profiles
+    /// against `instrumented`, if given. Returns the merged functions.
     ///
     /// # Errors
-    /// A profile that is refused, see [`ProfileError`].
-    pub fn merge(&self, inputs: &[Input], roll: Option<&Roll>, to: &Path) -> Result<Vec<Function>> {
+    /// A profile is refused, see [`ProfileError`].
+    pub fn merge(
+        &self,
+        inputs: &[Input],
+        instrumented: Option<&InstrumentedFunctions>,
+        to: &Path,
+    ) -> Result<Vec<Function>> {
         for Input { path, .. } in inputs {
             let functions = self.read(path)?;
-            if let Some(roll) = roll {
-                roll.check(path, &functions)?;
+            if let Some(instrumented) = instrumented {
+                instrumented.check(path, &functions)?;
             }
         }
         let mut merge = Command::new(&self.program);
@@ -211,9 +217,9 @@ impl Profdata {
     }
 }
 
-impl Roll {
-    /// Most of a program is the same in all programs: the standard library and what everybody uses. So nine of ten
-    /// functions that ran have to be the binary's.
+impl InstrumentedFunctions {
+    /// Requires that the binary has nine of ten functions that ran. Less would not tell programs apart, since they
+    /// share the standard library and common crates.
     fn check(&self, path: &Path, functions: &[Function]) -> Result<(), ProfileError> {
         let own: BTreeSet<_> = self.functions.iter().map(Function::identity).collect();
         let ran: Vec<_> = functions.iter().filter(|function| function.ran()).collect();
@@ -236,7 +242,8 @@ impl Roll {
     }
 }
 
-/// What `llvm-profdata show --all-functions --counts` prints: names at two blanks, facts of each at four.
+/// Parses the output of `llvm-profdata show --all-functions --counts`: names are indented by two spaces, the lines
+/// of a function by four.
 fn functions(text: &str) -> Vec<Function> {
     let mut functions: Vec<Function> = Vec::new();
     for line in text.lines() {
@@ -268,7 +275,7 @@ fn functions(text: &str) -> Vec<Function> {
     functions
 }
 
-/// Handlers by their place in the sources: the mode, and what its functions' paths begin with.
+/// The modes, and the path prefix of the handlers of each.
 const HANDLERS: [(&str, &str); 2] = [
     ("traditional", "evmscope_interp::traditional::op::"),
     ("advanced", "evmscope_interp::advanced::run::handlers::"),
@@ -289,12 +296,12 @@ pub fn coverage(functions: &[Function]) -> Coverage {
     }
 }
 
-/// The handlers of a mode: one that is made several times, for other operands, ran if any of them did.
+/// The handlers of a mode. A handler with several instances ran if any of them did.
 fn handlers(mode: &str, path: &str, functions: &[Function]) -> Handlers {
     let mut ran = BTreeMap::new();
     for function in functions {
         if let Some(handler) = function.name().strip_prefix(path) {
-            // Names of the newer mangling tell the types that a function was made for.
+            // v0 mangling adds the type parameters of an instance.
             let path = handler.split("::<").next().unwrap_or(handler);
             let opcode = path.rsplit("::").next().unwrap_or(path).to_owned();
             if opcode
@@ -316,7 +323,7 @@ fn handlers(mode: &str, path: &str, functions: &[Function]) -> Handlers {
     }
 }
 
-/// The functions whose hottest block ran most, that one's count beside them.
+/// The `most` functions with the hottest blocks, with the count of that block.
 pub fn hottest(functions: &[Function], most: usize) -> Vec<HotFunction> {
     let mut hot: Vec<_> = functions
         .iter()
@@ -372,7 +379,7 @@ Total functions: 3
     }
 
     #[test]
-    fn handlers_are_known_by_names_of_the_newer_mangling_too() {
+    fn handlers_are_found_in_v0_mangled_names() {
         let function = |symbol: &str, count| Function {
             symbol: symbol.to_owned(),
             hash: "0x01".to_owned(),
@@ -388,16 +395,16 @@ Total functions: 3
     }
 
     #[test]
-    fn other_bodies_under_the_same_names_are_foreign() {
-        let roll = Roll {
+    fn functions_of_the_same_name_with_other_control_flow_are_foreign() {
+        let instrumented = InstrumentedFunctions {
             binary: "bin".into(),
             functions: functions(SHOWN),
         };
         let path = Path::new("raw");
-        roll.check(path, &functions(SHOWN)).unwrap();
+        instrumented.check(path, &functions(SHOWN)).unwrap();
         let other = functions(&SHOWN.replace("0x01", "0x09"));
         assert!(matches!(
-            roll.check(path, &other),
+            instrumented.check(path, &other),
             Err(ProfileError::Foreign {
                 ran: 2,
                 known: 1,
@@ -406,7 +413,7 @@ Total functions: 3
         ));
         let idle = functions(&SHOWN.replace("41", "0").replace("[1]", "[0]"));
         assert!(matches!(
-            roll.check(path, &idle),
+            instrumented.check(path, &idle),
             Err(ProfileError::Idle(_))
         ));
     }

@@ -1,8 +1,7 @@
-//! Training: the instrumented binary runs the cases of a set, each in each mode, a process and a file each.
+//! Training: the instrumented binary runs each case in each mode, with one process and one profile each.
 //!
-//! Owns what is run how often; the hidden verb of the child is in `cmd/pgo/trained.rs`. What the child computes is
-//! held against the parent's verified result: an instrumented binary that computes something else has learned
-//! something else.
+//! The child's hidden verb is in `cmd/pgo/trained.rs`. Its result is compared with the parent's verified one, since
+//! a wrong result means a profile of the wrong work.
 
 use super::Workshop;
 use crate::engines::verify::Verified;
@@ -17,13 +16,13 @@ use std::process::Command;
 /// The hidden verb that the instrumented binary runs.
 pub const CHILD: &str = "__trained";
 
-/// Opcodes that each case executes in each mode, so that no case drowns the others by its length.
+/// Opcodes to execute per case and mode, so that long cases do not outweigh the others.
 pub const OPCODES: u64 = 20_000_000;
 
-/// Most calls of a case that executes next to nothing.
+/// Most calls per case, for cases that execute almost nothing.
 const MOST_CALLS: u64 = 4_096;
 
-/// What the child says of its last call.
+/// The result of the child's last call.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Outcome {
     /// `success`, `revert`, or the halt reason in kebab case.
@@ -33,7 +32,7 @@ pub struct Outcome {
     pub output_hash: String,
 }
 
-/// What was trained, noted beside the folder of raw profiles.
+/// The note beside the folder of raw profiles.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Training {
     /// In the order of the runs.
@@ -41,7 +40,7 @@ pub struct Training {
 }
 
 impl Training {
-    /// The profile of a run.
+    /// The path of the raw profile of a run.
     pub fn raw(workshop: &Workshop, run: &Trained) -> PathBuf {
         workshop
             .raw()
@@ -49,15 +48,15 @@ impl Training {
     }
 }
 
-/// How often to call a case, so that `opcodes` are executed.
+/// Calls needed to execute `opcodes`, if one call executes `of_one_call`.
 pub fn calls(opcodes: u64, of_one_call: u64) -> u64 {
     opcodes.div_ceil(of_one_call.max(1)).clamp(1, MOST_CALLS)
 }
 
-/// Removes what was trained before: profiles of other binaries would be merged with the new ones.
+/// Removes earlier raw profiles, which would be merged with the new ones.
 ///
 /// # Errors
-/// A folder that cannot be emptied.
+/// The folder cannot be emptied.
 pub fn clear(workshop: &Workshop) -> Result<()> {
     let raw = workshop.raw();
     match fs::remove_dir_all(&raw) {
@@ -66,13 +65,13 @@ pub fn clear(workshop: &Workshop) -> Result<()> {
         }
         _ => {}
     }
-    fs::create_dir_all(&raw).with_context(|| format!("cannot make {}", raw.display()))
+    fs::create_dir_all(&raw).with_context(|| format!("cannot create {}", raw.display()))
 }
 
-/// Runs one case in one mode with the instrumented binary; the profile goes to `raw`.
+/// Runs one case in one mode with the instrumented binary, which writes its profile to `raw`.
 ///
 /// # Errors
-/// A child that fails, finds another result or writes no profile.
+/// The child fails, has another result or writes no profile.
 pub fn run(binary: &Path, case_dir: &Path, v: &Verified, run: &Trained, raw: &Path) -> Result<()> {
     let mut command = Command::new(binary);
     command.env("LLVM_PROFILE_FILE", raw);
@@ -88,10 +87,10 @@ pub fn run(binary: &Path, case_dir: &Path, v: &Verified, run: &Trained, raw: &Pa
     }
 }
 
-/// Runs one case in one mode with any build of this program, and holds its result against the right one.
+/// Runs one case in one mode with any build of this program, and compares its result with the verified one.
 ///
 /// # Errors
-/// A child that fails or finds another result.
+/// The child fails or has another result.
 pub fn call(mut command: Command, case_dir: &Path, v: &Verified, run: &Trained) -> Result<()> {
     let what = || format!("training of {} in the mode {}", run.case, run.mode);
     let calls = run.calls.to_string();
@@ -106,7 +105,7 @@ pub fn call(mut command: Command, case_dir: &Path, v: &Verified, run: &Trained) 
         bail!("{} failed ({}): {}", what(), output.status, said.trim());
     }
     let found: Outcome = serde_json::from_slice(&output.stdout)
-        .with_context(|| format!("{}: no result in what it printed", what()))?;
+        .with_context(|| format!("{}: its output has no result", what()))?;
     let expected = Outcome {
         status: v.result.status.clone(),
         gas_used: v.result.gas_used,
@@ -114,7 +113,7 @@ pub fn call(mut command: Command, case_dir: &Path, v: &Verified, run: &Trained) 
     };
     if found != expected {
         bail!(
-            "{} came out as {found:?}, and {expected:?} is right",
+            "{} had the result {found:?} instead of {expected:?}",
             what()
         );
     }

@@ -1,8 +1,7 @@
-//! The proof: the release build and the optimised ones beside each other, on cases that were trained on and on
-//! cases that were not.
+//! The proof: compares the release build with the optimised ones, on training cases and on held-out cases.
 //!
-//! Owns which runs are made and how their figures come together; timing processes in turn is `binaries`'
-//! business, simulating `simulate`'s, what the figures mean `evmscope_reports::pgo`'s.
+//! `builds::interleave` times the processes in turn, `instruments::callgrind` simulates them, and
+//! `evmscope_reports::pgo` evaluates the measurements.
 
 use crate::builds::{self, Plan};
 use crate::instruments::callgrind::{self, Instructions, SimulateError};
@@ -14,34 +13,34 @@ use evmscope_reports::counter::Counter;
 use evmscope_reports::pgo::{ChangedFunction, Comparison, Proof};
 use std::path::{Path, PathBuf};
 
-/// What is compared.
+/// What to compare, and how.
 pub struct Setup {
-    /// Without a profile.
+    /// The binary built without a profile.
     pub release: PathBuf,
-    /// With one: first the compiler's, then, where there is one, what BOLT made of it.
+    /// The binaries built with one: first the compiler's, then BOLT's if there is one.
     pub optimized: Vec<PathBuf>,
-    /// How they are timed; its cases are those trained on, then the held-out ones.
+    /// How to time them. Its cases are the training cases, then the held-out ones.
     pub plan: Plan,
-    /// How many cases of the plan were trained on.
+    /// Number of training cases in the plan.
     pub trained: usize,
-    /// A change below this is none.
+    /// Changes below this share are ignored.
     pub threshold: f64,
     /// Whether to count simulated instructions.
     pub simulate: bool,
 }
 
 impl Setup {
-    /// How often [`prove`] tells that it got on.
+    /// How often [`prove`] calls `tick`.
     pub fn steps(&self) -> u64 {
         let simulations = self.plan.cases.len() * self.plan.modes.len();
         self.plan.steps() + if self.simulate { simulations as u64 } else { 0 }
     }
 }
 
-/// A proof for each optimised build, in their order.
+/// Returns a proof for each optimised build, in their order.
 ///
 /// # Errors
-/// Builds that cannot be measured, and simulations that fail.
+/// A build cannot be measured, or a simulation fails.
 pub fn prove(setup: &Setup, tick: &mut dyn FnMut()) -> Result<Vec<Proof>> {
     let builds: Vec<_> = std::iter::once(&setup.release)
         .chain(&setup.optimized)
@@ -101,7 +100,7 @@ fn compare(
         .with_context(|| format!("case {case}, mode {mode}: the times have no ratio"))
 }
 
-/// One call in each build.
+/// Simulates one call in each build.
 fn simulations(
     setup: &Setup,
     builds: &[PathBuf],
@@ -116,7 +115,7 @@ fn simulations(
     builds.iter().map(one).collect()
 }
 
-/// Functions to name where a case became slower.
+/// Functions to name for a case that became slower.
 const NAMED: usize = 6;
 
 fn explain(
@@ -148,10 +147,10 @@ fn explain(
     comparison.changed = changed;
 }
 
-/// Whether callgrind can be run at all, so that nobody waits for it in vain.
+/// Checks that callgrind works, before the long timing begins.
 ///
 /// # Errors
-/// Why not.
+/// Why it does not.
 pub fn simulator(release: &Path, plan: &Plan) -> Result<(), SimulateError> {
     let (Some(case), Some(mode)) = (plan.cases.last(), plan.modes.first()) else {
         return Err(SimulateError::NeverEntered);

@@ -1,32 +1,32 @@
-//! What the compiler says of a profile, function by function.
+//! The compiler's warnings about a profile, function by function.
 //!
-//! A profile that does not fit is no error to the compiler: it warns, discards and builds without it. This room
-//! reads the warnings and counts; which count is too high is the caller's limit.
+//! For a function that does not match its profile, the compiler only warns and builds it without. This module counts
+//! the warnings; the caller sets the limit.
 
 use evmscope_reports::format::percent;
 use std::collections::BTreeSet;
 use thiserror::Error;
 
-/// Functions that a build did not optimise by its profile.
+/// Functions that a build compiled without its profile.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Warnings {
-    /// Names of functions that the profile does not know.
+    /// Names of functions that the profile does not have.
     pub missing: BTreeSet<String>,
-    /// Names of functions whose body is another than the profiled one.
+    /// Names of functions whose control flow differs from the profiled one.
     pub mismatched: BTreeSet<String>,
-    /// What the compiler said of the profile as a whole.
+    /// Warnings about the whole profile.
     pub profile: BTreeSet<String>,
 }
 
-/// LLVM's words for a function without counters.
+/// LLVM's warning for a function without counters.
 const MISSING: &str = "no profile data available for function ";
-/// And for one whose control flow is another.
+/// LLVM's warning for a function with other control flow.
 const MISMATCHED: &str = "function control flow change detected (hash mismatch) ";
-/// And for a file that is no profile, or one of another version.
+/// LLVM's warning for a file that is not a profile, or of another version.
 const UNUSABLE: &str = "instrumentation profile";
 
 impl Warnings {
-    /// Takes one diagnostic of the compiler; others than those of profiles are not its business.
+    /// Adds one diagnostic of the compiler. Ignores those that are not about profiles.
     pub fn take(&mut self, message: &str) {
         let name = |after: &str| {
             let name = after.split_whitespace().next().unwrap_or(after);
@@ -42,12 +42,12 @@ impl Warnings {
     }
 }
 
-/// How well a profile fitted a build.
+/// How well a profile fits a build.
 #[derive(Clone, Debug)]
 pub struct Fit<'a> {
-    /// Functions that the profile does not know.
+    /// Functions that the profile does not have.
     pub missing: &'a BTreeSet<String>,
-    /// Functions that changed.
+    /// Functions whose control flow differs from the profiled one.
     pub mismatched: &'a BTreeSet<String>,
     unusable: &'a BTreeSet<String>,
     functions: usize,
@@ -59,29 +59,29 @@ pub enum Misfit {
     /// The compiler could not read the profile, and built without it.
     #[error("the compiler did not use the profile: {0}")]
     Unusable(String),
-    /// Too many functions are not as they were when they were counted.
+    /// Too many functions are missing or differ.
     #[error(
         "the profile does not fit: functions missing in it: {missing}, differing: {mismatched}; that is {} of its \
-         {functions}, and {} are allowed (--limit); the first: {first}; train again", percent(*share), percent(*limit)
+         {functions}, the limit is {} (--limit); first: {first}; train again", percent(*share), percent(*limit)
     )]
     TooMany {
         /// Functions without counters.
         missing: usize,
-        /// Functions with another body.
+        /// Functions with other control flow.
         mismatched: usize,
         /// Functions of the profile.
         functions: usize,
-        /// The share of the two.
+        /// Share of missing and differing functions, 0 to 1.
         share: f64,
-        /// The share that is allowed.
+        /// The allowed share, 0 to 1.
         limit: f64,
-        /// Names to begin looking at.
+        /// Names of the first few.
         first: String,
     },
 }
 
 impl<'a> Fit<'a> {
-    /// Of a build with a profile of so many functions.
+    /// The fit of a build whose profile has `functions` functions.
     pub fn new(warnings: &'a Warnings, functions: usize) -> Fit<'a> {
         Fit {
             missing: &warnings.missing,
@@ -127,7 +127,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn functions_are_counted_once_and_by_their_names() {
+    fn functions_are_counted_once_by_name() {
         let mut warnings = Warnings::default();
         for message in [
             "evmscope.ee9e-cgu.0: function control flow change detected (hash mismatch) \

@@ -3,7 +3,7 @@
 use clap::Args;
 use std::path::PathBuf;
 
-/// Where the parts of a profile-guided build lie.
+/// The working folder of a profile-guided build.
 #[derive(Args)]
 pub struct PgoDir {
     /// Folder of profiles and binaries [default: pgo in cargo's target folder].

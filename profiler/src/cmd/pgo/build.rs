@@ -1,4 +1,4 @@
-//! `evmscope pgo build`: the binary that counts.
+//! `evmscope pgo build`: builds the instrumented binary.
 
 use super::args::PgoDir;
 use crate::builds::pgo::Workshop;
@@ -17,7 +17,7 @@ pub struct PgoBuild {
 
 pub fn run(args: &PgoBuild) -> Result<String> {
     let compiler = Compiler::find()?;
-    // A build takes minutes; what would be missing after it is missing now.
+    // The build takes minutes, so check first for the tool that the next step needs.
     Profdata::find(&compiler)?;
     let workshop = Workshop::open(args.at.dir.as_deref())?;
     let built = build::build(&workshop, &compiler, Kind::Instrumented)?;

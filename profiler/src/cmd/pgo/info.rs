@@ -1,14 +1,15 @@
-//! `evmscope pgo info`: what is installed and what is built; failure where a build would fail.
+//! `evmscope pgo info`: what is installed and what is built. Fails if a build would fail.
 
 use super::args::PgoDir;
 use super::{expect_current, fingerprint};
+use crate::builds::pgo::fingerprint::Fingerprint;
 use crate::builds::pgo::{Merged, Optimized, Workshop, build, noted};
 use crate::cmd::output::{self, Answer};
-use crate::machine::toolchain::{self, Compiler, Tool};
+use crate::machine::toolchain::{self, Compiler, Tool, ToolError};
 use anyhow::Result;
 use clap::Args;
 use evmscope_reports::render::terminal;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 #[derive(Args)]
 pub struct PgoInfo {
@@ -19,71 +20,10 @@ pub struct PgoInfo {
 pub fn run(args: &PgoInfo) -> Result<Answer> {
     let compiler = Compiler::find()?;
     let workshop = Workshop::open(args.at.dir.as_deref())?;
-    let flags = build::user_flags(&compiler.host)?;
     let profdata = toolchain::find(Tool::Profdata, &compiler.llvm);
     let usable = profdata.is_ok();
-    let tool = |name: &'static str,
-                found: Result<std::path::PathBuf, toolchain::ToolError>,
-                without| match found {
-        Ok(path) => ("ok", name, path.display().to_string()),
-        Err(error) => (without, name, error.to_string()),
-    };
-    let mut rows = vec![
-        (
-            "ok",
-            "compiler",
-            format!(
-                "{}, LLVM {}, for {}",
-                compiler.version, compiler.llvm, compiler.host
-            ),
-        ),
-        (
-            "ok",
-            "rustflags",
-            match &flags[..] {
-                [] => "none of yours".to_owned(),
-                flags => format!("{} (yours, kept)", flags.join(" ")),
-            },
-        ),
-        tool("llvm-profdata", profdata, "missing"),
-        tool(
-            "llvm-bolt",
-            toolchain::find(Tool::Bolt, &compiler.llvm),
-            "optional",
-        ),
-        tool(
-            "merge-fdata",
-            toolchain::find(Tool::MergeFdata, &compiler.llvm),
-            "optional",
-        ),
-    ];
-    let instrumented = workshop.instrumented();
-    rows.push(part(
-        "instrumented",
-        &instrumented,
-        &compiler,
-        fingerprint(&instrumented)?,
-        "build",
-    ));
-    let profile = workshop.profile();
-    let made_from = noted::<Merged>(&profile)?.and_then(|merged| merged.made_from);
-    rows.push(part(
-        "profile",
-        &profile,
-        &compiler,
-        made_from,
-        "train` and `evmscope pgo merge",
-    ));
-    let optimized = workshop.optimized();
-    let made_from = noted::<Optimized>(&optimized)?.map(|optimized| optimized.made_from);
-    rows.push(part(
-        "optimised",
-        &optimized,
-        &compiler,
-        made_from,
-        "optimize",
-    ));
-
+    let mut rows = tools(&compiler, profdata)?;
+    rows.extend(parts(&compiler, &workshop)?);
     let shown = rows
         .iter()
         .map(|(mark, name, detail)| [*mark, *name, detail.as_str()]);
@@ -95,13 +35,71 @@ pub fn run(args: &PgoInfo) -> Result<Answer> {
     })
 }
 
+/// A line of the answer: a mark, what it is about, and the detail.
+type Row = (&'static str, &'static str, String);
+
+/// What is installed.
+fn tools(compiler: &Compiler, profdata: Result<PathBuf, ToolError>) -> Result<Vec<Row>> {
+    let flags = match &build::user_flags(&compiler.host)?[..] {
+        [] => "none set".to_owned(),
+        flags => format!("{} (kept)", flags.join(" ")),
+    };
+    let Compiler {
+        version,
+        llvm,
+        host,
+    } = compiler;
+    let tool = |name, found: Result<PathBuf, ToolError>, without| match found {
+        Ok(path) => ("ok", name, path.display().to_string()),
+        Err(error) => (without, name, error.to_string()),
+    };
+    let optional = |name, which| tool(name, toolchain::find(which, llvm), "optional");
+    Ok(vec![
+        (
+            "ok",
+            "compiler",
+            format!("{version}, LLVM {llvm}, for {host}"),
+        ),
+        ("ok", "rustflags", flags),
+        tool("llvm-profdata", profdata, "missing"),
+        optional("llvm-bolt", Tool::Bolt),
+        optional("merge-fdata", Tool::MergeFdata),
+    ])
+}
+
+/// What is built, in the order of the steps.
+fn parts(compiler: &Compiler, workshop: &Workshop) -> Result<[Row; 3]> {
+    let instrumented = workshop.instrumented();
+    let profile = workshop.profile();
+    let trained = noted::<Merged>(&profile)?.and_then(|merged| merged.made_from);
+    let optimized = workshop.optimized();
+    let built = noted::<Optimized>(&optimized)?.map(|optimized| optimized.made_from);
+    Ok([
+        part(
+            "instrumented",
+            &instrumented,
+            compiler,
+            fingerprint(&instrumented)?,
+            "build",
+        ),
+        part(
+            "profile",
+            &profile,
+            compiler,
+            trained,
+            "train` and `evmscope pgo merge",
+        ),
+        part("optimised", &optimized, compiler, built, "optimize"),
+    ])
+}
+
 fn part(
     name: &'static str,
     path: &Path,
     compiler: &Compiler,
-    made_from: Option<crate::builds::pgo::fingerprint::Fingerprint>,
+    made_from: Option<Fingerprint>,
     verb: &str,
-) -> (&'static str, &'static str, String) {
+) -> Row {
     if !path.is_file() {
         return ("not yet", name, format!("`evmscope pgo {verb}`"));
     }
@@ -110,7 +108,7 @@ fn part(
         None => (
             "unknown",
             name,
-            format!("{}, made elsewhere", path.display()),
+            format!("{}, built elsewhere", path.display()),
         ),
         Some(Ok(())) => ("ok", name, path.display().to_string()),
         Some(Err(stale)) => ("stale", name, format!("{stale:#}")),

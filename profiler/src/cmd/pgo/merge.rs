@@ -1,4 +1,4 @@
-//! `evmscope pgo merge`: many profiles to one, each refused where it does not belong to the program.
+//! `evmscope pgo merge`: merges profiles and refuses those of other programs.
 
 use super::args::PgoDir;
 use super::fingerprint;
@@ -18,7 +18,7 @@ use std::path::PathBuf;
 pub struct PgoMerge {
     #[command(flatten)]
     pub at: PgoDir,
-    /// Profiles, raw or merged, of this or of other machines [default: all that training wrote].
+    /// Profiles, raw or merged, of any machine [default: those of the training].
     #[arg(value_name = "FILE[=N]", value_parser = weighted_file)]
     pub files: Vec<(PathBuf, u32)>,
 }
@@ -31,7 +31,7 @@ pub fn weight(text: &str) -> Result<(String, u32), String> {
     pair.ok_or_else(|| "use CASE=N with a whole number from 1, such as snailtracer=2".to_owned())
 }
 
-/// A path, and its weight where it ends with one.
+/// Parses `FILE=N` or `FILE`, which has weight 1.
 fn weighted_file(text: &str) -> Result<(PathBuf, u32), String> {
     match text.rsplit_once('=') {
         Some((path, times)) if times.chars().all(|c| c.is_ascii_digit()) => match times.parse() {
@@ -52,18 +52,18 @@ pub fn run(args: &PgoMerge) -> Result<String> {
     };
 
     let binary = workshop.instrumented();
-    let roll = match binary.is_file() {
+    let instrumented = match binary.is_file() {
         true => {
             Sections::of(&binary)?.expect_instrumented(&binary)?;
-            Some(profdata.roll(&binary)?)
+            Some(profdata.instrumented_functions(&binary)?)
         }
         false => None,
     };
     let to = workshop.profile();
-    let functions = profdata.merge(&plan.inputs, roll.as_ref(), &to)?;
+    let functions = profdata.merge(&plan.inputs, instrumented.as_ref(), &to)?;
     let merged = Merged {
-        // Held against the binary, a profile is of the sources that the binary is of.
-        made_from: match roll {
+        // A profile that matches the binary has the binary's sources.
+        made_from: match instrumented {
             Some(_) => fingerprint(&binary)?,
             None => plan.made_from,
         },
@@ -78,7 +78,7 @@ pub fn run(args: &PgoMerge) -> Result<String> {
     if !binary.is_file() {
         let _ = writeln!(
             text,
-            "note: without an instrumented binary (`evmscope pgo build`) no profile was held against the program"
+            "note: there is no instrumented binary (`evmscope pgo build`), so no profile was checked against it"
         );
     }
     let _ = writeln!(
@@ -90,10 +90,10 @@ pub fn run(args: &PgoMerge) -> Result<String> {
     Ok(text)
 }
 
-/// Hot functions to remember.
+/// Hottest functions to keep in the note.
 const HOTTEST: usize = 30;
 
-/// What to merge, and what is known of it.
+/// The profiles to merge, and what is known about them.
 struct Plan {
     inputs: Vec<Input>,
     made_from: Option<Fingerprint>,
@@ -117,7 +117,7 @@ impl Plan {
         })
     }
 
-    /// Files of others. Merged ones may have a note with them; all that have must agree.
+    /// Given files. Merged ones may come with a note; all notes must agree.
     fn of_files(files: &[(std::path::PathBuf, u32)]) -> Result<Plan> {
         let mut made_from: Option<Fingerprint> = None;
         let mut runs = Vec::new();
@@ -128,7 +128,7 @@ impl Plan {
             if let Some(other) = merged.made_from {
                 match &made_from {
                     Some(first) if *first != other => anyhow::bail!(
-                        "{} was made from other sources, flags or with another compiler than the files before it",
+                        "{} was built from other sources or flags or by another compiler than the files before it",
                         path.display()
                     ),
                     _ => made_from = Some(other),

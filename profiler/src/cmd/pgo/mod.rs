@@ -1,18 +1,12 @@
-//! `evmscope pgo`: the steps of a profile-guided build, one a file. `make pgo` is all of them.
+//! `evmscope pgo`: the steps of a profile-guided build, one per file. `make pgo` runs all of them.
 
 mod args;
 pub mod build;
-
 pub mod info;
-
 pub mod merge;
-
 pub mod optimize;
-
 pub mod train;
-
 pub mod trained;
-
 pub mod verify;
 
 use crate::builds::pgo::fingerprint::Fingerprint;
@@ -24,20 +18,20 @@ use clap::Subcommand;
 use evmscope_reports::render::terminal::Style;
 use std::path::Path;
 
-/// The steps of a profile-guided build; `make pgo` is all of them.
+/// The steps of a profile-guided build; `make pgo` runs all of them.
 #[derive(Subcommand)]
 pub enum Pgo {
-    /// Say what is installed, what is built, and what is missing.
+    /// Show what is installed, what is built and what is missing.
     Info(info::PgoInfo),
     /// Build the instrumented binary.
     Build(build::PgoBuild),
-    /// Run cases with it in both modes.
+    /// Run cases with the instrumented binary in both modes.
     Train(train::PgoTrain),
-    /// Merge what training wrote, or other profiles.
+    /// Merge the profiles of the training, or others.
     Merge(merge::PgoMerge),
     /// Build with the merged profile.
     Optimize(optimize::PgoOptimize),
-    /// Time it against the release build, and say for each mode whether it helps.
+    /// Time the optimised build against the release build; report the gain per mode.
     Verify(verify::PgoVerify),
 }
 
@@ -52,7 +46,7 @@ pub fn run(verb: &Pgo, style: Style) -> Result<Answer> {
     }
 }
 
-/// Refuses what was made from other sources than those that lie here now.
+/// Refuses a file built from other sources, flags or compiler than the current ones.
 fn expect_current(what: &Path, made_from: &Fingerprint, compiler: &Compiler) -> Result<()> {
     const SHOWN: usize = 3;
     let changes = made_from.changes(compiler, &builds::user_flags(&compiler.host)?);
@@ -64,13 +58,13 @@ fn expect_current(what: &Path, made_from: &Fingerprint, compiler: &Compiler) -> 
         more => format!("; and {more} more"),
     };
     bail!(
-        "{} is stale: {}{more}; begin again with `evmscope pgo build`",
+        "{} is stale: {}{more}; start again with `evmscope pgo build`",
         what.display(),
         changes[..changes.len().min(SHOWN)].join("; ")
     )
 }
 
-/// What a binary or a profile was made from, where that was noted.
+/// What a binary or a profile was built from; `None` if it has no note.
 fn fingerprint(of: &Path) -> Result<Option<Fingerprint>> {
     noted(of)
 }

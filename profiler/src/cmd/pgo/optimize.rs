@@ -1,4 +1,4 @@
-//! `evmscope pgo optimize`: the build that uses the profile, refused where it does not fit.
+//! `evmscope pgo optimize`: builds with the profile. Refuses a profile that does not fit.
 
 use super::args::PgoDir;
 use super::expect_current;
@@ -27,13 +27,13 @@ use std::{fs, io};
 pub struct PgoOptimize {
     #[command(flatten)]
     pub at: PgoDir,
-    /// A merged profile in the place of the one in the folder.
+    /// A merged profile instead of the one in the folder.
     #[arg(long, value_name = "FILE")]
     pub profile: Option<PathBuf>,
-    /// Functions that may be missing in the profile or differ from it, % of its functions.
+    /// Functions that may be missing from the profile or differ, % of its functions.
     #[arg(long, value_name = "PERCENT", default_value_t = 1.0, value_parser = per_cent)]
     pub limit: f64,
-    /// Lay the result out anew by BOLT, as a second binary; trained on the same cases.
+    /// Also optimise the layout with BOLT into a second binary, trained on the same cases.
     #[arg(long)]
     pub bolt: bool,
     #[command(flatten)]
@@ -67,9 +67,9 @@ pub fn run(args: &PgoOptimize) -> Result<String> {
     let runs = merged
         .as_ref()
         .map_or_else(Vec::new, |merged| merged.runs.clone());
-    // On the small stack of the child, which a handler that keeps native stack overflows.
+    // The child has a small stack, which overflows if a handler calls the next one instead of jumping.
     call_all(&built.executable, args, &runs)
-        .context("the optimised build does not run as it should")?;
+        .context("the optimised build does not run correctly")?;
     let binary = workshop.optimized();
     build::adopt(&built, &binary)?;
     note(
@@ -82,7 +82,17 @@ pub fn run(args: &PgoOptimize) -> Result<String> {
             profile: merged,
         },
     )?;
-    let mut text = format!(
+    let mut text = summary(functions, &fit, &sections, &binary);
+    remove_stale(&workshop.bolted())?;
+    if let Some(bolt) = bolt {
+        let bolted = lay_out(&bolt, args, &workshop, &runs)?;
+        text += &format!("laid out by BOLT: {}\n", bolted.display());
+    }
+    Ok(text)
+}
+
+fn summary(functions: usize, fit: &Fit, sections: &Sections, binary: &Path) -> String {
+    format!(
         "{functions} functions in the profile; {} missing, {} mismatched\n\
          hot code: {} bytes, cold: {} bytes, all: {} bytes\n\
          optimised: {}\n",
@@ -92,17 +102,11 @@ pub fn run(args: &PgoOptimize) -> Result<String> {
         sections.sizes.cold,
         sections.sizes.code,
         binary.display()
-    );
-    forget(&workshop.bolted())?;
-    if let Some(bolt) = bolt {
-        let bolted = lay_out(&bolt, args, &workshop, &runs)?;
-        text += &format!("laid out by BOLT: {}\n", bolted.display());
-    }
-    Ok(text)
+    )
 }
 
-/// What BOLT made of an earlier build.
-fn forget(binary: &Path) -> Result<()> {
+/// Removes BOLT's output of an earlier build.
+fn remove_stale(binary: &Path) -> Result<()> {
     match fs::remove_file(binary) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
             Err(error).with_context(|| format!("cannot remove {}", binary.display()))
@@ -111,7 +115,7 @@ fn forget(binary: &Path) -> Result<()> {
     }
 }
 
-/// Runs what the profile was trained on with a copy that counts for BOLT.
+/// Trains BOLT on the runs of the profile with an instrumented copy, and lays the binary out.
 fn lay_out(
     bolt: &Bolt,
     args: &PgoOptimize,
@@ -120,18 +124,19 @@ fn lay_out(
 ) -> Result<PathBuf> {
     if runs.is_empty() {
         bail!(
-            "it is not known what the profile was trained on, so BOLT cannot be: `evmscope pgo train` and merge"
+            "the profile's training is unknown, so BOLT cannot be trained: \
+             `evmscope pgo train`, then `evmscope pgo merge`"
         );
     }
-    let counting = bolt.instrument(workshop)?;
-    call_all(&counting, args, runs)?;
+    let instrumented = bolt.instrument(workshop)?;
+    call_all(&instrumented, args, runs)?;
     let bolted = bolt.lay_out(workshop)?;
     Sections::of(&bolted)?.expect_bolted(&bolted)?;
-    call_all(&bolted, args, runs).context("what BOLT made does not run as it should")?;
+    call_all(&bolted, args, runs).context("the binary laid out by BOLT does not run correctly")?;
     Ok(bolted)
 }
 
-/// Calls what the profile was trained on in another build, and holds its results against the right ones.
+/// Runs the cases of the training in another build and compares its results with the verified ones.
 fn call_all(build: &Path, args: &PgoOptimize, runs: &[Trained]) -> Result<()> {
     let bar = output::progress(runs.len() as u64, "cases");
     for run in runs {

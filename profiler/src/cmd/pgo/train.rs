@@ -1,4 +1,4 @@
-//! `evmscope pgo train`: cases in both modes, run by the binary that counts.
+//! `evmscope pgo train`: runs cases in both modes with the instrumented binary.
 
 use super::args::PgoDir;
 use super::merge::weight;
@@ -25,16 +25,16 @@ pub struct PgoTrain {
     pub at: PgoDir,
     #[command(flatten)]
     pub from: CaseDir,
-    /// Cases to train on, with commas between them; what is left out is held out.
+    /// Cases to train on, comma-separated; all others are held out.
     #[arg(long, value_name = "CASE,..", value_delimiter = ',', default_value = TRAINING)]
     pub cases: Vec<String>,
-    /// How many times the counts of a case are taken; 1 where it is not named.
+    /// Weights of the counts of cases; 1 for cases not named.
     #[arg(long, value_name = "CASE=N,..", value_delimiter = ',', value_parser = weight)]
     pub weights: Vec<(String, u32)>,
 }
 
-/// The cases that are trained on where none are named: those that were made to exercise the interpreter, one of
-/// which executes every opcode. Contracts as people write them are held out, and so is the empty message.
+/// Default training cases: those made to exercise the interpreter, one of which executes every opcode. Real
+/// contracts are held out, and so is the empty message.
 const TRAINING: &str = "hash10k,memory,opcodes,storage,subcall,ten-thousand-hashes";
 
 pub fn run(args: &PgoTrain) -> Result<String> {

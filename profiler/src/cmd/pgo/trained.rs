@@ -1,4 +1,4 @@
-//! The hidden verb behind training: calls of a case that the parent verified, and what came of the last.
+//! The hidden verb behind training: calls of a case, which the parent has verified, and the result of the last.
 
 use crate::builds::pgo::train::Outcome;
 use crate::cases::Scenario;
@@ -22,10 +22,11 @@ pub struct Trained {
     pub calls: u64,
 }
 
-/// Most worlds made ready at once.
+/// Most worlds to prepare at once, to bound memory.
 const BATCH: u64 = 64;
 
-/// Native stack for all calls: a handler that calls the next one, where it should jump, is found out soon.
+/// Native stack for all calls, bytes. Small, so that a handler that calls the next one instead of jumping overflows it
+/// soon.
 const STACK: usize = 256 << 10;
 
 pub fn run(args: &Trained) -> Result<String> {

@@ -1,4 +1,4 @@
-//! `evmscope pgo verify`: what the profile brought, on cases that it has seen and on cases that it has not.
+//! `evmscope pgo verify`: the gain of the profile on training cases and on held-out cases.
 
 use super::args::PgoDir;
 use super::{expect_current, fingerprint};
@@ -31,22 +31,22 @@ pub struct PgoVerify {
     pub at: PgoDir,
     #[command(flatten)]
     pub from: CaseDir,
-    /// Cases that were not trained on, with commas between them [default: all others].
+    /// Held-out cases, comma-separated [default: all not trained on].
     #[arg(long, value_name = "CASE,..", value_delimiter = ',')]
     pub heldout: Vec<String>,
-    /// The binary to compare with [default: the release build, made by the same command].
+    /// Binary to compare with [default: a release build by the same command].
     #[arg(long, value_name = "FILE")]
     pub base: Option<PathBuf>,
-    /// The binary under test [default: the optimised one in the folder].
+    /// Binary under test [default: the optimised one in the folder].
     #[arg(long, value_name = "FILE")]
     pub head: Option<PathBuf>,
-    /// How often each binary is started.
+    /// Launches of each binary.
     #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u32).range(2..=1_000))]
     pub launches: u32,
-    /// Timed pairs of a case and mode in each launch, of about 10 ms a side.
+    /// Timed pairs per case, mode and launch, about 10 ms per side.
     #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub pairs: u32,
-    /// Leave out the simulated instructions.
+    /// Skip the simulated instructions.
     #[arg(long)]
     pub no_simulate: bool,
     /// Folder for the reports [default: reports/out/pgo].
@@ -64,7 +64,7 @@ pub fn run(args: &PgoVerify, style: Style) -> Result<Answer> {
     let compiler = Compiler::find()?;
     let optimized = optimized(args, &workshop, &compiler)?;
     let facts: Optimized = noted(&workshop.optimized())?
-        .context("nothing is known of the optimised binary: build it anew")?;
+        .context("the optimised binary has no note: build it again with `evmscope pgo optimize`")?;
     let release = release(args, &workshop, &compiler)?;
     let mut setup = setup(args, release, optimized, &facts)?;
     let missing = match setup.simulate {
@@ -73,10 +73,27 @@ pub fn run(args: &PgoVerify, style: Style) -> Result<Answer> {
     };
     setup.simulate &= missing.is_none();
 
+    let report = report(&setup, facts, missing.as_ref())?;
+    let paths = files.write_all(&[
+        ("report.html", html::pgo(&report)?),
+        ("report.md", markdown::pgo(&report)),
+        ("report.json", serde_json::to_string_pretty(&report)? + "\n"),
+    ])?;
+    let text = terminal::pgo(&report, style) + &listed(&paths);
+    let mut verdicts = report.proof.verdicts.values();
+    Ok(if verdicts.any(|outcome| *outcome == Outcome::Hurts) {
+        Answer::differs(text)
+    } else {
+        Answer::success(text)
+    })
+}
+
+/// Measures the builds in turn.
+fn report(setup: &Setup, facts: Optimized, missing: Option<&SimulateError>) -> Result<PgoReport> {
     let bar = output::progress(setup.steps(), "release against optimised");
-    let mut proofs = verify::prove(&setup, &mut || bar.inc(1))?.into_iter();
+    let mut proofs = verify::prove(setup, &mut || bar.inc(1))?.into_iter();
     bar.finish_and_clear();
-    let report = PgoReport {
+    Ok(PgoReport {
         schema: SCHEMA.to_owned(),
         created: record::now(),
         rig: rig::examine(),
@@ -87,27 +104,11 @@ pub fn run(args: &PgoVerify, style: Style) -> Result<Answer> {
         release: Sections::of(&setup.release)?.sizes,
         proof: proofs.next().context("no build was compared")?,
         bolt: proofs.next(),
-        unavailable: unavailable(missing.as_ref()),
-    };
-    let paths = files.write_all(&[
-        ("report.html", html::pgo(&report)?),
-        ("report.md", markdown::pgo(&report)),
-        ("report.json", serde_json::to_string_pretty(&report)? + "\n"),
-    ])?;
-    let text = terminal::pgo(&report, style) + &listed(&paths);
-    let hurts = report
-        .proof
-        .verdicts
-        .values()
-        .any(|outcome| *outcome == Outcome::Hurts);
-    Ok(if hurts {
-        Answer::differs(text)
-    } else {
-        Answer::success(text)
+        unavailable: unavailable(missing),
     })
 }
 
-/// The binaries under test, each refused where it is not what it should be.
+/// The binaries under test. Refuses a binary of the wrong kind and a stale one.
 fn optimized(args: &PgoVerify, workshop: &Workshop, compiler: &Compiler) -> Result<Vec<PathBuf>> {
     let binary = args.head.clone().unwrap_or_else(|| workshop.optimized());
     if !binary.is_file() {
@@ -128,7 +129,7 @@ fn optimized(args: &PgoVerify, workshop: &Workshop, compiler: &Compiler) -> Resu
     Ok(binaries)
 }
 
-/// What it is compared with: built by the same command without a profile, where none is named.
+/// The base: the binary named, or a build by the same command without a profile.
 fn release(args: &PgoVerify, workshop: &Workshop, compiler: &Compiler) -> Result<PathBuf> {
     let binary = match &args.base {
         Some(binary) => binary.clone(),
@@ -168,14 +169,12 @@ fn setup(
         names => names.to_vec(),
     };
     if let Some(seen) = heldout.iter().find(|name| trained.contains(name)) {
-        bail!(
-            "the profile was trained on {seen}, so it cannot be held out: leave it out of --heldout"
-        );
+        bail!("the profile was trained on {seen}, so it is not held out: remove it from --heldout");
     }
     if heldout.is_empty() {
-        bail!("all cases were trained on: hold some out by `evmscope pgo train --cases ..`");
+        bail!("all cases were trained on: hold some out with `evmscope pgo train --cases ..`");
     }
-    // Those that profiles of other machines were trained on may not be here.
+    // A profile of another machine may be trained on cases that are not here.
     let here = |name: &String| known.iter().any(|case| case.name == *name);
     let training: Vec<_> = trained.into_iter().filter(here).collect();
     Ok(Setup {
@@ -216,7 +215,7 @@ fn profile(facts: Optimized) -> ProfileFacts {
     }
 }
 
-/// Hardware counters that are not to be had here, and simulated ones where those failed.
+/// Hardware counters that are unavailable here, and simulated ones if the simulation failed.
 fn unavailable(simulated: Option<&SimulateError>) -> Vec<evmscope_reports::run::Unavailable> {
     let probe = Probe::new(&Linux::new(None));
     let hardware = probe

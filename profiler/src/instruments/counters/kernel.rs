@@ -70,6 +70,9 @@ pub struct Usage {
     pub switches: u64,
 }
 
+/// Reads one counter from the accounting of a thread.
+pub type ReadUsage = fn(&Usage) -> u64;
+
 /// How a counter is read.
 #[derive(Clone, Debug)]
 pub enum Access {
@@ -77,7 +80,7 @@ pub enum Access {
     Event(Event),
     /// From getrusage(2). With `exclude_kernel`, which an unprivileged user needs, the perf event for context
     /// switches silently reads 0.
-    Usage(fn(&Usage) -> u64),
+    Usage(ReadUsage),
     /// By another instrument: `clock` or `callgrind`.
     Elsewhere,
 }

@@ -1,6 +1,6 @@
 //! Finds which counters open on this machine and which fit the PMU together; counts the work once per group.
 
-use super::kernel::{Access, EventGroup, Kernel, Refused, Snapshot, Usage, access};
+use super::kernel::{Access, EventGroup, Kernel, ReadUsage, Refused, Snapshot, access};
 use super::refusal::{Circumstances, Refusal};
 use super::{Counted, Reading};
 use evmscope_reports::counter::{Counter, Source};
@@ -69,7 +69,7 @@ fn attempt(kernel: &impl Kernel, counter: Counter) -> Option<Result<(), Errno>> 
 pub struct Plan {
     groups: Vec<Vec<Counter>>,
     /// Counters read from [`Kernel::usage`], with their accessors.
-    usage: Vec<(Counter, fn(&Usage) -> u64)>,
+    usage: Vec<(Counter, ReadUsage)>,
     circumstances: Circumstances,
     /// What will not be counted: the probe's list, and counters that no group could run.
     pub unavailable: Vec<Unavailable>,

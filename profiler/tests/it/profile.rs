@@ -1,0 +1,204 @@
+//! `profile`: the files it writes, and that simulated counters repeat.
+
+use crate::support::tools::has_valgrind;
+use crate::support::{Folder, command, evmscope, read, read_run};
+use evmscope_reports::Run;
+use evmscope_reports::counter::Counter;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+const REPORTS: [&str; 10] = [
+    "flame-advanced.svg",
+    "flame-diff-reverse.svg",
+    "flame-diff.svg",
+    "flame-evm-advanced.svg",
+    "flame-evm-gas.svg",
+    "flame-evm-traditional.svg",
+    "flame-traditional.svg",
+    "report.html",
+    "report.json",
+    "report.md",
+];
+
+/// Simulated counters, which are the same in every run.
+const EXACT: [Counter; 8] = [
+    Counter::SimInstructions,
+    Counter::SimDataReads,
+    Counter::SimDataWrites,
+    Counter::SimBranches,
+    Counter::SimL1iMisses,
+    Counter::SimL1dReadMisses,
+    Counter::SimL1dWriteMisses,
+    Counter::SimBranchMisses,
+];
+
+/// As many of them as are exact in a mode. The cache of programs has random keys, and misses depend, by one
+/// or two, on where it puts its entries.
+fn exact(mode: &str) -> &'static [Counter] {
+    &EXACT[..if mode == "advanced" { 4 } else { 8 }]
+}
+
+/// Profiles `ten-thousand-hashes` quickly into a folder; returns what was printed.
+fn profile(folder: &Folder, out: &str) -> String {
+    let out = folder.arg(out);
+    let arguments = [
+        "profile",
+        "ten-thousand-hashes",
+        "--pairs",
+        "2",
+        "--sample-ms",
+        "300",
+    ];
+    evmscope(&[&arguments[..], &["--out", &out]].concat()).ok()
+}
+
+#[test]
+fn profile_writes_reports_and_simulates_the_same_every_time() {
+    let folder = Folder::new();
+    let text = profile(&folder, "a/b");
+    assert_eq!(folder.files("a/b"), REPORTS);
+    let written: Vec<_> = text.lines().rev().take(REPORTS.len()).collect();
+    for name in REPORTS {
+        assert!(
+            written.contains(&folder.arg(&format!("a/b/{name}")).as_str()),
+            "{text}"
+        );
+    }
+    assert!(text.contains("ten-thousand-hashes: "), "{text}");
+    assert!(
+        text.contains("\nnot measured\n") || text.contains("\nhardware\n"),
+        "{text}"
+    );
+
+    let report = |name: &str| read(&folder.path("a/b").join(name));
+    let svgs: Vec<_> = REPORTS
+        .iter()
+        .filter(|name| name.ends_with(".svg"))
+        .map(|name| report(name))
+        .collect();
+    for name in REPORTS.iter().filter(|name| name.ends_with(".svg")) {
+        let svg = report(name);
+        well_formed(&svg);
+        assert!(svg.contains("ten-thousand-hashes"), "{name}");
+        // Gas is counted, not sampled.
+        if *name != "flame-evm-gas.svg" {
+            assert!(
+                svg.contains("ops::memory::mstore"),
+                "{name}: the loop writes to memory"
+            );
+            let sampled = if name.contains("-diff") {
+                " samples"
+            } else {
+                " a second"
+            };
+            assert!(
+                svg.contains(sampled),
+                "{name}: the rate, or of how many samples"
+            );
+        }
+    }
+    assert!(report("flame-traditional.svg").contains("traditional MSTORE"));
+    assert!(report("flame-advanced.svg").contains("advanced MSTORE"));
+    assert!(report("report.md").starts_with("**ten-thousand-hashes: "));
+    self_contained(&report("report.html"), &svgs);
+
+    let run = read_run(&folder.path("a/b/report.json"));
+    assert_eq!(run.profiles.len(), 2);
+    for profile in &run.profiles {
+        assert!(profile.samples > 0 && profile.rate > 0.0, "{profile:?}");
+    }
+    if !has_valgrind() {
+        let missing = run
+            .unavailable
+            .iter()
+            .any(|lost| lost.counter == Counter::SimInstructions);
+        assert!(missing, "a counter that was not had is listed");
+        return eprintln!("skipped: without valgrind there are no simulated counters");
+    }
+    profile(&folder, "again");
+    let simulated = |run: &Run| {
+        let measured = run.measurements.iter();
+        let simulated = measured.filter(|m| exact(&m.mode).contains(&m.counter));
+        let figures: Vec<_> = simulated
+            .map(|m| (m.mode.clone(), m.counter, m.samples.clone()))
+            .collect();
+        figures
+    };
+    assert_eq!(simulated(&run).len(), 8 + 4, "in the two modes");
+    assert_eq!(
+        simulated(&run),
+        simulated(&read_run(&folder.path("again/report.json")))
+    );
+}
+
+/// Every tag is closed, every entity and attribute is right.
+fn well_formed(svg: &str) {
+    let mut reader = quick_xml::Reader::from_str(svg);
+    let mut elements = 0;
+    loop {
+        match reader.read_event().unwrap() {
+            quick_xml::events::Event::Eof => break,
+            quick_xml::events::Event::Start(tag) | quick_xml::events::Event::Empty(tag) => {
+                tag.attributes()
+                    .for_each(|attribute| drop(attribute.unwrap()));
+                elements += 1;
+            }
+            _ => {}
+        }
+    }
+    assert!(elements > 20, "{elements} elements");
+}
+
+/// The page holds the pictures, and nothing that a browser would fetch.
+fn self_contained(page: &str, svgs: &[String]) {
+    let escapes = [
+        ("&#34;", "\""),
+        ("&#39;", "'"),
+        ("&#60;", "<"),
+        ("&#62;", ">"),
+        ("&#38;", "&"),
+    ];
+    let page = escapes
+        .iter()
+        .fold(page.to_owned(), |page, (escaped, text)| {
+            page.replace(escaped, text)
+        });
+    for svg in svgs {
+        let picture = svg[svg.find("<svg").unwrap()..].trim_end();
+        assert!(page.contains(picture));
+    }
+    for reference in [
+        " src=",
+        "<link",
+        "@import",
+        "fetch(",
+        "href=\"http",
+        "url(http",
+        "url(\"http",
+        "url('http",
+    ] {
+        assert!(!page.contains(reference), "{reference}");
+    }
+}
+
+#[test]
+fn an_interrupted_profile_leaves_no_report() {
+    let folder = Folder::new();
+    let out = folder.arg("out");
+    let arguments = ["profile", "empty", "--sample-ms", "600000", "--out", &out];
+    let mut child = command(&arguments)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let start = Instant::now();
+    while !folder.path("out").exists() {
+        assert!(start.elapsed() < Duration::from_secs(60), "it never began");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    std::thread::sleep(Duration::from_millis(500));
+    assert!(child.try_wait().unwrap().is_none(), "it is still measuring");
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert_eq!(folder.files("out"), [""; 0]);
+}
