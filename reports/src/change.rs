@@ -185,11 +185,11 @@ impl Changes {
     /// cases and modes. `None` if the base was not measured twice.
     pub fn noise_floor(&self) -> Option<(f64, f64)> {
         let noise = self.changes.iter().filter_map(|change| {
-            let judged = change
+            let decisive = change
                 .counters
                 .iter()
                 .find(|it| it.counter == VERDICT_COUNTER)?;
-            let noise = judged.noise?;
+            let noise = decisive.noise?;
             let distance = |ratio: f64| ratio.max(ratio.recip()) - 1.0;
             let reach = distance(noise.low).max(distance(noise.high));
             Some((distance(noise.median), reach))
@@ -313,15 +313,15 @@ impl Pair<'_> {
         if !self.same_machine {
             return Err("different machines".to_owned());
         }
-        let judged = counters.iter().find(|it| it.counter == VERDICT_COUNTER);
-        let judged =
-            judged.ok_or_else(|| format!("{} was not measured", VERDICT_COUNTER.title()))?;
-        let ratio = judged
+        let decisive = counters.iter().find(|it| it.counter == VERDICT_COUNTER);
+        let decisive =
+            decisive.ok_or_else(|| format!("{} was not measured", VERDICT_COUNTER.title()))?;
+        let ratio = decisive
             .ratio
             .ok_or_else(|| format!("{} cannot be compared", VERDICT_COUNTER.title()))?;
         let distance = |ratio: &PairedRatio| ratio.median.ln().abs();
         let changed = matches!(ratio.verdict, Verdict::Improved | Verdict::Regressed);
-        let within_noise = judged
+        let within_noise = decisive
             .noise
             .is_some_and(|noise| distance(&noise) >= distance(&ratio));
         Ok(match changed && within_noise {

@@ -1,4 +1,4 @@
-//! Targets and baseline: each way in which a run can fail them, and what holds.
+//! Targets and baseline: each way in which a run can fail them.
 
 mod fixture;
 
@@ -9,7 +9,7 @@ use evmscope_reports::render::terminal;
 use evmscope_reports::run::{Decoding, HeapUse, Measurement, MemoryUse, ProgramCache};
 use evmscope_reports::stats;
 
-/// A run that keeps all promises: two cases, twice as fast and level.
+/// A run that meets all targets: two cases, one twice as fast and one level.
 fn run() -> Run {
     let mut run = fixture::run();
     run.measurements = [("snailtracer", 2.0), ("empty", 1.0)]
@@ -96,16 +96,16 @@ fn failing(findings: &[Finding]) -> Vec<String> {
         .collect()
 }
 
-/// What fails of a run that was spoilt.
-fn spoilt(spoil: impl FnOnce(&mut Run)) -> Vec<String> {
+/// The failing findings of a run after `change`.
+fn failing_after(change: impl FnOnce(&mut Run)) -> Vec<String> {
     let mut run = run();
-    spoil(&mut run);
+    change(&mut run);
     run.ratios = stats::ratios(&run.measurements, "traditional", 0.02);
     failing(&against_targets(&run, &targets()))
 }
 
 #[test]
-fn a_run_that_keeps_all_promises() {
+fn a_run_that_meets_all_targets() {
     let findings = against_targets(&run(), &targets());
     assert_eq!(failing(&findings), Vec::<String>::new());
     let style = terminal::Style {
@@ -116,7 +116,7 @@ fn a_run_that_keeps_all_promises() {
 }
 
 #[test]
-fn each_broken_promise_fails() {
+fn each_missed_target_fails() {
     let slow = |case: &'static str, speed: f64| {
         move |run: &mut Run| {
             run.measurements
@@ -125,26 +125,26 @@ fn each_broken_promise_fails() {
         }
     };
     let broken = [
-        spoilt(slow("snailtracer", 1.4)),
-        spoilt(slow("empty", 0.9)),
-        spoilt(|run| {
+        failing_after(slow("snailtracer", 1.4)),
+        failing_after(slow("empty", 0.9)),
+        failing_after(|run| {
             run.results.retain(|it| it.case != "empty");
             run.measurements.retain(|it| it.case != "empty");
             run.memory.retain(|it| it.case != "empty");
         }),
-        spoilt(|run| {
+        failing_after(|run| {
             run.measurements
                 .retain(|it| it.mode != "advanced" || it.case != "empty")
         }),
-        spoilt(|run| run.memory[0] = memory("snailtracer", 4.2)),
-        spoilt(|run| run.memory[0].programs = None),
-        spoilt(|run| run.decoding[1].time = 10.5e6),
-        spoilt(|run| run.decoding.clear()),
-        spoilt(|run| run.settings.as_mut().unwrap().keccak_memo = "both".to_owned()),
-        spoilt(|run| run.settings.as_mut().unwrap().cold = true),
-        spoilt(|run| run.settings = None),
-        // A case of which nothing is promised must not be slower.
-        spoilt(|run| {
+        failing_after(|run| run.memory[0] = memory("snailtracer", 4.2)),
+        failing_after(|run| run.memory[0].programs = None),
+        failing_after(|run| run.decoding[1].time = 10.5e6),
+        failing_after(|run| run.decoding.clear()),
+        failing_after(|run| run.settings.as_mut().unwrap().keccak_memo = "both".to_owned()),
+        failing_after(|run| run.settings.as_mut().unwrap().cold = true),
+        failing_after(|run| run.settings = None),
+        // A case without targets must not be slower.
+        failing_after(|run| {
             run.measurements.extend([
                 timed("new", "traditional", 1e6),
                 timed("new", "advanced", 2e6),
@@ -160,7 +160,7 @@ fn each_broken_promise_fails() {
 }
 
 #[test]
-fn a_speed_that_noise_hides_is_undecided_and_holds() {
+fn a_speed_hidden_by_noise_is_undecided_and_holds() {
     let mut run = run();
     for (i, sample) in run.measurements[1].samples.iter_mut().enumerate() {
         *sample *= 1.35 + 0.3 * ((i % 3) as f64 - 1.0);
@@ -177,14 +177,14 @@ fn a_speed_that_noise_hides_is_undecided_and_holds() {
     );
 }
 
-/// A run on metal.
+/// A run on bare metal.
 fn on_metal() -> Run {
     let mut run = run();
     run.rig.virtualized = false;
     run
 }
 
-/// What fails against a baseline that is the untouched run, both on metal.
+/// The failing findings of a changed run against the unchanged one as the baseline, both on bare metal.
 fn since_baseline(change: impl FnOnce(&mut Run)) -> Vec<String> {
     let mut run = on_metal();
     change(&mut run);
@@ -196,7 +196,7 @@ fn slower(run: &mut Run) {
 }
 
 #[test]
-fn what_became_worse_since_the_baseline_fails() {
+fn regressions_against_the_baseline_fail() {
     assert_eq!(since_baseline(|_| {}), Vec::<String>::new());
     let worse = [
         since_baseline(slower),
@@ -210,7 +210,7 @@ fn what_became_worse_since_the_baseline_fails() {
 }
 
 #[test]
-fn a_virtual_machine_is_held_to_what_is_counted_only() {
+fn on_a_virtual_machine_only_counts_are_compared() {
     let mut later = run();
     slower(&mut later);
     let findings = against_baseline(&run(), &later);
@@ -224,7 +224,7 @@ fn a_virtual_machine_is_held_to_what_is_counted_only() {
 }
 
 #[test]
-fn another_machine_is_held_to_what_is_counted_only() {
+fn on_another_machine_only_counts_are_compared() {
     let elsewhere = |run: &mut Run| run.rig.cpu = "Another CPU".to_owned();
     let time = since_baseline(|run| {
         elsewhere(run);

@@ -1,4 +1,4 @@
-//! Diffs of two runs: what they come to, and how they read in a pull request.
+//! Diffs of two runs: verdicts, and the texts for pull requests and terminal.
 
 mod fixture;
 
@@ -12,7 +12,7 @@ use evmscope_reports::run::{Measurement, Verdict};
 const MODES: [&str; 2] = ["traditional", "advanced"];
 const CASES: [&str; 2] = ["snailtracer", "empty"];
 
-/// Five launches of six samples around `median`, ns; `noise` is what the launches differ by.
+/// Five launches of six samples around `median`, ns; `noise` is the spread between launches.
 fn timed(case: &str, mode: &str, median: f64, noise: f64, seed: usize) -> Measurement {
     let wave = |i: usize| ((i * 7 + seed * 3) % 11) as f64 / 5.0 - 1.0;
     let launch = |l: usize| {
@@ -24,7 +24,7 @@ fn timed(case: &str, mode: &str, median: f64, noise: f64, seed: usize) -> Measur
     Measurement::of_launches(case, mode, CpuTime, &launches).unwrap()
 }
 
-/// A run of both cases in both modes. `slower` times the advanced snailtracer, whose MLOAD takes the blame.
+/// A run of both cases in both modes. snailtracer in the advanced mode takes `slower` times as long, because of MLOAD.
 fn run(slower: f64, noise: f64, seed: usize) -> Run {
     let mut run = fixture::run();
     run.measurements = CASES
@@ -53,7 +53,7 @@ fn run(slower: f64, noise: f64, seed: usize) -> Run {
     run
 }
 
-/// As two binaries give it: the base twice.
+/// An interleaved comparison with the base measured twice.
 fn interleaved(head: Run, noise: f64) -> Changes {
     let (base, again) = (run(1.0, noise, 1), run(1.0, noise, 2));
     Changes::of(base, head, Some(again), Taken::Interleaved, 0.05, &[])
@@ -68,7 +68,7 @@ fn verdicts(changes: &Changes) -> Vec<Result<Verdict, String>> {
 }
 
 #[test]
-fn a_pass() {
+fn no_change() {
     let changes = interleaved(run(1.01, 0.004, 3), 0.004);
     assert_eq!(verdicts(&changes), vec![Ok(Verdict::Unchanged); 4]);
     assert!(!changes.regressed());
@@ -98,7 +98,7 @@ fn a_regression_names_its_opcode() {
 }
 
 #[test]
-fn an_improvement_is_told() {
+fn an_improvement_is_named() {
     let changes = interleaved(run(0.8, 0.004, 3), 0.004);
     assert!(!changes.regressed());
     let text = markdown::diff(&changes);
@@ -117,9 +117,9 @@ fn launches_that_differ_are_inconclusive() {
 }
 
 #[test]
-fn what_the_base_differs_from_itself_by_is_no_change() {
+fn a_change_within_the_noise_floor_is_inconclusive() {
     let base = || run(1.0, 0.004, 1);
-    // The base a second time is as far from the base as the head.
+    // The second measurement of the base differs from the base as much as the head does.
     let again = Some(run(1.08, 0.004, 2));
     let changes = Changes::of(
         base(),
@@ -136,7 +136,7 @@ fn what_the_base_differs_from_itself_by_is_no_change() {
 }
 
 #[test]
-fn different_machines_get_no_verdict_and_their_exact_counters_compared() {
+fn different_machines_get_no_verdict_but_exact_counters_are_compared() {
     let mut head = run(1.5, 0.004, 3);
     head.rig.cpu = "Another CPU".to_owned();
     let changes = Changes::of(run(1.0, 0.004, 1), head, None, Taken::Apart, 0.05, &[]);
@@ -149,7 +149,7 @@ fn different_machines_get_no_verdict_and_their_exact_counters_compared() {
 }
 
 #[test]
-fn runs_taken_apart_need_more_for_a_verdict() {
+fn runs_at_different_times_need_a_larger_change() {
     let of = |slower| {
         let changes = Changes::of(
             run(1.0, 0.0, 1),
@@ -167,7 +167,7 @@ fn runs_taken_apart_need_more_for_a_verdict() {
 }
 
 #[test]
-fn other_work_and_absent_cases_are_told_and_not_compared() {
+fn different_work_and_absent_cases_are_not_compared() {
     let mut head = run(1.08, 0.004, 3);
     head.results.iter_mut().for_each(|it| {
         if it.case == "snailtracer" {
@@ -195,7 +195,7 @@ fn other_work_and_absent_cases_are_told_and_not_compared() {
 }
 
 #[test]
-fn only_the_cases_asked_for_are_compared() {
+fn only_selected_cases_are_compared() {
     let keep = ["empty".to_owned()];
     let changes = Changes::of(
         run(1.0, 0.0, 1),
@@ -271,7 +271,7 @@ fn a_long_text_is_cut_with_a_notice_and_keeps_the_verdict() {
         .filter(|line| line.contains(" cut: "))
         .collect();
     insta::assert_snapshot!(notices.join("\n"));
-    // What is worst stands where it is not cut.
+    // The worst change comes first, so it is not cut.
     let first = text
         .lines()
         .find(|line| line.starts_with("| snailtracer"))
@@ -280,7 +280,7 @@ fn a_long_text_is_cut_with_a_notice_and_keeps_the_verdict() {
 }
 
 #[test]
-fn what_is_written_holds_both_runs() {
+fn a_written_diff_contains_both_runs() {
     let changes = interleaved(run(1.08, 0.004, 3), 0.004);
     let text = json::write(&changes).unwrap();
     let read: Changes = serde_json::from_str(&text).unwrap();
@@ -288,7 +288,7 @@ fn what_is_written_holds_both_runs() {
 }
 
 #[test]
-fn instructions_of_the_hardware_stand_before_simulated_ones() {
+fn hardware_instructions_are_preferred_to_simulated_ones() {
     let counted = |mut run: Run, factor: f64| {
         let measure = |(case, mode)| {
             let launches = vec![vec![90e6 * factor, 90.1e6 * factor]; 5];
@@ -305,7 +305,7 @@ fn instructions_of_the_hardware_stand_before_simulated_ones() {
     let changes = Changes::of(base, head, None, Taken::Interleaved, 0.05, &[]);
     let ratio = changes.changes[0].ratio(Counter::Instructions).unwrap();
     assert_eq!(ratio.verdict, Verdict::Regressed);
-    // CPU time decides all the same.
+    // CPU time still decides.
     assert!(!changes.regressed());
     let text = markdown::diff(&changes);
     let mut rows = text.lines();

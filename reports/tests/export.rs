@@ -1,4 +1,4 @@
-//! Other tools' formats, held against files under `snapshots/`.
+//! Other tools' formats, compared with files in `snapshots/`.
 
 mod fixture;
 

@@ -1,14 +1,14 @@
-//! The wire format: what is written is read back, and what is no run is refused with one clear line.
+//! The wire format: written runs are read back, and invalid ones are refused with a one-line error.
 
 mod fixture;
 
 use evmscope_reports::render::json;
 use serde_json::{Value, json};
 
-/// The error of a fixture that was spoilt by `spoil`.
-fn error(spoil: impl FnOnce(&mut Value)) -> String {
+/// The error of the fixture after `corrupt`.
+fn error(corrupt: impl FnOnce(&mut Value)) -> String {
     let mut value = serde_json::to_value(fixture::run()).unwrap();
-    spoil(&mut value);
+    corrupt(&mut value);
     let error = json::read(&serde_json::to_string_pretty(&value).unwrap())
         .unwrap_err()
         .to_string();
@@ -28,7 +28,7 @@ fn what_is_written_is_read_back() {
 }
 
 #[test]
-fn a_run_from_before_there_were_settings_is_read() {
+fn a_run_without_settings_is_read() {
     let mut value = serde_json::to_value(fixture::run()).unwrap();
     remove(&mut value, "settings");
     let run = json::read(&value.to_string()).unwrap();
@@ -68,7 +68,7 @@ fn optional_fields_may_be_missing() {
 }
 
 #[test]
-fn what_is_no_run_is_refused() {
+fn invalid_runs_are_refused() {
     insta::assert_snapshot!(json::read("{").unwrap_err(), @"not JSON: EOF while parsing an object at line 1 column 1");
     insta::assert_snapshot!(json::read("[1]").unwrap_err(), @r#"no field `schema`; a run states `"schema": "evmscope/run/1"`"#);
     insta::assert_snapshot!(error(|v| remove(v, "schema")), @r#"no field `schema`; a run states `"schema": "evmscope/run/1"`"#);
@@ -80,7 +80,7 @@ fn what_is_no_run_is_refused() {
 }
 
 #[test]
-fn a_measurement_that_contradicts_itself_is_refused() {
+fn an_inconsistent_measurement_is_refused() {
     insta::assert_snapshot!(error(|v| v["measurements"][0]["n"] = json!(61)), @"measurements[0] (snailtracer, traditional, cpu-time): n is 61, but there are 60 samples");
     insta::assert_snapshot!(error(|v| v["measurements"][0]["unit"] = json!("ms")), @"measurements[0] (snailtracer, traditional, cpu-time): unit is ms, but this counter's is ns");
     let simulated = |v: &Value| {

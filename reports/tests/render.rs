@@ -1,4 +1,4 @@
-//! What people read, held against files under `snapshots/`.
+//! Rendered texts and pages, compared with files in `snapshots/`.
 
 mod fixture;
 
@@ -41,7 +41,7 @@ fn terminal_bench() {
 }
 
 #[test]
-fn terminal_bench_puts_modes_below_each_other_where_there_is_no_room() {
+fn terminal_bench_has_modes_as_rows_if_it_is_too_wide() {
     let narrow = terminal::bench(&fixture::run(), terminal::Style { width: 60, ..PLAIN });
     let table = narrow.split("\n\n").next().unwrap();
     insta::assert_snapshot!(table, @r"
@@ -59,10 +59,10 @@ fn terminal_bench_puts_modes_below_each_other_where_there_is_no_room() {
 }
 
 #[test]
-fn what_neither_side_needs_is_equal() {
+fn zero_on_both_sides_is_equal() {
     let mut run = fixture::run();
     run.measurements.retain(|m| m.counter != PageFaults);
-    // As measured: nearly always none.
+    // As measured: nearly always 0.
     let samples = |stray: f64| [vec![0.0; 9], vec![stray]].concat();
     run.measurements.extend(
         [("traditional", 2.0), ("advanced", 1.0)].map(|(mode, stray)| {
@@ -89,7 +89,7 @@ fn markdown_bench() {
     insta::assert_snapshot!(markdown::bench(&fixture::run()));
 }
 
-/// The text without what stands between each `start` and the next `end`.
+/// The text with everything between each `start` and the next `end` replaced by `…`.
 fn without(text: &str, start: &str, end: &str) -> String {
     let mut parts = text.split(start);
     let first = parts.next().unwrap_or_default().to_owned();
@@ -101,7 +101,7 @@ fn without(text: &str, start: &str, end: &str) -> String {
 #[test]
 fn html_body() {
     let page = page(&fixture::run());
-    // The style sheet and the charts are for the eye, the scripts for a browser, which has its own test.
+    // Without style sheet, charts and scripts; the scripts are tested in a browser (profiler/tests/browser.rs).
     let (_, body) = page.split_once("<body>").unwrap();
     let body = without(
         &without(body, "<script>", "</script>"),
@@ -141,8 +141,8 @@ fn terminal_colours_on_request_only() {
 }
 
 #[test]
-fn html_needs_nothing_from_outside() {
-    // What leads to a place on the page itself does not leave it.
+fn html_has_no_external_references() {
+    // Links within the page are allowed.
     let page = page(&fixture::run()).replace("href=\"#", "");
     for reference in [" src=", " href=", "url(", "@import", "http:", "https:"] {
         assert!(!page.contains(reference), "{reference}");
@@ -150,7 +150,7 @@ fn html_needs_nothing_from_outside() {
 }
 
 #[test]
-fn html_refuses_a_flamegraph_that_is_none() {
+fn html_refuses_a_flamegraph_that_is_not_svg() {
     let flamegraph = Flamegraph {
         title: "advanced",
         svg: "",
@@ -163,7 +163,7 @@ fn html_refuses_a_flamegraph_that_is_none() {
 }
 
 #[test]
-fn names_from_outside_stay_text() {
+fn foreign_names_are_escaped() {
     let mut run = fixture::run();
     let evil = "a|b<script>[x](y)\"";
     for result in &mut run.results {
@@ -180,8 +180,7 @@ fn names_from_outside_stay_text() {
     assert!(!page.contains("b<script>"), "{page}");
 }
 
-/// The fixture's first case with other times: the head's are `factor` times the base's, give or
-/// take `noise`.
+/// The fixture's first case with other times: the head's are `factor` times the base's, ± `noise`.
 fn timed(factor: f64, noise: f64, pairs: usize) -> Run {
     let mut run = fixture::run();
     let samples = |factor: f64, noise: f64| {
@@ -229,7 +228,7 @@ fn headline_is_the_verdict_of_one_case_and_a_count_of_many() {
 }
 
 #[test]
-fn a_rate_of_zero_is_zero_and_not_absent() {
+fn a_rate_of_zero_is_shown_as_zero() {
     let mut run = fixture::run();
     run.measurements.retain(|m| m.counter != SimBranchMisses);
     run.measurements.extend(
@@ -263,7 +262,7 @@ fn opcodes_of_modes_that_attribute_differently_are_not_compared() {
 }
 
 #[test]
-fn a_run_without_anything_still_renders() {
+fn an_empty_run_renders() {
     let mut run = fixture::run();
     run.results.clear();
     run.measurements.clear();
@@ -274,7 +273,7 @@ fn a_run_without_anything_still_renders() {
     assert!(page(&run).contains("no case to compare"));
 }
 
-/// Four records of a case: two that a line joins, one of another machine, one of other settings.
+/// Four records of a case: two that a line connects, one of another machine, one with other settings.
 fn records() -> Vec<(String, Run)> {
     let record = |name: &str, created: &str, factor: f64, change: fn(&mut Run)| {
         let mut run = timed(factor, 0.01, 20);
@@ -301,7 +300,7 @@ fn terminal_history() {
 }
 
 #[test]
-fn only_records_of_one_machine_and_setting_are_joined_by_a_line() {
+fn lines_connect_only_records_of_one_machine_and_setting() {
     let records = records();
     let history = History::new(&records);
     let points = &history.cases[0].points;
@@ -316,7 +315,7 @@ fn only_records_of_one_machine_and_setting_are_joined_by_a_line() {
     let page = render::history::page(&history).unwrap();
     let (_, chart) = page.split_once("<svg class=\"chart\"").unwrap();
     let (chart, _) = chart.split_once("</svg>").unwrap();
-    // A dot a record and mode, one a mode in the legend.
+    // One dot per record and mode, and one per mode in the legend.
     assert_eq!(chart.matches("<circle").count(), 4 * 2 + 2);
     for reference in [" src=", "url(", "@import", "http:", "https:"] {
         assert!(!page.contains(reference), "{reference}");
@@ -351,7 +350,7 @@ fn a_merged_run_shows_the_rig_of_each_part() {
 }
 
 #[test]
-fn events_of_the_pmu_stand_beside_the_time_of_opcodes_in_place_of_simulated_ones() {
+fn pmu_events_of_opcodes_replace_simulated_instructions() {
     let table = |run: &Run| {
         let text = markdown::counter_diff(run, "traditional", "advanced");
         let found = text.lines().find(|line| line.starts_with("| opcode"));

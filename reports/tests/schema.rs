@@ -1,4 +1,4 @@
-//! The published schema of runs: in step with the types, and kept by every record.
+//! The published schema of runs matches the types, and every record is valid.
 
 mod fixture;
 
@@ -19,7 +19,7 @@ fn validator() -> Validator {
 }
 
 #[test]
-fn the_published_schema_is_in_step_with_the_types() {
+fn the_published_schema_matches_the_types() {
     assert!(
         published() == json::schema().unwrap(),
         "`evmscope schema > reports/schema/run-1.json`"
@@ -27,7 +27,7 @@ fn the_published_schema_is_in_step_with_the_types() {
 }
 
 #[test]
-fn every_record_keeps_the_schema() {
+fn every_record_is_valid() {
     let validator = validator();
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("record");
     let records: Vec<_> = fs::read_dir(folder)
@@ -47,19 +47,19 @@ fn every_record_keeps_the_schema() {
 }
 
 #[test]
-fn what_is_written_keeps_the_schema_and_what_is_spoilt_does_not() {
+fn written_runs_are_valid_and_corrupted_ones_are_not() {
     let validator = validator();
     let run = serde_json::to_value(fixture::run()).unwrap();
     assert!(validator.is_valid(&run));
-    let spoilt: [fn(&mut Value); 4] = [
+    let corruptions: [fn(&mut Value); 4] = [
         |run| run["schema"] = json!("evmscope/run/2"),
         |run| drop(run["rig"].as_object_mut().unwrap().remove("cpu")),
         |run| run["measurements"][0]["counter"] = json!("luck"),
         |run| run["memory"][0]["first"]["peak"] = json!(-1),
     ];
-    for spoil in spoilt {
+    for corrupt in corruptions {
         let mut run = run.clone();
-        spoil(&mut run);
+        corrupt(&mut run);
         assert!(!validator.is_valid(&run));
     }
 }

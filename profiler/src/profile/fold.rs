@@ -1,6 +1,6 @@
 //! Samples folded into named stacks, for the reports and the flamegraphs.
 //!
-//! Owns which frames a stack keeps. `symbolize` names the frames, `flamegraph` draws the stacks.
+//! Decides which frames a stack keeps. `symbolize` names the frames, `flamegraph` draws the stacks.
 
 use super::symbolize::{SymbolizedSample, SymbolizedSamples};
 use crate::instruments::region;

@@ -1,6 +1,6 @@
 //! Samples with the names of their addresses: each address is looked up once, for all readers.
 //!
-//! Owns which functions a sample was in and which handler ran. Callers come from `unwind` or the recording; `fold`
+//! Finds the functions of a sample and the handler that ran. Callers come from `unwind` or the recording; `fold`
 //! makes stacks of the names, `contracts` finds positions in contracts.
 
 use crate::instruments::sampling::{Sample, Sampler, Samples};

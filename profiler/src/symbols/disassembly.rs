@@ -1,5 +1,4 @@
-//! Machine code as instructions, x86-64 only. The code comes from `modules`; what was counted at an instruction is left
-//! to the callers.
+//! Machine code as instructions, x86-64 only. The code comes from `modules`.
 
 use iced_x86::{Decoder, DecoderOptions, FlowControl, Formatter, IntelFormatter, OpKind};
 

@@ -1,7 +1,7 @@
 //! Names of addresses: functions, inline frames, and the origin of their code.
 //!
-//! Owns the tables of binaries: the memory map, symbols, lines, sections, machine code. Taking samples is left to
-//! `instruments`, making stacks of names to `profile`.
+//! Reads the tables of binaries: memory map, symbols, lines, sections, machine code. `instruments` takes samples,
+//! `profile` makes stacks of the names.
 
 pub mod code_size;
 pub mod disassembly;

@@ -1,6 +1,6 @@
 //! Short names of symbols: demangled, shortened, handlers by mode and opcode.
 //!
-//! Owns which names are shortened. `shorten` cuts paths, `handlers` names handlers.
+//! Decides which names are shortened. `shorten` cuts paths, `handlers` names handlers.
 
 use super::handlers::HandlerName;
 use super::shorten::{short_path, without_arguments};

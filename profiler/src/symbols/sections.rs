@@ -1,5 +1,5 @@
 //! Sections of a linked binary: whether it is instrumented, whether BOLT laid it out, the size of its hot and cold code.
-//! What follows for profile-guided builds is left to `builds::pgo`.
+//! `builds::pgo` decides what this means for profile-guided builds.
 
 use anyhow::{Context, Result};
 use evmscope_reports::pgo::Sizes;

@@ -1,5 +1,4 @@
-//! Paths of Rust functions shortened to what distinguishes them. Owns text only; `names` decides which names are
-//! shortened.
+//! Shortens paths of Rust functions to the parts that distinguish them. `names` decides which names are shortened.
 
 /// Shortens a path to its last segments, and each type in it to its name.
 pub fn short_path(path: &str) -> String {

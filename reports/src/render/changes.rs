@@ -188,13 +188,13 @@ fn overview(changes: &Changes) -> Table {
         counter => counter.title(),
     }));
     let rows = worst_first(changes).into_iter().map(|change| {
-        let judged = change
+        let decisive = change
             .counters
             .iter()
             .find(|it| it.counter == VERDICT_COUNTER);
         let (verdict, tone) = verdict(change);
-        let [base, head] = judged.map_or_else(|| [nothing(), nothing()], figures);
-        let ratio = judged.and_then(|it| it.ratio);
+        let [base, head] = decisive.map_or_else(|| [nothing(), nothing()], figures);
+        let ratio = decisive.and_then(|it| it.ratio);
         let mut row = vec![
             Cell::new(&change.case),
             Cell::new(&change.mode),
@@ -317,11 +317,11 @@ fn noise(changes: &Changes) -> String {
 
 fn noise_table(changes: &Changes) -> Table {
     let rows = changes.changes.iter().filter_map(|change| {
-        let judged = change
+        let decisive = change
             .counters
             .iter()
             .find(|it| it.counter == VERDICT_COUNTER)?;
-        let noise = judged.noise.as_ref()?;
+        let noise = decisive.noise.as_ref()?;
         let row = [
             Cell::new(&change.case),
             Cell::new(&change.mode),

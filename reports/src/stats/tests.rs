@@ -1,4 +1,4 @@
-//! Properties of the summary and the paired ratio, and a simulation of their false alarms and power.
+//! Properties of summary and paired ratio, and a simulation of false-alarm rate and statistical power.
 
 use super::*;
 use proptest::prelude::*;
@@ -34,7 +34,7 @@ fn summary_of_known_samples() {
 }
 
 #[test]
-fn samples_that_are_no_figures_are_refused() {
+fn invalid_samples_are_refused() {
     assert_eq!(Summary::of(&[]), Err(SamplesError::Empty));
     for bad in [f64::NAN, f64::INFINITY, -1.0] {
         assert_eq!(Summary::of(&[1.0, bad]), Err(SamplesError::NotAFigure(1)));
@@ -48,7 +48,7 @@ fn samples_that_are_no_figures_are_refused() {
 }
 
 #[test]
-fn zeros_give_one_or_no_ratio() {
+fn zeros_give_a_ratio_of_one_or_none() {
     let pairs = |base: f64, head: f64| paired_ratio(&[base; 8], &[head; 8], 0.05, SEED);
     assert_eq!(
         pairs(0.0, 0.0).map(|r| (r.median, r.verdict)),
@@ -70,14 +70,14 @@ fn zeros_give_one_or_no_ratio() {
     let exact = counted(&[100.0], &[110.0]).unwrap();
     assert!(exact.is_exact());
     assert_eq!((exact.median, exact.verdict), (1.1, Verdict::Regressed));
-    // Counted three times, and differently.
+    // Counted three times, with different results.
     let reach = counted(&[100.0], &[108.0, 120.0, 110.0]).unwrap();
     assert_eq!((reach.median, reach.low, reach.high), (1.1, 1.08, 1.2));
     assert_eq!(reach.verdict, Verdict::Regressed);
     let around = counted(&[100.0], &[99.0, 120.0, 110.0]).unwrap();
     assert_eq!(around.verdict, Verdict::Inconclusive);
 
-    // One page fault among many pairs is an outlier, not the end of the comparison.
+    // One page fault among many pairs is an outlier and must not prevent the comparison.
     let mut head = [0.0; 20];
     head[7] = 1.0;
     assert_eq!(
@@ -116,7 +116,7 @@ fn each_verdict_by_its_rule() {
 }
 
 #[test]
-fn few_noisy_pairs_support_no_verdict() {
+fn few_noisy_pairs_are_inconclusive() {
     let faster = |n: usize| {
         paired_ratio(&vec![2.0; n], &vec![1.0; n], 0.05, SEED)
             .unwrap()
@@ -200,7 +200,7 @@ proptest! {
 
     #[test]
     fn swapped_sides_swap_the_verdict((base, head) in pairs(3..40), threshold in 0.0..0.5_f64) {
-        // An odd count, whose median is one of the ratios and not the mean of two.
+        // An odd number, so that the median is one of the ratios and not the mean of two.
         let odd = base.len() - (base.len() + 1) % 2;
         let (base, head) = (&base[..odd], &head[..odd]);
         let there = paired_ratio(base, head, threshold, SEED).unwrap();
@@ -215,7 +215,7 @@ proptest! {
 
     #[test]
     fn scale_does_not_matter((base, head) in pairs(6..40)) {
-        // A power of two scales without rounding.
+        // Scaling by a power of two is exact.
         let scaled: Vec<f64> = base.iter().map(|b| b * 1024.0).collect();
         let scaled_head: Vec<f64> = head.iter().map(|h| h * 1024.0).collect();
         prop_assert_eq!(
@@ -225,8 +225,8 @@ proptest! {
     }
 }
 
-/// A shared machine: its speed drifts as a random walk that both samples of a pair see, each sample
-/// has its own noise of about 1 %, and one sample in twelve is interrupted.
+/// A simulated shared machine: its speed drifts as a random walk common to both samples of a pair, each sample has
+/// noise of about 1 %, and one in twelve is interrupted.
 struct Machine {
     random: SplitMix64,
     drift: f64,
@@ -244,7 +244,7 @@ impl Machine {
         self.random.next() as f64 / u64::MAX as f64
     }
 
-    /// Roughly normal, standard deviation 1 (Irwin-Hall).
+    /// Approximately normal, standard deviation 1 (Irwin-Hall).
     fn normal(&mut self) -> f64 {
         (0..12).map(|_| self.unit()).sum::<f64>() - 6.0
     }
@@ -262,7 +262,7 @@ impl Machine {
         self.drift += 0.008 * self.normal();
     }
 
-    /// `n` pairs in random order, the head costing `factor` times the base.
+    /// `n` pairs in random order; the head costs `factor` times the base.
     fn pairs(&mut self, n: usize, factor: f64) -> (Vec<f64>, Vec<f64>) {
         (0..n)
             .map(|_| {
@@ -278,8 +278,8 @@ impl Machine {
             .unzip()
     }
 
-    /// Pairs of processes that were launched `launches` times: where the code lies brings each process up to
-    /// `layout` more or less, for all of its samples.
+    /// Pairs of both processes in several launches. Code layout changes all samples of a process by a factor with
+    /// standard deviation `layout`.
     fn launches(
         &mut self,
         launches: usize,
@@ -291,13 +291,13 @@ impl Machine {
             .map(|_| {
                 let luck = [self.normal(), self.normal()].map(|z| (layout * z).exp());
                 let (base, head) = self.pairs(n, factor);
-                let lie = |side: Vec<f64>, luck: f64| side.iter().map(|s| s * luck).collect();
-                (lie(base, luck[0]), lie(head, luck[1]))
+                let scaled = |side: Vec<f64>, luck: f64| side.iter().map(|s| s * luck).collect();
+                (scaled(base, luck[0]), scaled(head, luck[1]))
             })
             .unzip()
     }
 
-    /// All of one side, then all of the other: what pairing protects against.
+    /// All samples of one side, then all of the other: the design that pairing avoids.
     fn blocks(&mut self, n: usize) -> (Vec<f64>, Vec<f64>) {
         let mut block = || {
             (0..n)
@@ -311,7 +311,7 @@ impl Machine {
     }
 }
 
-/// Share of 200 experiments in which `alarm` holds.
+/// Share of 200 experiments in which `alarm` is true.
 fn share(mut alarm: impl FnMut(&mut Machine) -> bool) -> f64 {
     let alarms = (0..200)
         .filter(|seed| alarm(&mut Machine::new(*seed)))
@@ -347,7 +347,7 @@ fn real_changes_are_found() {
 }
 
 #[test]
-fn no_difference_is_not_called_undecided_with_enough_pairs() {
+fn equal_sides_are_unchanged_with_enough_pairs() {
     let unchanged = |machine: &mut Machine| {
         let (base, head) = machine.pairs(60, 1.0);
         paired_ratio(&base, &head, 0.02, SEED).unwrap().verdict == Verdict::Unchanged
@@ -368,7 +368,7 @@ fn is_change(verdict: Verdict) -> bool {
 
 #[test]
 fn launches_of_one_binary_rarely_differ() {
-    // Layout of 2 % a process, as two builds of one source show it.
+    // A layout effect of 2 %, as seen between two builds of one source.
     let pooled = share(|machine| {
         let (base, head) = machine.launches(5, 6, 1.0, 0.02);
         let found = paired_ratio(&base.concat(), &head.concat(), 0.0, SEED).unwrap();
@@ -378,10 +378,10 @@ fn launches_of_one_binary_rarely_differ() {
         pooled > 0.3,
         "layout matters too little to test anything: {pooled}"
     );
-    let excludes_none =
+    let excludes_1 =
         share(|machine| is_change(grouped(&machine.launches(5, 6, 1.0, 0.02), 0.0).verdict));
-    assert!(excludes_none <= 0.08, "{excludes_none}");
-    // 4 % a process makes the threshold two standard errors of the figure.
+    assert!(excludes_1 <= 0.08, "{excludes_1}");
+    // At 4 % the threshold is two standard errors.
     for (layout, most) in [(0.0, 0.0), (0.02, 0.005), (0.04, 0.03)] {
         let alarms =
             share(|machine| is_change(grouped(&machine.launches(5, 6, 1.0, layout), 0.05).verdict));
@@ -403,7 +403,7 @@ fn a_regression_between_binaries_is_found() {
 }
 
 #[test]
-fn the_interval_of_launches_holds_the_truth_in_about_19_of_20() {
+fn the_interval_of_launches_covers_the_true_ratio_in_about_19_of_20() {
     let holds = share(|machine| {
         let found = grouped(&machine.launches(5, 6, 1.03, 0.01), 0.05);
         found.low <= 1.03 && 1.03 <= found.high
@@ -412,7 +412,7 @@ fn the_interval_of_launches_holds_the_truth_in_about_19_of_20() {
 }
 
 #[test]
-fn few_launches_support_no_verdict() {
+fn few_launches_are_inconclusive() {
     let launches = |n: usize| (vec![vec![1.0; 6]; n], vec![vec![2.0; 6]; n]);
     let verdict = |n| grouped(&launches(n), 0.05).verdict;
     assert_eq!(verdict(MIN_LAUNCHES - 1), Verdict::Inconclusive);
@@ -436,7 +436,7 @@ fn swapped_launches_swap_the_interval() {
 }
 
 #[test]
-fn launches_that_do_not_match_give_no_ratio() {
+fn mismatched_launches_give_no_ratio() {
     let of = |launches: &[Vec<f64>]| {
         Measurement::of_launches("case", "mode", Counter::CpuTime, launches).unwrap()
     };
@@ -452,9 +452,9 @@ fn launches_that_do_not_match_give_no_ratio() {
     }
 }
 
-/// A neighbour slows single launches of one side down by a third.
+/// Other load slows single launches of one side down by a third.
 #[test]
-fn launches_that_the_machine_disturbed_neither_alarm_nor_hide_a_change() {
+fn disturbed_launches_neither_cause_nor_hide_a_change() {
     let of = |factor: f64, disturbed: &[usize]| {
         let launch = |l: usize, factor: f64| {
             let noise = |i: usize| 1.0 + 0.002 * ((i * 7 + l * 3) % 5) as f64;
@@ -469,6 +469,6 @@ fn launches_that_the_machine_disturbed_neither_alarm_nor_hide_a_change() {
     };
     assert_eq!(of(1.0, &[2, 7]).verdict, Verdict::Unchanged);
     assert_eq!(of(1.08, &[2, 7]).verdict, Verdict::Regressed);
-    // Four of ten are no accident any more, and nothing sure either.
+    // Four disturbed launches of ten make the result inconclusive.
     assert_eq!(of(1.0, &[1, 2, 6, 7]).verdict, Verdict::Inconclusive);
 }

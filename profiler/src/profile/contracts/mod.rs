@@ -1,8 +1,8 @@
-//! Contract code by name: contracts, functions and source lines, and labels where none is known.
+//! Names for contract code: contracts, functions and source lines, or labels if these are unknown.
 //!
-//! Owns matching deployed code with compilers' output. `source_map` reads the files, `walk` builds the call tree of
-//! an execution, `running` looks at one code in it, `positions` finds the contract position of each sample, and
-//! `weigh` makes weighted stacks of tree and samples.
+//! Matches deployed code with compilers' output. `source_map` reads the files, `walk` builds the call tree of an
+//! execution, `running` looks at one code in it, `positions` finds the contract position of each sample, and `weigh`
+//! combines tree and samples into weighted stacks.
 
 mod positions;
 mod running;

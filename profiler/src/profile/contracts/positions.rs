@@ -4,7 +4,7 @@
 //! Handlers get that pointer as their first argument, in a register. Their callees keep it in another register, or
 //! save it on the stack below the return address into the handler. A word that points into code, or into decoded
 //! code, is taken for it. If the handler belongs to an opcode, the word must point at that opcode, since the stack
-//! also holds remains of other calls. Names of functions and source lines are left to `walk` and `running`.
+//! also holds remains of other calls. `walk` and `running` name functions and source lines.
 
 use super::offsets;
 use crate::engines::Engine;

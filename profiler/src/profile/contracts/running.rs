@@ -1,6 +1,5 @@
-//! Code under execution: its name, its functions and basic blocks, and whether a jump calls a function.
-//!
-//! Owns what can be said of one code at one pc. The call tree that follows from it is built in `walk`.
+//! Code under execution: its name, its functions and basic blocks, and whether a jump at a pc calls a function. `walk`
+//! builds the call tree from this.
 
 use super::{Contract, Jump, SourceEntry, offsets};
 use alloy_primitives::Address;

@@ -1,7 +1,7 @@
-//! Reading compilers' output: the `source-map.json` of a case, the compiler's standard JSON output, and the build-info
+//! Reads compilers' output: the `source-map.json` of a case, the compiler's standard JSON output, and the build-info
 //! files of Foundry and Hardhat, which contain that output and the sources.
 //!
-//! Owns the formats, and looking up source lines. Matching code with contracts is left to `contracts` itself.
+//! Parses the formats and looks up source lines; the parent module matches code with contracts.
 
 use super::{Contract, EntryPoint, Function, Jump, SourceEntry, SourceMapError, offsets};
 use crate::cases::parse_hex;

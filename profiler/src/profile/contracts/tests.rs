@@ -112,7 +112,7 @@ fn without_a_source_map_functions_are_found_by_their_return_pcs() {
 }
 
 #[test]
-fn blocks_stand_in_for_lines_that_are_not_known() {
+fn blocks_replace_unknown_lines() {
     let walk = walked(&assembled("PUSH1 @a JUMP a: JUMPDEST PUSH0 POP STOP"));
     let stacks: Vec<_> = by_gas(&walk)
         .stacks
@@ -129,7 +129,7 @@ fn blocks_stand_in_for_lines_that_are_not_known() {
 }
 
 #[test]
-fn a_failing_opcode_takes_all_gas_that_is_left() {
+fn a_failing_opcode_takes_all_remaining_gas() {
     let walk = walked(&assembled("PUSH0 DATA 0xfe"));
     let weights: Vec<_> = by_gas(&walk)
         .stacks
@@ -146,7 +146,7 @@ fn fixture() -> PathBuf {
 }
 
 #[test]
-fn a_compilers_output_gives_the_same_stacks_as_the_file_of_a_case() {
+fn compiler_output_gives_the_same_stacks_as_a_case_file() {
     let case = named("ten-thousand-hashes");
     let mut contracts = Contracts::default();
     let text = std::fs::read_to_string(fixture()).unwrap();
@@ -156,7 +156,7 @@ fn a_compilers_output_gives_the_same_stacks_as_the_file_of_a_case() {
             .unwrap()
             .with_file_name("TenThousandHashes.sol"),
     );
-    // As a build-info file has it: with the input, so that no source is looked for.
+    // Like a build-info file, which includes the input, so that no source file is needed.
     let output: serde_json::Value = serde_json::from_str(&text).unwrap();
     let path = "ten-thousand-hashes/TenThousandHashes.sol";
     let info = serde_json::json!({
@@ -178,7 +178,7 @@ fn a_compilers_output_gives_the_same_stacks_as_the_file_of_a_case() {
 }
 
 #[test]
-fn without_the_text_of_a_source_functions_have_no_lines() {
+fn without_source_text_functions_have_no_lines() {
     let case = named("ten-thousand-hashes");
     let mut contracts = Contracts::default();
     contracts.read(&fixture()).unwrap();
@@ -196,7 +196,7 @@ fn without_the_text_of_a_source_functions_have_no_lines() {
 }
 
 #[test]
-fn a_file_that_is_not_a_source_map_is_refused_with_what_would_be_one() {
+fn a_file_that_is_not_a_source_map_is_refused_with_a_hint() {
     let file = tempfile::NamedTempFile::new().unwrap();
     for (text, reason) in [
         ("", "EOF while parsing"),
@@ -222,7 +222,7 @@ fn a_file_that_is_not_a_source_map_is_refused_with_what_would_be_one() {
     }
 }
 
-/// Samples of a function, with a position or without.
+/// A sample of a function, with or without a position.
 fn sampled(functions: &str, position: Option<Position>, weight: u64) -> AttributedSample {
     AttributedSample {
         functions: functions.to_owned(),
@@ -232,7 +232,7 @@ fn sampled(functions: &str, position: Option<Position>, weight: u64) -> Attribut
     }
 }
 
-/// The weight of the stacks that hold a text.
+/// The weight of the stacks that contain a text.
 fn of(weighed: &Weighed, text: &str) -> u64 {
     let stacks = weighed.stacks.iter();
     let stacks = stacks.filter(|(stack, _)| stack.contains(text));
@@ -240,7 +240,7 @@ fn of(weighed: &Weighed, text: &str) -> u64 {
 }
 
 #[test]
-fn without_positions_the_time_of_an_opcode_is_distributed_over_its_executions_and_none_is_lost() {
+fn without_positions_time_is_distributed_over_the_executions_of_the_opcode() {
     let walk = walked(&assembled(LOOP));
     let samples = [
         sampled("advanced SUB;ops::arithmetic::sub", None, 10),
@@ -271,7 +271,7 @@ fn a_sample_with_a_position_counts_there() {
     let jumps: Vec<_> = offsets(code.bytes())
         .filter(|&pc| code.bytes()[pc] == Opcode::JUMP.0)
         .collect();
-    // The jump into `twice`, and that of the leaf, which is reached from two functions.
+    // The jump to `twice`, and the jump in `leaf`, which two functions call.
     let (into, leaf) = (jumps[0], jumps[3]);
     let samples = [
         sampled("advanced MOVE", Some((code.hash(), into)), 90),
@@ -286,7 +286,7 @@ fn a_sample_with_a_position_counts_there() {
     assert_eq!(weighed.attributed, Some(110.0 / 120.0));
 }
 
-/// EXP with an exponent of 32 bytes, which takes the longer time, and of one; both are executed equally often.
+/// EXP with an exponent of 32 bytes, which is slow, and of one byte; both are executed equally often.
 const COSTLY_AND_CHEAP: &str = "
     PUSH2 2000
     loop: JUMPDEST

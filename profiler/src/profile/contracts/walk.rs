@@ -5,7 +5,7 @@
 //! gives the number of parameters, the return pc is below them; elsewhere a jump is a call if the offset after it
 //! is on the stack. A function is left when a jump goes to its return pc, or when the stack has shrunk below
 //! that: jumps changed by an optimiser must not keep a function on the stack forever. Names and blocks of one code
-//! come from `running`; how stacks are weighed is left to `weigh`.
+//! come from `running`; `weigh` gives stacks their weights.
 
 use super::Contracts;
 use super::positions::Position;

@@ -1,7 +1,7 @@
 //! A walk as folded stacks: contract and function, source line, opcode, and for time the native functions in which
 //! the opcode was sampled.
 //!
-//! Owns weights of stacks. The stacks come from `walk`, samples from `positions`, pictures are drawn in `flamegraph`.
+//! Stacks come from `walk`, samples from `positions`; `flamegraph` draws the result.
 
 use super::positions::AttributedSample;
 use super::walk::{Kind, StackTally, Tally, Walk};

@@ -1,7 +1,7 @@
 //! Flamegraphs: folded stacks drawn as SVG.
 //!
-//! Owns the picture; an SVG is returned whole or not at all. Stacks come from `fold` and `contracts::weigh`, files are
-//! written by `cmd`. `comparison` lays out two sides, and flamegraphs of contracts have their colours in `contracts`.
+//! Returns complete SVG texts; `cmd` writes the files. Stacks come from `fold` and `contracts::weigh`. `comparison`
+//! lays out differential flamegraphs, `contracts` colours flamegraphs of contracts.
 
 mod comparison;
 mod contracts;

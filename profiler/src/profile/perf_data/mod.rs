@@ -1,7 +1,7 @@
 //! Recordings of other programs: files that `perf record` wrote, as stacks with names.
 //!
-//! Owns reading the file and making a profile of it. `records` reads single records, `missing` says what the file
-//! lacks. Names come from `symbolize`, stacks from `fold`.
+//! Reads the file and makes a profile of it. `records` reads single records, `missing` says what the file lacks.
+//! Names come from `symbolize`, stacks from `fold`.
 
 mod missing;
 mod records;
