@@ -261,7 +261,7 @@ fn of_change(change: &Change, baseline: &Run, run: &Run, times: bool) -> Vec<Fin
         let ratio = after / before.max(1.0);
         findings.push(finding(
             format!("{} decoded", format::bytes(after as u64)),
-            "no more than 5 % more",
+            "at most 5 % more",
             format::change(ratio),
             ratio <= 1.0 + THRESHOLD,
         ));
