@@ -76,7 +76,7 @@ check: setup ## quick check: format, lints, the tests of interp and reports
 
 # Works on a copy of the corpus: new inputs from the fuzzer are not committed, its findings are.
 fuzz: setup ## two minutes of the fuzz targets, or of the same scenarios as a plain test
-	cd interp/fuzz && $(CARGO) check --quiet --locked
+	cd interp/fuzz && CARGO_TARGET_DIR=$(abspath $(TARGET)) $(CARGO) check --quiet --locked
 	@if $(CARGO) +nightly fuzz --version >/dev/null 2>&1; then \
 	  cd interp/fuzz && for target in decode three_way; do \
 	    mkdir -p target/corpus/$$target && cp corpus/$$target/* target/corpus/$$target/ && \
@@ -97,7 +97,7 @@ memcheck: setup ## run 1,000 messages under valgrind: no invalid access, no leak
 cases: setup ## recompile every case and compare with the committed code (needs npm)
 	@command -v npm >/dev/null || { echo "error: npm is missing: install Node.js (Debian: sudo apt-get install nodejs npm)" >&2; exit 1; }
 	cd cases && npm ci --silent --no-audit --no-fund && node compile.mjs --check
-	$(CARGO) test --locked -p evmscope-interp --test assembly
+	$(CARGO) test --workspace --locked --test assembly
 
 clean: ## remove build output and reports
 	$(CARGO) clean

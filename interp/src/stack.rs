@@ -42,6 +42,12 @@ impl Stack {
     }
 }
 
+/// Items between a frame's item 0 and its stack pointer.
+#[inline(always)]
+pub(crate) fn height(base: *mut Word, sp: *mut Word) -> usize {
+    (sp as usize - base as usize) / size_of::<Word>()
+}
+
 /// Reads a word as four 8-byte pieces.
 ///
 /// The compiler would copy a word through two 16-byte registers, and a 16-byte load of a slot just

@@ -105,7 +105,7 @@ fn halt(m: &mut Machine, halt: Halt) -> Next<u8> {
 unsafe fn save(ip: *const u8, sp: *mut Word, gas: i64, m: &mut Machine) {
     m.frame.gas = Gas::from_signed(gas);
     m.frame.position = ip as usize - m.traditional.start as usize;
-    m.frame.height = (sp as usize - m.traditional.base as usize) / size_of::<Word>();
+    m.frame.height = stack::height(m.traditional.base, sp);
 }
 
 /// Shows the observer the opcode at `ip`, where it wants to see opcodes.

@@ -200,12 +200,13 @@ impl Program {
     /// The number of the jumpdest at `pc`, if there is one.
     #[inline]
     fn rank(&self, pc: usize) -> Option<usize> {
-        if !self.code.is_jumpdest(pc as u64) {
+        let bits = *self.code.jumpdests().get(pc / 64)?;
+        let bit = 1 << (pc % 64);
+        if bits & bit == 0 {
             return None;
         }
         let before = self.before.get(pc / 64).copied()?;
-        let near = self.code.jumpdests()[pc / 64] & ((1 << (pc % 64)) - 1);
-        Some(usize::from(before) + near.count_ones() as usize)
+        Some(usize::from(before) + (bits & (bit - 1)).count_ones() as usize)
     }
 
     /// The header of the jumpdest at `pc`, 0 where it is not translated; `None` where there is no jumpdest.
@@ -214,8 +215,8 @@ impl Program {
         self.rank(pc).map(|rank| self.jumpdests[rank])
     }
 
-    /// The header of the entry at `pc`.
-    #[inline]
+    /// The header of the entry at `pc`. Every exit to an entry asks, so it is part of its callers.
+    #[inline(always)]
     pub fn entry(&self, pc: usize) -> Option<usize> {
         let header = match self.rank(pc) {
             Some(rank) => self.jumpdests[rank],

@@ -45,4 +45,4 @@ cp -r cases/ten-thousand-hashes "$root/cases/"
 cp "$here/main.sh" "$root/main"
 
 "$here/boot.sh" "$home" "$root" >"$work/transcript"
-EVMSCOPE_PMU_TRANSCRIPT=$work/transcript cargo test --locked -p evmscope --test pmu_vm -- --ignored
+EVMSCOPE_PMU_TRANSCRIPT=$work/transcript cargo test --workspace --locked --test pmu_vm -- --ignored

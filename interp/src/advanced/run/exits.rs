@@ -10,6 +10,7 @@ use crate::gas::Gas;
 use crate::outcome::Halt;
 use crate::slot_ir::StreamExit;
 use crate::slot_ir::instruction::Cell;
+use crate::stack;
 use crate::word::Word;
 
 /// Leaves the stream.
@@ -44,7 +45,7 @@ pub(super) unsafe fn leave_at(
     }
     m.frame.gas = Gas::from_signed(gas);
     m.frame.position = pc.into();
-    m.frame.height = (sp as usize - m.advanced.base as usize) / size_of::<Word>();
+    m.frame.height = stack::height(m.advanced.base, sp);
     leave(
         m,
         match from {

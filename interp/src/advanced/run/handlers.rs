@@ -2,7 +2,7 @@
 //! They own operand fetch, gas and jumps of the decoded form; what opcodes mean is in `ops`.
 //!
 //! A handler ends by [`next`]: in optimised builds it jumps to the next handler, elsewhere it returns to a
-//! loop (`dispatch`).
+//! loop (`dispatch`). The table of all handlers names each, so they stay in one file, which is longer than others.
 //!
 //! Gas: the header took the static gas of the whole trace. What sees gas adds what is still to come in
 //! its trace (`pending`) and takes it away again; the counter may go below zero meanwhile, where the

@@ -4,7 +4,9 @@
 //! refused here.
 
 use crate::machine::toolchain::{self, Compiler, Tool};
+use crate::symbols::handlers::HandlerName;
 use anyhow::{Context, Result};
+use evmscope_interp::Mode;
 use evmscope_reports::pgo::{Coverage, Handlers, HotFunction};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -275,12 +277,6 @@ fn functions(text: &str) -> Vec<Function> {
     functions
 }
 
-/// The modes, and the path prefix of the handlers of each.
-const HANDLERS: [(&str, &str); 2] = [
-    ("traditional", "evmscope_interp::traditional::op::"),
-    ("advanced", "evmscope_interp::advanced::run::handlers::"),
-];
-
 /// How much of the program ran in training.
 pub fn coverage(functions: &[Function]) -> Coverage {
     let blocks = || functions.iter().flat_map(|function| &function.counts);
@@ -289,31 +285,22 @@ pub fn coverage(functions: &[Function]) -> Coverage {
         functions_run: functions.iter().filter(|function| function.ran()).count(),
         blocks: blocks().count(),
         blocks_run: blocks().filter(|count| **count > 0).count(),
-        handlers: HANDLERS
-            .iter()
-            .map(|(mode, path)| handlers(mode, path, functions))
-            .collect(),
+        handlers: Mode::ALL.map(|mode| handlers(mode, functions)).into(),
     }
 }
 
-/// The handlers of a mode. A handler with several instances ran if any of them did.
-fn handlers(mode: &str, path: &str, functions: &[Function]) -> Handlers {
+/// The handlers of a mode. A handler with several instances or parts ran if any of them did.
+fn handlers(mode: Mode, functions: &[Function]) -> Handlers {
     let mut ran = BTreeMap::new();
     for function in functions {
-        if let Some(handler) = function.name().strip_prefix(path) {
-            // v0 mangling adds the type parameters of an instance.
-            let path = handler.split("::<").next().unwrap_or(handler);
-            let opcode = path.rsplit("::").next().unwrap_or(path).to_owned();
-            if opcode
-                .chars()
-                .all(|c| c.is_ascii_uppercase() || c.is_ascii_digit())
-            {
-                *ran.entry(opcode).or_insert(false) |= function.ran();
-            }
+        if let Some((handler, _)) = HandlerName::of_path(&function.name())
+            && handler.mode == mode
+        {
+            *ran.entry(handler.opcode.to_string()).or_insert(false) |= function.ran();
         }
     }
     Handlers {
-        mode: mode.to_owned(),
+        mode: mode.name().to_owned(),
         all: ran.len(),
         untrained: ran
             .into_iter()

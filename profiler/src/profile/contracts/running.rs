@@ -118,13 +118,9 @@ pub(super) fn find_return_pc(
     target: u64,
     stack: &[Word],
 ) -> Option<(usize, u64)> {
-    let is_jumpdest = |at: u64| {
-        let limb = code.code.jumpdests().get(at as usize / 64);
-        limb.is_some_and(|limb| limb >> (at % 64) & 1 == 1)
-    };
     let at = |slot: usize| {
         let pc = as_offset(stack.get(slot)?);
-        is_jumpdest(pc).then_some((slot, pc))
+        code.code.is_jumpdest(pc).then_some((slot, pc))
     };
     let after_jump = || {
         let next = pc as u64 + 1;
