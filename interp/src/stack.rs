@@ -44,7 +44,7 @@ impl Stack {
 
 /// Items between a frame's item 0 and its stack pointer.
 #[inline(always)]
-pub(crate) fn height(base: *mut Word, sp: *mut Word) -> usize {
+pub(crate) fn height(base: *const Word, sp: *const Word) -> usize {
     (sp as usize - base as usize) / size_of::<Word>()
 }
 

@@ -2,7 +2,7 @@
 
 use super::{BuiltIn, CallOutcome, Engine};
 use crate::cases::Scenario;
-use anyhow::{Context, Result};
+use anyhow::{Result, bail};
 use evmscope_interp::world::World;
 use evmscope_interp::{
     Fork, Interpreter, Message, Mode, Opcode, Outcome, Place, Programs, Settings, Statistics,
@@ -95,7 +95,9 @@ impl Engine for Ours {
     }
 
     fn call(&mut self) -> Result<()> {
-        let mut world = self.ready.pop().context("no call is ready")?;
+        let Some(mut world) = self.ready.pop() else {
+            bail!("no call is ready");
+        };
         let index = if self.cold { self.ready.len() } else { 0 };
         let outcome = self.interpreters[index].execute(self.message.clone(), &mut world);
         self.done.push((world, outcome));
