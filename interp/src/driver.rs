@@ -25,7 +25,7 @@ pub trait Execute {
     /// The fork.
     fn fork(&self) -> Fork;
 
-    /// Runs a message and all that it calls, as [`Interpreter::execute`] does.
+    /// Runs a message and all that it calls, as [`crate::Interpreter::execute`] does.
     fn execute(&mut self, message: Message, host: &mut dyn Host) -> Outcome;
 }
 
