@@ -123,7 +123,7 @@ pub(crate) unsafe fn top<const N: usize>(sp: *const Word) -> [Word; N] {
 pub(crate) unsafe fn put<const N: usize>(sp: *mut Word, words: [Word; N]) {
     const { assert!(N <= 1, "no opcode has more than one result") };
     if N > 0 {
-        // SAFETY: the caller's.
+        // SAFETY: guaranteed by the caller.
         unsafe { store(sp, words[0]) };
     }
 }
@@ -134,7 +134,7 @@ pub(crate) unsafe fn put<const N: usize>(sp: *mut Word, words: [Word; N]) {
 /// Both are inside a stack.
 #[inline(always)]
 pub(crate) unsafe fn swap(a: *mut Word, b: *mut Word) {
-    // SAFETY: the caller's.
+    // SAFETY: guaranteed by the caller.
     unsafe {
         let (first, second) = (load(a), load(b));
         store(a, second);
