@@ -276,7 +276,7 @@ impl Transaction {
         gas + AUTHORIZATION * self.kind.authorizations().len() as u64
     }
 
-    /// Minimum gas charged for its call data (EIP-7623).
+    /// Minimum gas charged for the transaction, given its call data (EIP-7623).
     pub fn floor_gas(&self, fork: Fork) -> u64 {
         if fork < Fork::Prague {
             return 0;
