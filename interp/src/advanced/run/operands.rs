@@ -191,7 +191,8 @@ impl Address for AtNarrow {
     #[inline(always)]
     unsafe fn offset(ip: *const Cell, sp: *mut Word) -> u64 {
         // SAFETY: guaranteed by the caller. The low limb is the whole base, unless an earlier sum wrapped.
-        // Then it is so close to 2^64 that the access is out of range and `whole` computes the exact address.
+        // Then the low limb is so close to 2^64 that the access is out of range and `whole` computes the
+        // exact address.
         let base = unsafe { slot(ip, sp, 1).cast::<u64>().read() };
         // SAFETY: guaranteed by the caller.
         base.saturating_add(unsafe { field(ip, 2).into() })
