@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn mistakes_are_named_with_their_line() {
+    fn errors_name_their_line() {
         for (source, expected) in [
             (
                 "STOP\nADD MUMBLE",
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn disassembly_shows_offsets_and_cut_pushes() {
+    fn disassembly_shows_offsets_and_pads_truncated_pushes() {
         assert_eq!(
             disassemble(&[0x01, 0x61, 0xaa]),
             "    0  ADD\n    1  PUSH2 0xaa00\n"

@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_given_beyond_the_limit() {
+    fn memory_does_not_grow_beyond_the_limit() {
         let mut gas = Gas::new(PLENTY);
         let mut memory = Memory::default();
         for (offset, len) in [
@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn memory_is_given_by_what_is_paid() {
+    fn allocation_is_bounded_by_gas() {
         for gas in [0, 2, 3, 1_000, 30_000_000] {
             let mut left = Gas::new(gas);
             let mut memory = Memory::default();

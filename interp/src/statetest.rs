@@ -441,7 +441,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn exceptions_are_met_by_name_where_the_test_names_them() {
+    fn exceptions_match_by_name_if_the_test_names_them() {
         let found = TransactionError::IntrinsicGasTooLow.names();
         let one = "TransactionException.INTRINSIC_GAS_TOO_LOW";
         let two = "TransactionException.NONCE_IS_MAX|TransactionException.INTRINSIC_GAS_TOO_LOW";
@@ -456,7 +456,7 @@ mod tests {
     }
 
     #[test]
-    fn blob_base_fee_grows_and_ends() {
+    fn blob_base_fee_grows_and_saturates() {
         let fee = |excess: u64| blob_base_fee(Fork::Cancun, excess.into());
         assert_eq!(fee(0), Word::ONE);
         assert_eq!(fee(2_314_057), Word::ONE);

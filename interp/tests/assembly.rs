@@ -13,7 +13,7 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 }
 
 #[test]
-fn assembly_of_cases_is_their_code() {
+fn assembly_of_cases_matches_their_code() {
     let cases = Path::new(env!("CARGO_MANIFEST_DIR")).join("../cases");
     let sources: Vec<_> = files(&cases)
         .iter()

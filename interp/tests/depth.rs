@@ -62,7 +62,7 @@ fn creations_go_1024_deep() {
 }
 
 #[test]
-fn every_frame_has_a_whole_stack() {
+fn every_frame_has_a_full_stack() {
     // 1,016 items below, 7 operands, and one more while the call runs in the next frame.
     let source = recursion("CALL", &"PUSH0 ".repeat(1_016));
     let seen = run_deep(Scene::asm(&source));
@@ -102,7 +102,7 @@ fn threads_share_a_world() {
 }
 
 #[test]
-fn threads_analyse_the_same_code_at_once() {
+fn threads_analyse_the_same_code_concurrently() {
     const THREADS: usize = 4;
     let source = "CALLVALUE PUSH1 @on PUSH0 ADD JUMP on: JUMPDEST ADDRESS EXTCODEHASH PUSH0 SSTORE";
     let expected = Scene::asm(source).run_all();
@@ -262,7 +262,7 @@ fn hostile() -> impl Iterator<Item = (String, Vec<u8>)> {
 }
 
 #[test]
-fn hostile_code_ends_alike() {
+fn hostile_code_has_the_same_result_in_all_modes() {
     for (name, code) in hostile() {
         for gas in [100_000, 400_000] {
             let scene = Scene::new(&code).gas(gas);
@@ -273,7 +273,7 @@ fn hostile_code_ends_alike() {
 }
 
 #[test]
-fn code_may_be_longer_than_any_that_is_deployed() {
+fn code_may_exceed_the_deployment_limit() {
     for len in [1 << 16, (1 << 20) - 1, 1 << 20, (1 << 20) + 1] {
         let mut code = vec![Opcode::JUMPDEST.0; len];
         // A jump to the last byte, and one back.
@@ -287,7 +287,7 @@ fn code_may_be_longer_than_any_that_is_deployed() {
 }
 
 #[test]
-fn forgotten_programs_are_decoded_anew() {
+fn dropped_programs_are_translated_again() {
     let mut interpreter = Interpreter::new(Mode::Advanced, Fork::Osaka);
     // Each takes half a megabyte as a program.
     let scene = |n: u8| {

@@ -25,7 +25,7 @@ const LEAST: u64 = 4;
 const BETWEEN_REPORTS: Duration = Duration::from_secs(30);
 
 #[test]
-fn random_scenes_end_alike_in_both_modes_and_on_revm() {
+fn random_scenes_agree_in_both_modes_and_on_revm() {
     let start = Instant::now();
     let budget: Option<u64> = variable("EVMSCOPE_FUZZ_SECONDS");
     let now = || {
@@ -64,7 +64,7 @@ fn random_scenes_end_alike_in_both_modes_and_on_revm() {
 /// The corpora of the fuzz targets, through the targets' own functions. What a fuzzer or the test above
 /// has found belongs there.
 #[test]
-fn corpora_end_alike() {
+fn corpora_agree_in_both_modes_and_on_revm() {
     run_corpus("decode", three_way::check_code);
     run_corpus("three_way", three_way::check_bytes);
 }

@@ -122,7 +122,7 @@ golden! {
 /// An opcode is an instruction, or it vanishes into moves and jumps, or it ends the trace: whatever its row says, the
 /// listing shows which.
 #[test]
-fn every_opcode_has_its_line() {
+fn every_opcode_has_a_line() {
     for op in (0..=255).map(Opcode) {
         let Some(info) = op.info() else { continue };
         let immediate = vec![0; info.immediate.into()];

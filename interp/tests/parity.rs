@@ -14,7 +14,7 @@ use std::collections::{HashMap, HashSet};
 
 /// What the random scenes reach: agreement on scenes that all fail at once would say little.
 #[test]
-fn random_scenes_reach_every_opcode_and_many_ends() {
+fn random_scenes_reach_every_opcode_and_many_statuses() {
     let mut reached = Reached::default();
     let mut runner = TestRunner::deterministic();
     let scenes = 600;
@@ -70,7 +70,7 @@ impl Tracer for Reached {
 /// Programs whose blocks hold what sees gas, memory that grows, jumps and calls: charging a block at once
 /// must not show, wherever the gas ends.
 #[test]
-fn fixed_programs_end_alike_for_every_amount_of_gas() {
+fn fixed_programs_agree_for_every_amount_of_gas() {
     for (name, scene) in programs() {
         let seen = scene.run_all();
         assert_eq!(seen.status, Status::Success, "{name}");
@@ -180,7 +180,7 @@ fn programs() -> Vec<(&'static str, Scene)> {
 
 /// What can be left out of the advanced mode to measure its effect leaves the results as they are.
 #[test]
-fn each_technique_can_be_left_out() {
+fn each_technique_can_be_turned_off() {
     for (name, scene) in programs() {
         let whole = scene.run_all();
         let alone = Technique::ALL.iter().map(|technique| [*technique].to_vec());

@@ -251,7 +251,7 @@ fn deep_recursion_passes_big_input() {
 }
 
 #[test]
-fn memory_that_no_gas_pays_for_is_not_allocated() {
+fn memory_that_gas_cannot_pay_for_is_not_allocated() {
     let max = format!("{:#x}", Word::MAX);
     let zeros = |count: usize| "PUSH0 ".repeat(count);
     for size in [
@@ -338,7 +338,7 @@ fn code_too_long_to_translate_is_counted_for_each_of_its_frames() {
 }
 
 #[test]
-fn the_longest_code_ends_behind_its_last_push() {
+fn the_longest_code_ends_after_its_last_push() {
     // Offsets of 16 bits would wrap to offset 31 here, which fails.
     for length in [65_503, 65_504, 65_534, 65_535, 65_536] {
         let mut code = vec![0xfe; length];

@@ -52,7 +52,7 @@ const BUSY: &str = "PUSH1 1 PUSH1 5 SSTORE PUSH1 0x2a PUSH0 MSTORE PUSH1 32 PUSH
     PUSH1 32 PUSH0 RETURN";
 
 #[test]
-fn two_modes_agree_in_silence_and_one_serves() {
+fn two_modes_agree_and_one_serves() {
     for serve in Mode::ALL {
         let [served, checked] = match serve {
             Mode::Traditional => [Mode::Traditional, Mode::Advanced],
@@ -76,7 +76,7 @@ fn two_modes_agree_in_silence_and_one_serves() {
 }
 
 #[test]
-fn another_price_is_a_difference_and_the_one_that_serves_stays_right() {
+fn another_price_is_a_difference_and_does_not_change_what_is_served() {
     // Reading a cold slot costs 2,100 since Berlin, 800 before.
     let source = "PUSH1 9 SLOAD PUSH1 1 PUSH1 5 SSTORE STOP";
     let mut alone = world(source);
@@ -98,7 +98,7 @@ fn another_price_is_a_difference_and_the_one_that_serves_stays_right() {
 
 /// Another environment for the checked run: what is stored depends on it, gas and status do not.
 #[test]
-fn another_value_in_storage_is_a_difference_though_gas_agrees() {
+fn another_value_in_storage_is_a_difference_even_if_gas_agrees() {
     let mut shadow = Shadow::new(
         interpreter(Mode::Traditional, Fork::Osaka),
         interpreter(Mode::Advanced, Fork::Osaka),
@@ -119,7 +119,7 @@ fn another_value_in_storage_is_a_difference_though_gas_agrees() {
 }
 
 #[test]
-fn a_panic_of_the_checked_run_is_a_finding_and_no_end() {
+fn a_panic_of_the_checked_run_is_reported_and_does_not_propagate() {
     let mut shadow = Shadow::new(
         interpreter(Mode::Traditional, Fork::Osaka),
         interpreter(Mode::Advanced, Fork::Osaka),

@@ -235,7 +235,7 @@ fn planted(file: &str, text: &str) -> Vec<Source> {
 }
 
 #[test]
-fn a_planted_import_is_found_wherever_it_is_written() {
+fn a_planted_import_is_found_in_any_form() {
     for (file, text, fault) in [
         (
             "frame.rs",
@@ -274,7 +274,7 @@ fn a_planted_import_is_found_wherever_it_is_written() {
 }
 
 #[test]
-fn what_is_no_import_does_not_count() {
+fn other_uses_are_not_imports() {
     for text in [
         "#[cfg(test)]\nmod more { use crate::advanced::Cache; }",
         "#[cfg(all(test, unix))] use crate::advanced::Cache;",
@@ -293,7 +293,7 @@ fn what_is_no_import_does_not_count() {
 }
 
 #[test]
-fn circles_and_rooms_without_a_row_are_found() {
+fn cycles_and_rooms_without_a_row_are_found() {
     let circle = circles(&planted("fork.rs", "use crate::opcode::Opcode;"));
     assert_eq!(circle, [["fork.rs", "opcode.rs"]]);
     let inside = circles(&planted(

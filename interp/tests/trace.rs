@@ -197,7 +197,7 @@ fn programs() -> Vec<(String, &'static str)> {
 }
 
 #[test]
-fn steps_are_those_that_revm_sees() {
+fn steps_are_those_of_revm() {
     let mut steps = 0;
     let mut failures = 0;
     for (code, peer) in programs() {
@@ -218,7 +218,7 @@ fn steps_are_those_that_revm_sees() {
 }
 
 #[test]
-fn refunds_are_shown_over_all_frames_and_go_with_their_frame() {
+fn refunds_sum_over_frames_and_are_reverted_with_their_frame() {
     let clear = "PUSH0 PUSH1 1 SSTORE";
     let code = format!(
         "{clear} {} JUMPDEST",

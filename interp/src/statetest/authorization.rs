@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn the_authority_is_who_signed() {
+    fn the_authority_is_the_signer() {
         for text in [CHAIN_1, ANY_CHAIN, LAST_NONCE] {
             let read = read(serde_json::from_str(text).unwrap(), &[]).unwrap();
             assert_eq!(read.authority, Some(SIGNER), "{text}");
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn another_text_has_another_signer() {
+    fn a_changed_authorization_has_a_different_signer() {
         let other = "0xc2c2c2c2c2c2c2c2c2c2c2c2c2c2c2c2c2c2c2c2";
         let changes = [
             ("chainId", "0x00"),
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn signatures_that_are_none_have_no_authority() {
+    fn invalid_signatures_have_no_authority() {
         for changes in [
             &[("r", "0x0")][..],
             &[("s", "0x0")],
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn the_high_s_above_is_refused_for_nothing_else() {
+    fn the_high_s_is_the_only_reason_for_rejection() {
         let first: Signed = serde_json::from_str(CHAIN_1).unwrap();
         let hash = alloy_eip7702::Authorization {
             chain_id: U256::ONE,
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn fields_that_do_not_fit_make_the_transaction_invalid() {
+    fn fields_out_of_range_make_the_transaction_invalid() {
         let above_256_bits = format!("0x1{}", "0".repeat(64));
         for (field, text) in [
             ("nonce", "0x10000000000000000"),

@@ -131,7 +131,7 @@ proptest! {
 }
 
 #[test]
-fn text_that_is_no_word_is_refused_by_name() {
+fn text_that_is_not_a_word_is_named_in_the_error() {
     for text in [
         "",
         "0x",

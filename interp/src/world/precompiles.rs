@@ -59,7 +59,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn addresses_are_all_there_are_in_ascending_order() {
+    fn addresses_are_complete_and_in_ascending_order() {
         for fork in Fork::ALL {
             let found: Vec<_> = addresses(*fork).collect();
             assert!(found.is_sorted());

@@ -21,7 +21,7 @@ fn creations_make_accounts() {
 }
 
 #[test]
-fn creations_with_salt_have_addresses_of_their_own() {
+fn create2_addresses_depend_on_salt_and_code() {
     for (salt, init) in [
         (0_u64, &[0][..]),
         (0xfeed, &[0]),
@@ -42,7 +42,7 @@ fn creations_with_salt_have_addresses_of_their_own() {
 }
 
 #[test]
-fn creations_count_the_nonce_of_their_creator() {
+fn creations_increment_the_nonce_of_their_creator() {
     let twice = create(&[0], 0) + &create(&[0], 0) + &give(2);
     let seen = run(&Scene::asm(&twice));
     assert_eq!(
@@ -68,7 +68,7 @@ fn creations_count_the_nonce_of_their_creator() {
 }
 
 #[test]
-fn creations_are_paid_by_the_word_and_the_byte() {
+fn creations_cost_by_word_and_by_byte() {
     // STOP at once; 33 bytes of init code; 3 bytes deployed.
     let base = 32_000;
     for (source, expected) in [
@@ -184,7 +184,7 @@ fn taken_addresses_are_not_created() {
 }
 
 #[test]
-fn nonces_end() {
+fn nonces_have_a_limit() {
     let source = create(&[0], 0) + &format!("RETURNDATASIZE {}", give(2));
     let scene = Scene::asm(&source)
         .alter(|account| account.nonce = u64::MAX)
@@ -209,7 +209,7 @@ fn created_addresses_are_warm_even_when_reverted() {
 }
 
 #[test]
-fn creation_messages_tell_the_address() {
+fn creation_messages_return_the_address() {
     let runtime = assemble("PUSH1 1 STOP");
     let mut scene = Scene::new(&deploys(&runtime)).creation().value(3);
     let seen = run(&scene);
@@ -235,7 +235,7 @@ fn creation_messages_tell_the_address() {
 }
 
 #[test]
-fn value_that_is_not_there_is_refused_for_nothing() {
+fn insufficient_balance_costs_no_gas() {
     let seen = run(&Scene::asm("PUSH1 1 PUSH0 SSTORE").value(1_000_001));
     assert_eq!(seen.status, Status::Halt(Halt::InsufficientBalance));
     assert_eq!(seen.gas_left, PLENTY);

@@ -13,7 +13,7 @@ fn designator(to: Address) -> Account {
 }
 
 #[test]
-fn delegations_run_the_target_in_the_name_of_the_account() {
+fn delegations_run_the_target_at_the_address_of_the_account() {
     let source = call("CALL", "GAS", DELEGATED, 0) + "POP PUSH1 32 PUSH0 RETURN";
     let target = format!("PUSH1 7 PUSH0 SSTORE ADDRESS {}", give(1));
     for fork in [Fork::Prague, Fork::Osaka] {
@@ -57,7 +57,7 @@ fn delegations_are_followed_once() {
 }
 
 #[test]
-fn delegations_are_paid_as_a_second_access() {
+fn delegations_cost_a_second_access() {
     for kind in KINDS {
         for (to, expected) in [
             (PEER, 2_600 + 2_600),

@@ -4,7 +4,7 @@ use crate::common::{CALLER, EOA, NOBODY, Scene, assemble};
 use crate::{PEER, call, create, gas, give, metered, numbers, run};
 
 #[test]
-fn calls_are_paid_by_access_value_and_new_accounts() {
+fn calls_cost_by_access_value_and_new_accounts() {
     let (warm, cold, value, stipend, new) = (100, 2_600, 9_000, 2_300, 25_000);
     for (op, to, wei, expected) in [
         ("CALL", EOA, 0, cold),

@@ -39,7 +39,7 @@ fn precompiles_run_and_fail() {
 }
 
 #[test]
-fn precompiles_come_with_their_forks() {
+fn precompiles_exist_since_their_forks() {
     let p256 = address!("0x0000000000000000000000000000000000000100");
     let map_g2 = Address::with_last_byte(0x11);
     for (to, fork, exists) in [

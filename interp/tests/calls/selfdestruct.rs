@@ -68,7 +68,7 @@ fn selfdestruct_deletes_what_its_transaction_created() {
 }
 
 #[test]
-fn selfdestruct_is_undone_with_its_frame() {
+fn selfdestruct_is_reverted_with_its_frame() {
     let target = CONTRACT.create(1);
     // Creates, then has it destroyed by a callee that reverts.
     let init = deploys(&assemble(&destroy(EOA)));

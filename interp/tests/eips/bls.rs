@@ -207,7 +207,7 @@ fn pairings_are_checked() {
 }
 
 #[test]
-fn field_elements_are_mapped() {
+fn field_elements_are_mapped_to_points() {
     for (fp, point) in [
         // bls_g1map_
         (
@@ -274,7 +274,7 @@ fn inputs_have_the_right_length() {
 }
 
 #[test]
-fn coordinates_are_of_the_field_and_points_of_the_curve() {
+fn coordinates_must_be_in_the_field_and_points_on_the_curve() {
     let beyond: Point = &[BEYOND_FIELD, G1[1]];
     let off_curve_1: Point = &[G1[0], P1[1]];
     let beyond_2: Point = &[BEYOND_FIELD, G2[1], G2[2], G2[3]];
@@ -298,7 +298,7 @@ fn coordinates_are_of_the_field_and_points_of_the_curve() {
 }
 
 #[test]
-fn points_are_of_the_subgroup_where_it_matters() {
+fn points_must_be_in_the_subgroup_except_for_additions() {
     refuses(G1MSM, &products(&[(OUTSIDE_1, "2")]));
     refuses(G1MSM, &products(&[(G1, "2"), (OUTSIDE_1, "0")]));
     refuses(PAIRING_CHECK, &encode(&[OUTSIDE_1, ZERO_2]));

@@ -70,7 +70,7 @@ fn execution_counts_towards_the_floor() {
 }
 
 #[test]
-fn creations_pay_for_themselves_above_the_same_floor() {
+fn creations_have_the_same_floor() {
     let mut tx = with_data(1_000, 0);
     tx.to = None;
     // Init code that stops at once: 32 words of it.
@@ -151,7 +151,7 @@ fn with_blobs(count: usize) -> Transaction {
 }
 
 #[test]
-fn transactions_have_at_most_so_many_blobs() {
+fn the_number_of_blobs_is_limited() {
     // EIP-4844 and EIP-7691: as many as a block. EIP-7594: fewer.
     for (fork, most) in [(Fork::Cancun, 6), (Fork::Prague, 9), (Fork::Osaka, 6)] {
         refuse(&world(), &with_blobs(0), fork, "NoBlobs");
@@ -167,7 +167,7 @@ fn transactions_have_at_most_so_many_blobs() {
 }
 
 #[test]
-fn blobs_are_refused_in_creations_and_below_their_price() {
+fn blobs_are_rejected_in_creations_and_below_the_blob_base_fee() {
     for fork in [Fork::Cancun, Fork::Prague, Fork::Osaka] {
         let mut tx = with_blobs(1);
         tx.to = None;

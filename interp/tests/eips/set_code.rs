@@ -66,7 +66,7 @@ fn has(world: &World, authority: Address, nonce: u64, target: Option<Address>) {
 }
 
 #[test]
-fn an_authorization_brings_the_account_into_being() {
+fn an_authorization_creates_the_account() {
     for fork in FORKS {
         let tx = set_code(EOA, &[authorization(AUTHORITY, 0, TARGET)]);
         let (receipt, after) = accept(&world(), &tx, fork);
@@ -76,7 +76,7 @@ fn an_authorization_brings_the_account_into_being() {
 }
 
 #[test]
-fn half_comes_back_where_the_account_existed() {
+fn half_is_refunded_if_the_account_existed() {
     for fork in FORKS {
         let mut world = world_with(CONTRACT, "PUSH1 1 PUSH0 SSTORE");
         world.insert(AUTHORITY, Account::funded(Word::ONE));
@@ -97,7 +97,7 @@ fn half_comes_back_where_the_account_existed() {
 }
 
 #[test]
-fn half_comes_back_where_an_earlier_authorization_made_the_account() {
+fn half_is_refunded_if_an_earlier_authorization_created_the_account() {
     for fork in FORKS {
         let world = world_with(CONTRACT, "PUSH1 1 PUSH0 SSTORE");
         let tx = set_code(
@@ -165,7 +165,7 @@ fn invalid_authorizations_are_paid_and_skipped() {
 }
 
 #[test]
-fn the_last_nonce_cannot_be_counted_up() {
+fn the_last_nonce_cannot_be_incremented() {
     for (nonce, after) in [(u64::MAX - 1, u64::MAX), (u64::MAX, u64::MAX)] {
         let mut world = world();
         let mut authority = Account::default();
@@ -178,7 +178,7 @@ fn the_last_nonce_cannot_be_counted_up() {
 }
 
 #[test]
-fn the_zero_address_clears() {
+fn the_zero_address_clears_the_delegation() {
     for fork in FORKS {
         let mut world = world();
         world.insert(AUTHORITY, Account::contract(&designator(TARGET)));
@@ -233,7 +233,7 @@ fn a_delegation_to_an_empty_account_runs_nothing() {
 }
 
 #[test]
-fn delegations_stay_whatever_comes_of_the_message() {
+fn delegations_stay_whatever_the_result_of_the_message() {
     for fork in FORKS {
         for (source, status) in [
             ("PUSH0 PUSH0 REVERT", Status::Revert),
@@ -288,7 +288,7 @@ fn senders_may_authorize_and_be_called() {
 }
 
 #[test]
-fn the_author_may_authorize() {
+fn the_block_author_may_authorize() {
     let author = environment().coinbase;
     for fork in FORKS {
         let tx = set_code(author, &[authorization(author, 0, TARGET)]);
@@ -343,7 +343,7 @@ fn authorities_are_warm_once_their_signature_and_chain_are_right() {
 }
 
 #[test]
-fn the_target_of_whom_the_transaction_calls_is_warm_and_free() {
+fn the_target_of_the_called_account_is_warm_and_free() {
     let source = balances_cost(&[TARGET, AUTHORITY, EOA]);
     for fork in FORKS {
         let plain = gas_used(
@@ -367,7 +367,7 @@ fn the_target_of_whom_the_transaction_calls_is_warm_and_free() {
 }
 
 #[test]
-fn calls_pay_for_the_account_and_for_its_target() {
+fn calls_pay_for_the_account_and_its_target() {
     for op in ["CALL", "CALLCODE", "DELEGATECALL", "STATICCALL"] {
         let value = if op.starts_with("CALL") { "PUSH0" } else { "" };
         let source = format!(
@@ -447,7 +447,7 @@ fn others_see_the_designator() {
 }
 
 #[test]
-fn delegated_code_sees_its_own_code_and_cannot_die() {
+fn delegated_code_sees_its_own_code_and_cannot_be_destroyed() {
     let source = "CODESIZE PUSH0 SSTORE CALLER SELFDESTRUCT";
     let size = assemble(source).len() as u64;
     let mut tx = set_code(AUTHORITY, &[authorization(AUTHORITY, 0, TARGET)]);
@@ -462,7 +462,7 @@ fn delegated_code_sees_its_own_code_and_cannot_die() {
 }
 
 #[test]
-fn transactions_have_authorizations_and_a_receiver() {
+fn transactions_must_have_authorizations_and_a_recipient() {
     let one = [authorization(AUTHORITY, 0, TARGET)];
     for fork in FORKS {
         refuse(&world(), &set_code(EOA, &[]), fork, "NoAuthorizations");

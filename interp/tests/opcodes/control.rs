@@ -24,7 +24,7 @@ fn pushes_dups_and_swaps_move_words() {
 }
 
 #[test]
-fn pushes_cut_short_read_zeros() {
+fn truncated_pushes_read_zeros() {
     // Nothing can look at the item: running off the end is a STOP.
     for code in [&[0x7f, 1, 2][..], &[0x60], &[0x61, 0x5b], &[0x5b, 0x7f]] {
         let seen = Scene::new(code).run_all();

@@ -110,7 +110,7 @@ fn keccak_hashes_memory() {
 }
 
 #[test]
-fn memory_is_paid_by_the_word() {
+fn memory_costs_by_the_word() {
     for (source, gas) in [
         ("PUSH0 MLOAD", 2 + 3 + 3),
         ("PUSH1 1 MLOAD", 3 + 3 + 6),

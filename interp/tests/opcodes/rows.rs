@@ -72,7 +72,7 @@ fn program(operands: &[Word], op: Opcode, then: &str) -> Vec<u8> {
 /// Status, gas, output, logs and state of each opcode, at each fork, with operands of many sorts: with
 /// gas in plenty, with as much as it takes, and with one less.
 #[test]
-fn every_opcode_ends_as_on_revm() {
+fn every_opcode_agrees_with_revm() {
     for operands in operands() {
         for op in (0..=255).map(Opcode) {
             // The height of the stack and its top item show in the output.
@@ -229,7 +229,7 @@ fn results_are_below_their_bits() {
 /// The translation does not load again what it knows memory to hold, so it has to know who writes to it
 /// (`writes_memory` in `translate/analysis.rs`).
 #[test]
-fn memory_is_loaded_again_behind_what_writes_it() {
+fn memory_is_loaded_again_after_a_write() {
     let peer = format!("{:#x}", Word::from(PEERS[0]));
     let more = [format!("{peer} 0 0 32"), "0 0 32".into(), "20 0 8".into()];
     let operands: Vec<_> = operands()

@@ -28,7 +28,7 @@ fn slots_are_cold_once() {
 
 /// The table of EIP-3529: slots warm, the value before the transaction, the values stored.
 #[test]
-fn stores_are_paid_by_what_they_change() {
+fn stores_cost_by_what_they_change() {
     for (original, values, gas, refund) in [
         (0, &[0_u64, 0][..], 212, 0),
         (0, &[0, 1], 20_112, 0),

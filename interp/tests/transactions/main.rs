@@ -25,7 +25,7 @@ use plan::plan;
 use proptest::test_runner::{Config, FileFailurePersistence, RngSeed, TestRunner};
 
 #[test]
-fn random_transactions_end_in_both_modes_as_on_revm() {
+fn random_transactions_agree_in_both_modes_and_on_revm() {
     let chosen = |name| std::env::var_os(name).is_some();
     let default = Config::default();
     let config = Config {
@@ -63,7 +63,7 @@ fn random_transactions_end_in_both_modes_as_on_revm() {
 
 /// The random plans found that revm gets this wrong; what is right stands here.
 #[test]
-fn a_selfdestruct_that_cannot_be_paid_touches_nobody() {
+fn a_selfdestruct_that_cannot_be_paid_touches_no_account() {
     const COST: u64 = 21_000 + 3 + 5_000;
     let forks = Fork::ALL.iter().copied();
     for fork in forks.filter(|fork| *fork >= Fork::SpuriousDragon) {

@@ -5,7 +5,7 @@ use crate::asm;
 use crate::opcode::Opcode;
 
 #[test]
-fn an_address_in_a_stream_tells_its_opcode_and_the_one_before() {
+fn an_address_in_a_stream_has_an_opcode_and_a_preceding_one() {
     let source = "loop: JUMPDEST CALLER MUL DUP1 PUSH2 1000 MSTORE DUP1 PUSH1 @loop JUMPI STOP";
     let code = Arc::new(Code::new(&asm::assemble(source).unwrap()));
     let mut cache = Cache::new(Fork::Osaka, &Settings::eager());

@@ -80,7 +80,7 @@ proptest! {
 }
 
 #[test]
-fn refused_entries_count() {
+fn refused_entries_count_in_the_budget() {
     let mut program = program(&[0x5b; 24_576], 4.0);
     let mut pc = 0;
     while program.affords(400, 0) {
@@ -96,7 +96,7 @@ fn refused_entries_count() {
 }
 
 #[test]
-fn leaving_becomes_jumping_once_the_entry_is_there() {
+fn exits_become_jumps_once_the_entry_exists() {
     let mut program = program(&[0x5b; 64], 64.0);
     program.add(3, &encoded(3, 1, &[5, 3]));
     let (first, leave) = (program.entry(3).unwrap(), 3);
@@ -119,7 +119,7 @@ fn leaving_becomes_jumping_once_the_entry_is_there() {
 }
 
 #[test]
-fn entries_lie_at_jumpdests_and_elsewhere() {
+fn entries_are_found_at_jumpdests_and_elsewhere() {
     // JUMPDEST, PUSH1 with a JUMPDEST's byte, ADD, JUMPDEST
     let mut program = program(&[0x5b, 0x60, 0x5b, 0x01, 0x5b], 64.0);
     for pc in [4, 3, 0] {
@@ -133,7 +133,7 @@ fn entries_lie_at_jumpdests_and_elsewhere() {
 }
 
 #[test]
-fn entry_points_become_hot_by_being_reached() {
+fn entry_points_become_hot_after_enough_visits() {
     let mut program = program(&[0x5b; 64], 4.0);
     let reached = (0..100).take_while(|_| !program.count(8)).count();
     assert_eq!(reached, 24);

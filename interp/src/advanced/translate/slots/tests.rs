@@ -202,7 +202,7 @@ proptest! {
 
     /// One exit that permutes, repeats and drops items of the entry stack.
     #[test]
-    fn items_change_places_at_once(
+    fn permuted_items_move_in_parallel(
         from in prop::collection::vec(-8_i16..0, 8..=8),
         target in prop::option::of(-8_i16..0),
     ) {
