@@ -1,5 +1,4 @@
-//! The world in memory as a host: what a transaction begins with, and what undoing leaves. What opcodes
-//! make of it is told elsewhere.
+//! The in-memory world as a host: the state at the start of a transaction, and after a revert.
 
 use alloy_primitives::Address;
 use evmscope_interp::world::{Account, World};
@@ -34,7 +33,7 @@ fn inserted_accounts_are_cold_even_from_another_world() {
     let slot = second.store(ADDRESS, Word::ONE, Word::ZERO);
     assert!(slot.cold);
     assert_eq!(slot.original, Word::from(5_u64));
-    // It is not one that this transaction created, nor destroyed.
+    // This transaction neither created nor destroyed it.
     assert!(!second.selfdestruct(ADDRESS, OTHER, Fork::Osaka));
     second.begin_transaction(Fork::Osaka, &[]);
     assert!(second.get(&ADDRESS).is_some());
