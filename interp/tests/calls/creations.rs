@@ -49,7 +49,7 @@ fn creations_increment_the_nonce_of_their_creator() {
         seen.words(),
         [CONTRACT.create(2).into(), Word::from(CONTRACT.create(1))]
     );
-    // A creation that fails counts, one that is refused does not.
+    // A creation that fails increments the nonce; one that fails before it starts does not.
     for failing in ["INVALID", "PUSH0 PUSH0 REVERT"] {
         let seen = run(&Scene::asm(&create(&assemble(failing), 0)));
         assert_eq!(seen.accounts[&CONTRACT].nonce, 2, "{failing}");
@@ -69,7 +69,7 @@ fn creations_increment_the_nonce_of_their_creator() {
 
 #[test]
 fn creations_cost_by_word_and_by_byte() {
-    // STOP at once; 33 bytes of init code; 3 bytes deployed.
+    // An immediate STOP; 33 bytes of init code; 3 bytes of deployed code.
     let base = 32_000;
     for (source, expected) in [
         ("PUSH0 PUSH0 PUSH0 CREATE", 6 + base),
@@ -117,7 +117,7 @@ fn deployed_code_has_limits() {
     ] {
         let seen = run(&Scene::asm(&(create(&assemble(init), 0) + &give(1))));
         assert_eq!(!seen.words()[0].is_zero(), works, "{init}");
-        // As a message of its own.
+        // As a top-level message.
         let seen = run(&Scene::asm(init).creation());
         assert_eq!(seen.created.is_some(), works, "{init}");
     }
@@ -134,7 +134,7 @@ fn deployed_code_has_limits() {
 
 #[test]
 fn init_code_has_a_limit() {
-    // EIP-3860: the frame that asks for more fails.
+    // EIP-3860: a frame that exceeds the limit fails.
     for op in [
         "PUSH2 {} PUSH0 PUSH0 CREATE",
         "PUSH0 PUSH2 {} PUSH0 PUSH0 CREATE2",
@@ -166,7 +166,7 @@ fn taken_addresses_are_not_created() {
         ("storage (EIP-7610)", with_storage(), false),
     ] {
         let scene = Scene::asm(&source).with(target, account).gas(100_000);
-        // The reference does not look at storage.
+        // The reference does not check storage.
         let seen = if name.starts_with("storage") {
             scene.run_all()
         } else {
@@ -174,7 +174,7 @@ fn taken_addresses_are_not_created() {
         };
         assert_eq!(!seen.words()[1].is_zero(), free, "{name}");
         assert_eq!(seen.accounts[&CONTRACT].nonce, 2, "{name}");
-        // The gas given is gone.
+        // The callee's gas is used up.
         assert_eq!(seen.gas_left < 2_000, !free, "{name}");
     }
     // The second creation with the same salt and code.
@@ -192,7 +192,7 @@ fn nonces_have_a_limit() {
     let seen = run(&scene);
     assert_eq!(seen.words(), words("0 0"));
     assert_eq!(seen.accounts[&CONTRACT].nonce, u64::MAX);
-    assert!(seen.gas_left > 60_000, "the gas given comes back");
+    assert!(seen.gas_left > 60_000, "the callee's gas is returned");
 }
 
 #[test]

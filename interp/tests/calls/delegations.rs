@@ -26,7 +26,7 @@ fn delegations_run_the_target_at_the_address_of_the_account() {
         assert_eq!(seen.accounts[&DELEGATED].storage.len(), 1);
         assert_eq!(seen.accounts[&PEER].storage.len(), 0);
     }
-    // Before Prague it is code, which starts with an undefined opcode.
+    // Before Prague it is ordinary code that starts with an undefined opcode.
     let before = Scene::asm(&(call("CALL", "PUSH2 9000", DELEGATED, 0) + &give(1)))
         .fork(Fork::Cancun)
         .with(DELEGATED, designator(PEER))
@@ -37,10 +37,10 @@ fn delegations_run_the_target_at_the_address_of_the_account() {
 #[test]
 fn delegations_are_followed_once() {
     for (to, code, expected) in [
-        // To another delegation: the designator is no code to run.
+        // To another delegation: the designator itself cannot be executed.
         (OTHER, Some(designator(PEER)), 0),
         (DELEGATED, None, 0),
-        // To nothing, and to a precompile, which counts as no code.
+        // To an account without code, and to a precompile, which counts as one.
         (NOBODY, None, 1),
         (Address::with_last_byte(2), None, 1),
     ] {

@@ -1,4 +1,4 @@
-//! Whose name and storage code runs on; what a static call forbids its callees.
+//! The address and storage that code uses; what a static call forbids.
 
 use crate::common::{CALLER, CONTRACT, Scene, words};
 use crate::{KINDS, OTHER, PEER, call, give, numbers, run};
@@ -70,7 +70,7 @@ fn calls_copy_input_and_output() {
 
 #[test]
 fn static_is_inherited() {
-    // STATICCALL of PEER, which calls OTHER, which changes something.
+    // STATICCALL of PEER, which calls OTHER, which changes state.
     for kind in KINDS {
         for (change, allowed) in [
             ("PUSH0 PUSH0 SSTORE", false),
@@ -86,7 +86,7 @@ fn static_is_inherited() {
             assert_eq!(seen.words(), numbers([allowed.into()]), "{kind} {change}");
         }
     }
-    // Afterwards the caller may change things again.
+    // Afterwards the caller may change state again.
     let source = call("STATICCALL", "GAS", PEER, 0) + "PUSH0 SSTORE";
     assert_eq!(
         run(&Scene::asm(&source).contract(PEER, "STOP")).slot(0),

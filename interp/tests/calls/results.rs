@@ -1,4 +1,4 @@
-//! What comes back from a call: return data, output, success.
+//! The results of a call: return data, output, success.
 
 use crate::common::{EOA, Scene, assemble};
 use crate::{KINDS, OTHER, PEER, call, create, give, numbers, run};

@@ -1,4 +1,4 @@
-//! What is undone with a frame that fails.
+//! What is reverted when a frame fails.
 
 use crate::common::{EOA, NOBODY, Scene};
 use crate::{PEER, call, create, give, metered, numbers, run};
@@ -80,7 +80,7 @@ fn refunds_sum_over_successful_calls() {
         ("PUSH0 PUSH1 1 SSTORE", "PUSH0 PUSH0 SSTORE", 9_600),
         ("PUSH0 PUSH1 1 SSTORE", "PUSH0 PUSH0 SSTORE INVALID", 4_800),
         ("", "PUSH0 PUSH0 SSTORE PUSH0 PUSH0 REVERT", 0),
-        // The callee takes back what its caller cleared.
+        // The callee reverses a clear of its caller.
         (clear, "PUSH1 1 PUSH0 SSTORE", 2_800),
         (clear, "PUSH1 3 PUSH0 SSTORE", 0),
     ] {

@@ -1,4 +1,4 @@
-//! 0x01 to 0x1e: operands, the first one on top, and the result.
+//! 0x01 to 0x1e: operands (the first one is on top) and results.
 
 use crate::common::{Scene, check, check_gas, pushes, word, words};
 
