@@ -1,4 +1,4 @@
-//! Tells the dispatch of both modes whether the build makes calls in tail position jumps.
+//! Sets `tail_calls` if the build turns calls in tail position into jumps, for the dispatch of both modes.
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
@@ -10,7 +10,7 @@ fn main() {
         variable("CARGO_CFG_TARGET_ARCH").as_str(),
         "x86_64" | "aarch64"
     );
-    // Sanitizers and interpreters of Rust add their own work at returns.
+    // Sanitizers and Miri add code at returns, so calls are no longer in tail position.
     let plain = std::env::var_os("CARGO_CFG_SANITIZE").is_none()
         && std::env::var_os("CARGO_CFG_MIRI").is_none();
     if optimised && !checked && known && plain {

@@ -1,8 +1,9 @@
-//! How long one opcode takes, in each mode: `make bench`, or `cargo bench -p evmscope-interp --bench micro -- ADD`.
+//! The time of single opcodes in each mode: `make bench`, or `cargo bench -p evmscope-interp --bench micro --
+//! ADD`.
 //!
-//! A body is repeated in straight-line code inside a loop, on operands that are not known beforehand. The
-//! figure to read is items a second, an item being one execution of the body; the loop around it is
-//! less than a hundredth. Whole contracts are `evmscope bench`'s business.
+//! A body is repeated in straight-line code inside a loop, on operands that are unknown at translation time.
+//! The result is in items per second, where an item is one execution of the body; the loop takes less than 1
+//! % of the time. `evmscope bench` measures whole contracts.
 
 use alloy_primitives::{Address, B256};
 use divan::counter::{BytesCount, ItemsCount};
@@ -19,12 +20,12 @@ fn main() {
     divan::main();
 }
 
-/// How often the body stands in the code, and how often the loop is gone through.
+/// Copies of the body in the code, and iterations of the loop.
 const REPEATED: usize = 200;
 const LOOPS: usize = 100;
 
-/// Bodies that leave as many items as they found. Below the counter lie two words of the call data, the upper
-/// one worked on by the body.
+/// Bodies that keep the height of the stack. Two words of call data are on it; the body works on the upper
+/// one.
 const BODIES: [(&str, &str); 34] = [
     ("PUSH1 POP", "PUSH1 1 POP"),
     ("PUSH32 POP", "PUSH32 1 POP"),
@@ -83,7 +84,7 @@ fn opcodes() -> impl Iterator<Item = Opcode> {
 
 impl Opcode {
     fn code(&self) -> Vec<u8> {
-        // Labels are good once.
+        // Each copy needs its own label.
         let bodies: String = (0..REPEATED)
             .map(|n| self.body.replace("here", &format!("here{n}")) + "\n")
             .collect();
@@ -110,7 +111,7 @@ fn warm(code: &[u8], mode: Mode) -> (Interpreter, World, Message) {
     let mut interpreter = Interpreter::new(mode, Fork::Osaka);
     let outcome = interpreter.execute(message.clone(), &mut world);
     let whole = outcome.status == Status::Success && outcome.output.len() == 32;
-    assert!(whole, "what fails is no measurement: {outcome:?}");
+    assert!(whole, "the benchmark failed: {outcome:?}");
     (interpreter, world, message)
 }
 
@@ -128,7 +129,7 @@ fn keccak(bencher: Bencher, len: usize) {
     hash(bencher, len, keccak256);
 }
 
-/// What other clients take: the permutation of the crate `keccak`, by alloy.
+/// For comparison, the permutation that other clients use: the crate `keccak`, through alloy.
 #[divan::bench(args = [32, 64, 1024])]
 fn keccak_of_alloy(bencher: Bencher, len: usize) {
     hash(bencher, len, |bytes| alloy_primitives::keccak256(bytes));
@@ -141,7 +142,7 @@ fn hash(bencher: Bencher, len: usize, hash: fn(&[u8]) -> B256) {
         .bench_local(|| hash(black_box(&bytes)));
 }
 
-/// The code of the project's cases, and what is hard to decode.
+/// The code of the project's cases, and code that is slow to translate.
 fn contracts() -> Vec<Contract> {
     let cases = Path::new(env!("CARGO_MANIFEST_DIR")).join("../cases");
     let mut contracts: Vec<_> = std::fs::read_dir(&cases)
@@ -159,7 +160,7 @@ fn contracts() -> Vec<Contract> {
     let largest = contracts.iter().max_by_key(|contract| contract.code.len());
     let full = largest.map(|contract| contract.code.iter().copied().cycle().take(24_576).collect());
     let made = [
-        ("24 KB of the largest", full.unwrap_or_default()),
+        ("largest case tiled to 24 KB", full.unwrap_or_default()),
         ("24 KB of JUMPDEST", vec![0x5b; 24_576]),
         (
             "24 KB of JUMPI",
@@ -184,7 +185,7 @@ impl fmt::Display for Contract {
     }
 }
 
-/// Finding the jumpdests, which both modes need.
+/// The jump destination analysis, which both modes need.
 #[divan::bench(args = contracts())]
 fn analyse(bencher: Bencher, contract: &Contract) {
     bencher
@@ -192,7 +193,7 @@ fn analyse(bencher: Bencher, contract: &Contract) {
         .bench_local(|| Code::new(black_box(&contract.code)));
 }
 
-/// Translating everything, whether it is hot or not.
+/// Translation of all entry points, hot or not.
 #[divan::bench(args = contracts())]
 fn translate(bencher: Bencher, contract: &Contract) {
     let code = Arc::new(Code::new(&contract.code));

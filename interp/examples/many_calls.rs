@@ -1,5 +1,5 @@
 //! 1,000 messages to one contract, in both modes: storage, logs, creations, recursion, precompiles, reverts
-//! and failures. It prints nothing: `make memcheck` runs it under valgrind, which shall find no bad access
+//! and failures. It prints nothing: `make memcheck` runs it under valgrind, which must find no invalid access
 //! and no leak.
 
 use alloy_primitives::{Address, Bytes};
@@ -7,13 +7,13 @@ use evmscope_interp::world::{Account, World};
 use evmscope_interp::{Environment, Fork, Halt, Interpreter, Message, Mode, Status, Word, asm};
 use std::error::Error;
 
-/// What the contract does by the number it is sent; how that ends.
+/// The scripts of the contract, selected by a number in the call data, each with its expected status.
 const SCRIPTS: [(&str, Status); 8] = [
     (
         "PUSH1 7 PUSH0 SSTORE PUSH1 1 PUSH1 70 PUSH1 3 LOG1 PUSH2 1000 PUSH1 31 RETURN",
         Status::Success,
     ),
-    // Creates with the contract's own code, whose first script then runs.
+    // Creates a contract with its own code as init code, which runs the first script.
     (
         "CODESIZE PUSH0 PUSH0 CODECOPY PUSH1 9 CODESIZE PUSH0 PUSH0 CREATE2 POP",
         Status::Success,
@@ -35,7 +35,7 @@ const SCRIPTS: [(&str, Status); 8] = [
         "PUSH1 5 PUSH0 MSTORE PUSH1 32 PUSH1 64 PUSH1 32 PUSH0 PUSH0 ADDRESS GAS CALL",
         Status::Success,
     ),
-    // SHA-256 of the memory, and what it returned.
+    // SHA-256 of the memory, and a copy of the return data.
     (
         "PUSH1 99 PUSH1 33 MSTORE PUSH1 32 PUSH0 MSIZE PUSH0 PUSH1 2 GAS STATICCALL
       RETURNDATASIZE PUSH0 PUSH1 100 RETURNDATACOPY MSIZE PUSH0 RETURN",
@@ -71,7 +71,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// The scripts behind a jump table.
+/// The scripts, selected by a jump table.
 fn contract() -> String {
     let jump = |i| format!("PUSH0 CALLDATALOAD PUSH1 {i} EQ PUSH2 @script{i} JUMPI\n");
     let script = |i: usize| format!("script{i}: JUMPDEST {} STOP\n", SCRIPTS[i].0);

@@ -6,29 +6,29 @@
 //! | --- | --- |
 //! | `ADD` | an opcode |
 //! | `PUSH2 513`, `PUSH2 0x0201` | a push and its value, decimal or hex |
-//! | `name:` | a label for this offset; it emits nothing, write the JUMPDEST yourself |
+//! | `name:` | a label for this offset; it emits nothing, so write the JUMPDEST yourself |
 //! | `PUSH2 @name` | a push of a label's offset |
-//! | `DATA 0x0102` | bytes as they are |
+//! | `DATA 0x0102` | raw bytes |
 
 use crate::opcode::Opcode;
 use crate::word::Word;
 use std::collections::HashMap;
 use std::fmt::Write;
 
-/// Why a source does not assemble, with its line, counted from 1.
+/// Why a source does not assemble.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("line {line}: {problem}")]
 pub struct AsmError {
-    /// The line.
+    /// The line, counted from 1.
     pub line: usize,
-    /// What is wrong there, and what to do.
+    /// What is wrong, and what to do.
     pub problem: String,
 }
 
 /// Assembles a source.
 ///
 /// # Errors
-/// The first line that is wrong, and what is wrong with it.
+/// The first error in the source.
 pub fn assemble(source: &str) -> Result<Vec<u8>, AsmError> {
     let mut code = Vec::new();
     let mut labels = HashMap::new();
@@ -51,7 +51,7 @@ pub fn assemble(source: &str) -> Result<Vec<u8>, AsmError> {
             })?);
         } else {
             let op = Opcode::from_name(token)
-                .ok_or_else(|| fail(format!("`{token}` is no opcode, label or DATA")))?;
+                .ok_or_else(|| fail(format!("`{token}` is not an opcode, label or DATA")))?;
             code.push(op.0);
             if op.immediate() > 0 {
                 let (_, value) = tokens
@@ -99,8 +99,8 @@ fn immediate(word: Word, len: usize) -> Result<Vec<u8>, String> {
     Ok(kept.to_vec())
 }
 
-/// Lists code as text, an opcode a line with its offset; a push that the end cuts short is shown as
-/// it runs, with zeros.
+/// Disassembles code: one opcode per line, with its offset. A push that the end of the code truncates is
+/// shown padded with zeros, as it executes.
 pub fn disassemble(code: &[u8]) -> String {
     let mut text = String::new();
     let mut pc = 0;
@@ -133,11 +133,11 @@ mod tests {
     }
 
     #[test]
-    fn mistakes_are_named_with_their_line() {
+    fn errors_name_their_line() {
         for (source, expected) in [
             (
                 "STOP\nADD MUMBLE",
-                "line 2: `MUMBLE` is no opcode, label or DATA",
+                "line 2: `MUMBLE` is not an opcode, label or DATA",
             ),
             ("PUSH1 256", "line 1: 0x100 does not fit PUSH1"),
             ("PUSH1", "line 1: PUSH1 needs a value or @label"),
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn disassembly_shows_offsets_and_cut_pushes() {
+    fn disassembly_shows_offsets_and_pads_truncated_pushes() {
         assert_eq!(
             disassemble(&[0x01, 0x61, 0xaa]),
             "    0  ADD\n    1  PUSH2 0xaa00\n"

@@ -1,19 +1,19 @@
-//! Code and what every mode needs to know of it: its bytes, padded, and where jumps may land.
-//! What the advanced mode makes of it lives in `advanced`.
+//! Code and what every mode needs to know about it: its padded bytes and its valid jump destinations. Its
+//! translations are in `advanced`.
 
 use crate::opcode::Opcode;
 use alloy_primitives::{Address, B256, Bytes, b256};
 use std::sync::{Arc, LazyLock, OnceLock};
 
-/// keccak256 of no bytes, the code hash of accounts without code.
+/// keccak256 of the empty string: the code hash of accounts without code.
 pub const EMPTY_HASH: B256 =
     b256!("c5d2460186f7233c927e7db2dcc703c0e500b653ca82273b7bfad8045d85a470");
 
-/// The first bytes of a delegation (EIP-7702).
+/// Prefix of a delegation designator (EIP-7702).
 const DELEGATION: [u8; 3] = [0xef, 0x01, 0x00];
 
-/// Zero bytes behind the code: STOP for a program counter that runs off the end, and an immediate
-/// for a PUSH32 that the code cuts short.
+/// Zero bytes after the code: a STOP for a program counter that runs off the end, and the rest of the
+/// immediate for a PUSH32 at the very end.
 const PADDING: usize = 33;
 
 /// Bytes of code, immutable and shared between frames, interpreters and threads.
@@ -25,7 +25,7 @@ pub struct Code {
 }
 
 impl Code {
-    /// From deployed or init code, or any other bytes.
+    /// From deployed code, init code or any other bytes.
     pub fn new(bytes: &[u8]) -> Code {
         let mut padded = Vec::with_capacity(bytes.len() + PADDING);
         padded.extend_from_slice(bytes);
@@ -37,7 +37,7 @@ impl Code {
         }
     }
 
-    /// No code, one for all accounts that have none.
+    /// The empty code, shared by all accounts without code.
     pub fn empty() -> Arc<Code> {
         static EMPTY: LazyLock<Arc<Code>> = LazyLock::new(|| Arc::new(Code::new(&[])));
         Arc::clone(&EMPTY)
@@ -49,25 +49,25 @@ impl Code {
         &self.padded[..self.len()]
     }
 
-    /// The code with 33 zero bytes behind it.
+    /// The code, followed by 33 zero bytes.
     #[inline]
     pub(crate) fn padded(&self) -> &[u8] {
         &self.padded
     }
 
-    /// The offset of the byte that lies at an address of this process.
+    /// The offset in the code of a byte at an address of this process; `None` outside the code.
     pub fn offset_of(&self, address: usize) -> Option<usize> {
         let offset = address.checked_sub(self.padded.as_ptr().addr())?;
         (offset < self.len()).then_some(offset)
     }
 
-    /// Number of bytes.
+    /// Length in bytes.
     #[inline]
     pub fn len(&self) -> usize {
         self.padded.len() - PADDING
     }
 
-    /// Whether there is no code.
+    /// Whether the code is empty.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -83,8 +83,8 @@ impl Code {
         })
     }
 
-    /// One bit a byte of code: set where a JUMPDEST is no immediate data (Yellow Paper, 9.4.3).
-    /// Computed once; the last bits of the last limb are zero.
+    /// One bit per byte of code: set for each JUMPDEST that is not push data (Yellow Paper, 9.4.3). Computed
+    /// once; unused bits of the last limb are zero.
     #[inline]
     pub fn jumpdests(&self) -> &[u64] {
         match self.jumpdests.get() {
@@ -93,26 +93,26 @@ impl Code {
         }
     }
 
-    /// Whether a jump may land at an offset.
+    /// Whether an offset is a valid jump destination.
     #[inline]
     pub fn is_jumpdest(&self, pc: u64) -> bool {
         is_set(self.jumpdests(), pc)
     }
 
-    /// Outlined: `OnceLock`'s closure would block the tail call of a handler that a build with a profile inlines this
-    /// into.
+    /// Outlined: profile-guided builds inline the caller into a handler, where `OnceLock`'s closure would
+    /// block the tail call.
     #[cold]
     #[inline(never)]
     fn find_jumpdests(&self) -> &[u64] {
         self.jumpdests.get_or_init(|| jumpdests(self.bytes()))
     }
 
-    /// The code of an account that runs another's (EIP-7702).
+    /// The code of an account that delegates to `target` (EIP-7702).
     pub fn delegating_to(target: Address) -> Code {
         Code::new(&[&DELEGATION[..], target.as_slice()].concat())
     }
 
-    /// Where EIP-7702 code points: `0xef0100` and an address.
+    /// The address that a delegation (`0xef0100` and an address, EIP-7702) points to; `None` for other code.
     pub fn delegation(&self) -> Option<Address> {
         let target = self.bytes().strip_prefix(&DELEGATION)?;
         (target.len() == 20).then(|| Address::from_slice(target))
@@ -125,7 +125,7 @@ impl From<Bytes> for Code {
     }
 }
 
-/// Whether the bit of an offset is set among [`Code::jumpdests`].
+/// Whether the bit of an offset is set in [`Code::jumpdests`].
 #[inline(always)]
 pub(crate) fn is_set(jumpdests: &[u64], pc: u64) -> bool {
     let limb = (pc / 64) as usize;
@@ -150,7 +150,7 @@ mod tests {
 
     #[test]
     fn jumpdests_skip_immediates() {
-        // JUMPDEST, PUSH2 5b5b, JUMPDEST, PUSH32 cut short by the end
+        // JUMPDEST, PUSH2 5b5b, JUMPDEST, PUSH32 truncated by the end
         let code = Code::new(&[0x5b, 0x61, 0x5b, 0x5b, 0x5b, 0x7f, 0x5b]);
         assert_eq!(code.jumpdests(), [0b1_0001]);
     }

@@ -1,12 +1,12 @@
 //! How one handler follows another, for both modes.
 //!
-//! Two forms of one set of handlers. Where the build makes a call in tail position a jump (optimised,
-//! without debug assertions: `tail_calls`, set by the build script and held true by a test on a
-//! small stack), a handler calls the next one. Elsewhere it returns to a loop, which is right in every
-//! build, and costs up to a fifth.
+//! There are two forms of one set of handlers. If the build turns calls in tail position into jumps
+//! (optimised, without debug assertions: `tail_calls`, set by the build script and verified by a test on a
+//! small stack), a handler calls the next one. Otherwise it returns to a loop, which is correct in every
+//! build but up to a fifth slower.
 //!
-//! A call is in tail position only where nothing of the handler's lives on the native stack: what takes
-//! the address of a local is done apart, in a function that is not inlined.
+//! A call is in tail position only if the handler has nothing on the native stack. Code that takes the
+//! address of a local is therefore outlined: moved to a function that is not inlined.
 
 use crate::opcode::Opcode;
 use crate::word::Word;
@@ -14,12 +14,12 @@ use crate::word::Word;
 /// What handlers return: the next instruction, null to leave, and the stack pointer.
 #[cfg(not(tail_calls))]
 pub(crate) type Next<I> = (*const I, *mut Word);
-/// What handlers return: nothing, as any value to return would have to be the next handler's, and the compiler
-/// does not always see that it is.
+/// What handlers return: nothing. A value would have to be the next handler's result, which the compiler does
+/// not always recognise.
 #[cfg(tail_calls)]
 pub(crate) type Next<I> = std::marker::PhantomData<I>;
 
-/// Nothing comes next: it is already told why.
+/// Ends the dispatch; the reason is already stored in the machine.
 #[inline(always)]
 pub(crate) fn stop<I>() -> Next<I> {
     #[cfg(not(tail_calls))]
@@ -28,11 +28,11 @@ pub(crate) fn stop<I>() -> Next<I> {
     std::marker::PhantomData
 }
 
-/// What a function apart returns in the place of gas where the frame failed.
+/// What an outlined function returns instead of gas if the frame failed.
 pub(crate) const FAILED: i64 = i64::MIN;
 
-/// Opcodes that run along a carry chain: their operands may be read while they compute. Others
-/// would be read in 16-byte pieces, and wait for slots that were just written.
+/// Opcodes that are a carry chain: they may read their operands while they compute. In other opcodes such
+/// reads become 16-byte loads, which stall on slots that were just written.
 pub(crate) const fn is_chain(op: Opcode) -> bool {
     matches!(
         op,
@@ -40,7 +40,7 @@ pub(crate) const fn is_chain(op: Opcode) -> bool {
     )
 }
 
-/// Opcodes whose computing takes a call, with operands on the native stack, or more registers than are free.
+/// Opcodes that need a call with operands on the native stack, or more registers than are free.
 pub(crate) const fn is_long(op: Opcode) -> bool {
     matches!(
         op,
@@ -54,13 +54,13 @@ pub(crate) const fn is_long(op: Opcode) -> bool {
     )
 }
 
-/// The result of such an opcode where it takes little. No division of negative numbers does: they are rare, and
-/// room for them would make every division save registers.
+/// The result of such an opcode if it is cheap to compute inline. Divisions of negative numbers are never
+/// inline: they are rare, and they would make every division save registers.
 #[inline(always)]
 pub(crate) fn narrow<const N: usize>(op: Opcode, operands: [Word; N]) -> Option<Word> {
     let (a, b) = (*operands.first()?, *operands.get(1)?);
     match op {
-        // Left out for the proof that `evmscope diff` finds it: every product takes the long way.
+        // Omitted to prove that `evmscope diff` detects the slowdown: every product takes the slow path.
         Opcode::MUL if cfg!(feature = "planted-slow") => None,
         Opcode::MUL => a.narrow_mul(b),
         Opcode::DIV | Opcode::SDIV => a.narrow_div(b),

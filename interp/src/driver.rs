@@ -1,6 +1,5 @@
-//! The driver: runs a message to its end on an explicit stack of frames. It owns what happens between
-//! frames (checkpoints, transfers, precompiles, the making of contracts); what happens inside one is
-//! the modes' business.
+//! The driver: runs a message to its end on an explicit stack of frames. It does what happens between frames:
+//! checkpoints, transfers, precompiles, contract creation. The modes run the code inside a frame.
 
 use crate::advanced;
 use crate::code::Code;
@@ -20,12 +19,12 @@ use std::mem;
 use std::ops::Range;
 use std::sync::Arc;
 
-/// Whatever runs messages as an interpreter does.
+/// Runs messages: an interpreter, or a pair of them.
 pub trait Execute {
     /// The fork.
     fn fork(&self) -> Fork;
 
-    /// Runs a message and all that it calls, as [`crate::Interpreter::execute`] does.
+    /// Runs a message and all of its calls, as [`crate::Interpreter::execute`] does.
     fn execute(&mut self, message: Message, host: &mut dyn Host) -> Outcome;
 }
 
@@ -39,7 +38,7 @@ pub(crate) struct FrameResult {
 }
 
 impl FrameResult {
-    /// A message that ended without a frame of its own.
+    /// The result of a message that needs no frame.
     fn at_once(status: Status, gas_left: u64, output: Bytes) -> FrameResult {
         FrameResult {
             status,
@@ -60,7 +59,7 @@ impl FrameResult {
     }
 }
 
-/// What lives as long as one message of the embedder.
+/// State that lives for one top-level message.
 pub(crate) struct Driver<'a> {
     pub rules: &'a Rules,
     /// Whether frames run decoded programs.
@@ -71,7 +70,7 @@ pub(crate) struct Driver<'a> {
 }
 
 impl Driver<'_> {
-    /// Runs the machine's frame and all that it calls.
+    /// Runs the machine's frame and all of its calls.
     pub fn run<O: Observer>(&mut self, mut machine: Machine, observer: &mut O) -> FrameResult {
         loop {
             let returned = match self.dispatch(&mut machine, observer) {
@@ -126,8 +125,8 @@ impl Driver<'_> {
         exit
     }
 
-    /// Makes the frame of a message, its stack where the caller's ends; or the result of a message that
-    /// needs none.
+    /// Makes the frame of a message, its stack starting where the caller's ends, or returns the result of a
+    /// message that needs no frame.
     pub fn begin(
         &mut self,
         host: &mut dyn Host,
@@ -154,7 +153,7 @@ impl Driver<'_> {
             (code, input, None, checkpoint)
         };
         self.statistics.frames += 1;
-        // Init code runs once, as a rule: it would not repay its translation.
+        // Init code usually runs once, so its translation would not pay off.
         let program = (self.decodes && creating.is_none())
             .then(|| self.programs.get(&code, &mut self.statistics))
             .flatten();
@@ -176,7 +175,7 @@ impl Driver<'_> {
         })
     }
 
-    /// Moves the value and finds the code; ends calls of precompiles and of accounts without code.
+    /// Transfers the value and finds the code. Completes calls of precompiles and of accounts without code.
     fn begin_call(
         &self,
         host: &mut dyn Host,
@@ -184,7 +183,7 @@ impl Driver<'_> {
         input: &[u8],
     ) -> Result<(Arc<Code>, Checkpoint), FrameResult> {
         let checkpoint = host.checkpoint();
-        // Without value too: a call touches the account (EIP-161).
+        // Even with zero value: a call touches the account (EIP-161).
         if matches!(message.kind, Kind::Call | Kind::StaticCall) {
             host.transfer(message.caller, message.recipient, message.value);
         }
@@ -212,7 +211,7 @@ impl Driver<'_> {
         Ok((code, checkpoint))
     }
 
-    /// Counts the creator's nonce, makes the account and moves the value.
+    /// Increments the creator's nonce, creates the account and transfers the value.
     fn begin_creation(
         &self,
         host: &mut dyn Host,
@@ -240,7 +239,7 @@ impl Driver<'_> {
     }
 }
 
-/// Ends the machine's frame: deploys the code of a creation, undoes the changes of a failure.
+/// Ends the machine's frame: deploys the code of a creation, reverts the changes of a failure.
 fn finish(m: &mut Machine, exit: Exit) -> FrameResult {
     let (status, range) = match exit {
         Exit::Success(range) => match m.frame.creating {
@@ -252,7 +251,7 @@ fn finish(m: &mut Machine, exit: Exit) -> FrameResult {
         },
         Exit::Revert(range) => (Status::Revert, range),
         Exit::Halt(halt) => (Status::Halt(halt), 0..0),
-        Exit::Call { .. } | Exit::Jump => unreachable!("neither ends a frame"),
+        Exit::Call { .. } | Exit::Jump => unreachable!("calls and jumps do not end a frame"),
     };
     if status != Status::Success {
         m.host.revert(m.frame.checkpoint);
@@ -275,7 +274,7 @@ fn finish(m: &mut Machine, exit: Exit) -> FrameResult {
     }
 }
 
-/// Pays for the code that init code returned and sets it (EIP-2, EIP-170, EIP-3541).
+/// Charges for the code that init code returned and stores it (EIP-2, EIP-170, EIP-3541).
 fn deploy(m: &mut Machine, address: Address, range: Range<usize>) -> Result<(), Halt> {
     let code = m.frame.memory.slice(range);
     if m.rules.since(Fork::London) && code.first() == Some(&0xef) {

@@ -1,5 +1,5 @@
-//! The names and the order of the forks. What a fork changed lives where it is used: since when an
-//! opcode exists in `opcode`, what it costs in `gas`.
+//! The names and the order of the forks. What a fork changed is defined where it is used: the fork that
+//! introduced an opcode in `opcode`, prices in `gas`.
 
 use std::fmt;
 use std::str::FromStr;
@@ -20,7 +20,7 @@ macro_rules! forks {
                 match self { $(Fork::$variant => $name),* }
             }
 
-            /// The names in the official test suites, where some forks are called by number.
+            /// The names in the official test suites, which name some forks by their EIP.
             pub const fn suite_names(self) -> &'static [&'static str] {
                 match self { $(Fork::$variant => &[$($suite),+]),* }
             }
@@ -28,7 +28,7 @@ macro_rules! forks {
     };
 }
 
-// One row a fork: variant, name, names in the test suites.
+// One row per fork: variant, name, names in the test suites.
 forks! {
     Frontier         "frontier"          "Frontier";
     Homestead        "homestead"         "Homestead";
@@ -48,7 +48,7 @@ forks! {
 }
 
 impl Fork {
-    /// The newest.
+    /// The latest fork.
     pub const LATEST: Fork = Fork::ALL[Fork::ALL.len() - 1];
 }
 
@@ -64,7 +64,7 @@ impl fmt::Display for Fork {
     }
 }
 
-/// A fork that does not exist.
+/// The name of an unknown fork.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "unknown fork `{0}`: use a main-net fork from frontier to {latest}, such as cancun or prague",

@@ -1,5 +1,5 @@
-//! A frame, the machine that runs one, and why it stops. Calls and creates are data here: whoever
-//! drives the machine (`driver`) stacks frames in a vector, never on the native stack.
+//! A frame, the machine that runs it, and the reasons to leave the dispatch loop. Calls and creations are
+//! data: the `driver` keeps frames in a vector, never on the native stack.
 
 use crate::code::Code;
 use crate::fork::Fork;
@@ -16,31 +16,31 @@ use alloy_primitives::{Address, Bytes};
 use std::ops::Range;
 use std::sync::Arc;
 
-/// The state of one running message. What every opcode may touch comes first and shares cache lines.
+/// The state of one running message. Fields that any opcode may use come first, to share cache lines.
 #[derive(Debug)]
 #[repr(C)]
 pub(crate) struct Frame {
     pub gas: Gas,
     pub memory: Memory,
-    /// Where the frame goes on, an offset in the code.
+    /// Where the frame continues, as an offset in the code.
     pub position: usize,
     /// Number of items on its stack.
     pub height: usize,
     /// Where its stack begins in the interpreter's [`crate::stack::Stack`].
     pub base: usize,
     pub code: Arc<Code>,
-    /// The decoded form, where the advanced mode runs the frame.
+    /// The translated program, if the advanced mode runs the frame.
     pub program: Option<Id>,
     /// The message, without its input.
     pub message: Message,
     pub input: Input,
     /// Return data of the last call (EIP-211).
     pub return_data: Bytes,
-    /// Where the output of the call under way goes.
+    /// Where the output of the current call goes, in memory.
     pub call_output: Range<usize>,
-    /// Refund counter of this frame and of those it called that succeeded.
+    /// Refund counter of this frame and its successful calls.
     pub refund: i64,
-    /// To undo what the frame did.
+    /// Where to revert to if the frame fails.
     pub checkpoint: Checkpoint,
     /// The account that the frame creates.
     pub creating: Option<Address>,
@@ -49,39 +49,38 @@ pub(crate) struct Frame {
 /// Call data.
 #[derive(Debug)]
 pub(crate) enum Input {
-    /// The embedder's.
+    /// Owned, from the embedder.
     Whole(Bytes),
-    /// A range of the caller's memory, which rests while the frame runs. Nothing is copied: a call costs
-    /// the same gas however much it passes.
+    /// A range of the caller's memory, which does not change while the frame runs. It is not copied, because
+    /// a call costs the same gas whatever the size of its input.
     Caller(Range<usize>),
 }
 
 impl Input {
-    /// The bytes, for a frame with this caller.
+    /// The bytes; `caller` is the calling frame.
     #[inline]
     pub fn bytes<'a>(&'a self, caller: Option<&'a Frame>) -> &'a [u8] {
         match (self, caller) {
             (Input::Caller(range), Some(caller)) => caller.memory.slice(range.clone()),
             (Input::Whole(bytes), _) => bytes,
-            (Input::Caller(_), None) => unreachable!("the first frame has its input whole"),
+            (Input::Caller(_), None) => unreachable!("the first frame owns its input"),
         }
     }
 }
 
-/// What an opcode's function sees: the running frame, those that wait for it, the host and the rules of
-/// the fork.
+/// What an opcode's function sees: the running frame, its callers, the host and the rules of the fork.
 pub(crate) struct Machine<'a> {
     pub frame: Frame,
-    /// The frames that called, the last one the running frame's.
+    /// The calling frames, the direct caller last.
     pub callers: Vec<Frame>,
     pub host: &'a mut dyn Host,
     pub rules: &'a Rules,
     pub stack: &'a mut Stack,
     pub advanced: slot_ir::Registers,
     pub traditional: Registers,
-    /// Counts SSTOREs, for what remembers slots.
+    /// Number of SSTOREs, for caches of slots.
     pub stores: u64,
-    /// Hashes of this message, where the mode remembers them.
+    /// Cache of this message's hashes, if the mode has one.
     pub memo: Option<&'a mut Memo>,
 }
 
@@ -93,17 +92,17 @@ impl Machine<'_> {
     }
 }
 
-/// What the traditional mode's handlers share of a running frame, besides the machine's.
+/// Registers of the traditional mode's handlers for the running frame.
 #[derive(Debug)]
 pub(crate) struct Registers {
     /// Item 0 of the frame's stack.
     pub base: *mut Word,
     /// The first byte of the code.
     pub start: *const u8,
-    /// Where jumps may land, a bit a byte.
+    /// Valid jump destinations, one bit per byte of code.
     pub jumpdests: *const [u64],
     pub fork: Fork,
-    /// Who watches, whose type the handlers know.
+    /// The observer, whose type the handlers know.
     pub observer: *mut (),
     pub exit: Option<Exit>,
     #[cfg(not(tail_calls))]
@@ -129,16 +128,16 @@ impl Default for Registers {
 #[derive(Debug)]
 #[allow(
     clippy::large_enum_variant,
-    reason = "made once a frame, and moved once"
+    reason = "created once per frame and moved once"
 )]
 pub(crate) enum Exit {
-    /// The frame ended; its output lies in its memory.
+    /// The frame ended; its output is this range of its memory.
     Success(Range<usize>),
-    /// The frame undid itself; its output lies in its memory.
+    /// The frame reverted; its output is this range of its memory.
     Revert(Range<usize>),
     /// The frame failed.
     Halt(Halt),
-    /// The frame has jumped to a jumpdest that its observer wants.
+    /// The frame jumped to a jumpdest at which its observer wants to leave the loop.
     Jump,
     /// The frame calls: run the message, put its output there, push its result.
     Call {

@@ -1,6 +1,6 @@
-//! Gas: the counter, and the prices that depend on the fork, as a base and what each fork changed.
+//! Gas: the counter, and the prices that depend on the fork, as a base and the changes of each fork.
 //!
-//! Static prices stand in the opcode table; how a price is applied is told in `ops`.
+//! Static prices are in the opcode table; `ops` applies the dynamic ones.
 
 use crate::fork::Fork;
 use crate::outcome::Halt;
@@ -11,18 +11,18 @@ use crate::outcome::Halt;
 pub struct Gas(i64);
 
 impl Gas {
-    /// Gas left. Amounts beyond 2^63 - 1 are cut to that: no frame can spend them.
+    /// A counter of `amount`, capped at 2^63 - 1: no frame can spend more.
     pub fn new(amount: u64) -> Gas {
         Gas(i64::try_from(amount).unwrap_or(i64::MAX))
     }
 
-    /// What is left.
+    /// Gas left.
     #[inline(always)]
     pub const fn left(self) -> u64 {
         self.0 as u64
     }
 
-    /// As a number that may be below zero while the advanced mode has taken more than is due.
+    /// As a signed number: negative while the advanced mode has charged ahead of execution.
     #[inline(always)]
     pub(crate) const fn signed(self) -> i64 {
         self.0
@@ -34,10 +34,10 @@ impl Gas {
         Gas(left)
     }
 
-    /// Takes `cost`, which is below 2^62.
+    /// Charges `cost`, which is below 2^62.
     ///
     /// # Errors
-    /// [`Halt::OutOfGas`] where less is left.
+    /// [`Halt::OutOfGas`] if less is left.
     #[inline(always)]
     pub fn charge(&mut self, cost: u64) -> Result<(), Halt> {
         let left = self.0 - cost as i64;
@@ -48,71 +48,71 @@ impl Gas {
         Ok(())
     }
 
-    /// Gives back `amount`, which was taken before.
+    /// Returns `amount`, which was charged before.
     #[inline(always)]
     pub fn give_back(&mut self, amount: u64) {
         self.0 += amount as i64;
     }
 }
 
-/// Price of a word of memory copied or hashed into place (Yellow Paper, appendix G: `G_copy`).
+/// Price per word copied to memory (Yellow Paper, appendix G: `G_copy`).
 pub const COPY_WORD: u64 = 3;
-/// Price of a word hashed by KECCAK256 and CREATE2 (`G_keccak256word`).
+/// Price per word hashed by KECCAK256 and CREATE2 (`G_keccak256word`).
 pub const KECCAK_WORD: u64 = 6;
-/// Price of a byte of log data (`G_logdata`).
+/// Price per byte of log data (`G_logdata`).
 pub const LOG_BYTE: u64 = 8;
 /// Price of a call that transfers value (`G_callvalue`).
 pub const CALL_VALUE: u64 = 9_000;
 /// Gas given to the callee of a call that transfers value (`G_callstipend`).
 pub const CALL_STIPEND: u64 = 2_300;
-/// Price of a call or self-destruct that brings an account into being (`G_newaccount`).
+/// Price of a call or self-destruct that creates an account (`G_newaccount`).
 pub const NEW_ACCOUNT: u64 = 25_000;
-/// Price of a byte of deployed code (`G_codedeposit`).
+/// Price per byte of deployed code (`G_codedeposit`).
 pub const CODE_DEPOSIT_BYTE: u64 = 200;
-/// Price of a word of init code, and limit of its size in bytes (EIP-3860).
+/// Price per word of init code (EIP-3860).
 pub const INIT_CODE_WORD: u64 = 2;
-/// Most bytes of init code (EIP-3860).
+/// Maximum size of init code in bytes (EIP-3860).
 pub const INIT_CODE_LIMIT: u64 = 2 * CODE_LIMIT;
-/// Most bytes of deployed code (EIP-170).
+/// Maximum size of deployed code in bytes (EIP-170).
 pub const CODE_LIMIT: u64 = 24_576;
-/// Deepest frame; the first one has depth 0 (Yellow Paper, 8).
+/// Maximum depth of a frame; the first one has depth 0 (Yellow Paper, 8).
 pub const CALL_DEPTH: u32 = 1_024;
 
-/// Words needed for `bytes`.
+/// Number of words that hold `bytes`.
 #[inline(always)]
 pub const fn words(bytes: u64) -> u64 {
     bytes.div_ceil(32)
 }
 
-/// Price of a memory of that many words (Yellow Paper, appendix H.1, equation for C_mem).
+/// Price of a memory of `words` words (Yellow Paper, appendix H.1: `C_mem`).
 #[inline(always)]
 pub const fn memory(words: u64) -> u64 {
     3 * words + words * words / 512
 }
 
-/// Prices of SSTORE by what happens to the slot.
+/// Prices of SSTORE by the change of the slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StorePrices {
     /// Net metering against the slot's value at the start of the transaction (EIP-1283, EIP-2200).
     pub net: bool,
-    /// Gas that must be left over, else the opcode fails (EIP-2200).
+    /// The opcode fails unless more gas than this is left (EIP-2200).
     pub sentry: u64,
-    /// A value that does not change, or a slot already changed in this transaction.
+    /// The value does not change, or the slot was already changed in this transaction.
     pub dirty: u64,
-    /// From zero to a value.
+    /// From zero to nonzero.
     pub set: u64,
-    /// From a value to another one.
+    /// From nonzero to another value.
     pub reset: u64,
     /// Refund for a slot that becomes zero.
     pub clear_refund: i64,
 }
 
-/// What depends on the fork and not on an opcode's row.
+/// Prices and rules that depend on the fork, other than those in the opcode table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rules {
     /// The fork.
     pub fork: Fork,
-    /// EXP, a byte of the exponent (EIP-160).
+    /// EXP, per byte of the exponent (EIP-160).
     pub exp_byte: u64,
     /// SLOAD of a warm slot (EIP-150, EIP-1884, EIP-2929).
     pub sload: u64,
@@ -128,19 +128,19 @@ pub struct Rules {
     pub selfdestruct: u64,
     /// Refund of SELFDESTRUCT (abolished by EIP-3529).
     pub selfdestruct_refund: i64,
-    /// Added where an account is accessed for the first time in a transaction (EIP-2929).
+    /// Surcharge for the first access to an account in a transaction (EIP-2929).
     pub cold_account: u64,
-    /// The whole of that price, as SELFDESTRUCT pays it for its beneficiary.
+    /// What SELFDESTRUCT pays for a cold beneficiary: the full cold price, not the surcharge.
     pub cold_beneficiary: u64,
-    /// SLOAD: added where a slot is accessed for the first time.
+    /// SLOAD: surcharge for the first access to a slot.
     pub cold_load: u64,
-    /// SSTORE: added where a slot is accessed for the first time.
+    /// SSTORE: surcharge for the first access to a slot.
     pub cold_store: u64,
     /// SSTORE.
     pub store: StorePrices,
-    /// Whether a call keeps a 64th of the gas back rather than failing (EIP-150).
+    /// Whether a call that asks for too much gas gets all but a 64th, instead of failing (EIP-150).
     pub keeps_64th: bool,
-    /// Whether the deposit of code that cannot be paid fails the creation (EIP-2).
+    /// Whether a creation fails if it cannot pay for its code (EIP-2).
     pub deposit_must_be_paid: bool,
 }
 

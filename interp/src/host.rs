@@ -1,5 +1,5 @@
-//! The door to the world: what an interpreter asks of accounts, storage, logs and blocks.
-//! `world` is the implementation in memory; an embedder brings its own.
+//! The interface between an interpreter and the state: accounts, storage, logs and blocks. `world` implements
+//! it in memory; an embedder brings its own implementation.
 
 use crate::code::Code;
 use crate::fork::Fork;
@@ -8,7 +8,7 @@ use crate::word::Word;
 use alloy_primitives::{Address, B256, Bytes};
 use std::sync::Arc;
 
-/// The block and the transaction, as the environment opcodes tell of them.
+/// The block and the transaction, as the environment opcodes see them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Environment {
     /// NUMBER.
@@ -29,13 +29,13 @@ pub struct Environment {
     pub chain_id: u64,
     /// ORIGIN: the sender of the transaction.
     pub origin: Address,
-    /// GASPRICE: what the transaction pays a unit of gas, wei.
+    /// GASPRICE: what the transaction pays per unit of gas, wei.
     pub gas_price: Word,
     /// BLOBHASH: the versioned hashes of the transaction's blobs (EIP-4844).
     pub blob_hashes: Vec<B256>,
 }
 
-/// What an account is, without its code and storage.
+/// An account without its code and storage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AccountInfo {
     /// Balance, wei.
@@ -44,7 +44,7 @@ pub struct AccountInfo {
     pub nonce: u64,
     /// keccak256 of its code.
     pub code_hash: B256,
-    /// Whether the state has it, be it empty.
+    /// Whether the account is in the state, even if it is empty.
     pub exists: bool,
 }
 
@@ -55,7 +55,7 @@ impl AccountInfo {
     }
 }
 
-/// A slot that was read.
+/// The result of reading a slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Load {
     /// Its value.
@@ -64,7 +64,7 @@ pub struct Load {
     pub cold: bool,
 }
 
-/// A slot that was written.
+/// The result of writing a slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Store {
     /// Its value at the start of the transaction.
@@ -75,7 +75,7 @@ pub struct Store {
     pub cold: bool,
 }
 
-/// A log record (Yellow Paper, 4.3.1), where it lies: a host copies what it keeps.
+/// A log record (Yellow Paper, 4.3.1), borrowed: a host copies what it keeps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Log<'a> {
     /// The account that logs.
@@ -93,31 +93,31 @@ impl From<Log<'_>> for alloy_primitives::Log {
     }
 }
 
-/// A point in the history of changes to which [`Host::revert`] goes back.
+/// A point in the history of changes that [`Host::revert`] can return to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Checkpoint(pub usize);
 
-/// What a precompile said: gas used and output, or that it failed.
+/// The result of a precompile: gas used and output, or its failure.
 pub type PrecompileResult = Result<(u64, Bytes), Halt>;
 
-/// What an interpreter asks of the world.
+/// What an interpreter needs from the state.
 ///
-/// All changes, the warmth of accounts and slots and the logs included, are made through these
-/// methods and undone by [`Host::revert`], exactly.
+/// All changes go through these methods, including logs and which accounts and slots are warm.
+/// [`Host::revert`] must undo all of them exactly.
 pub trait Host {
     /// The block and the transaction. They do not change while a message runs.
     fn environment(&self) -> &Environment;
 
-    /// The hash of one of the 256 last blocks before the current one.
+    /// The hash of one of the last 256 blocks before the current one.
     fn block_hash(&mut self, number: u64) -> B256;
 
-    /// An account; all zero where there is none.
+    /// An account; all zero if it does not exist.
     fn account(&mut self, address: Address) -> AccountInfo;
 
-    /// An account's code, empty where there is none. A delegation (EIP-7702) is returned as it is.
+    /// An account's code, empty if it has none. A delegation (EIP-7702) is returned as it is, not followed.
     fn code(&mut self, address: Address) -> Arc<Code>;
 
-    /// Marks an account as accessed; whether this was its first access in the transaction.
+    /// Marks an account as accessed. Returns whether this was its first access in the transaction.
     fn warm_account(&mut self, address: Address) -> bool;
 
     /// Reads a slot and marks it as accessed.
@@ -135,24 +135,26 @@ pub trait Host {
     /// Appends a log.
     fn log(&mut self, log: Log<'_>);
 
-    /// Moves wei; `false`, and nothing moved, where `from` has less.
+    /// Transfers wei. Returns `false` and changes nothing if `from` has less than `value`.
     fn transfer(&mut self, from: Address, to: Address, value: Word) -> bool;
 
-    /// Counts the nonce up and tells the old one; `None`, and nothing changed, at 2^64 - 1 (EIP-2681).
+    /// Increments the nonce and returns the old one. Returns `None` and changes nothing at 2^64 - 1
+    /// (EIP-2681).
     fn increment_nonce(&mut self, address: Address) -> Option<u64>;
 
-    /// Makes a contract account at `address`, its code yet empty; `false`, and nothing changed, where
-    /// one with a nonce, code or storage is there (EIP-684, EIP-7610).
+    /// Creates a contract account without code at `address`. Returns `false` and changes nothing if that
+    /// account already has a nonce, code or storage (EIP-684, EIP-7610).
     fn create(&mut self, address: Address, fork: Fork) -> bool;
 
     /// Sets the code of an account just created.
     fn set_code(&mut self, address: Address, code: Arc<Code>);
 
-    /// SELFDESTRUCT: moves the balance; marks the account for deletion at the end of the transaction,
-    /// since Cancun only if the transaction created it (EIP-6780). Whether it was not marked before.
+    /// SELFDESTRUCT: transfers the balance and marks the account for deletion at the end of the transaction,
+    /// since Cancun only if the transaction created it (EIP-6780). Returns `true` if it was not marked
+    /// before.
     fn selfdestruct(&mut self, address: Address, beneficiary: Address, fork: Fork) -> bool;
 
-    /// Runs the precompile at `address` with at most `gas`; `None` where `fork` has none there.
+    /// Runs the precompile at `address` with at most `gas`; `None` if `fork` has no precompile there.
     fn precompile(
         &mut self,
         address: Address,
@@ -161,9 +163,9 @@ pub trait Host {
         fork: Fork,
     ) -> Option<PrecompileResult>;
 
-    /// The present state of changes.
+    /// The current point in the history of changes.
     fn checkpoint(&mut self) -> Checkpoint;
 
-    /// Undoes every change since.
+    /// Undoes every change since `to`.
     fn revert(&mut self, to: Checkpoint);
 }

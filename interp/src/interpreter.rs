@@ -1,5 +1,5 @@
-//! The interpreter as an embedder sees it: a mode, a fork, settings, and what is worth keeping between messages.
-//! How a message runs is the `driver`'s.
+//! The interpreter as an embedder sees it: a mode, a fork, settings, and what is kept between messages. The
+//! `driver` runs a message.
 
 use crate::advanced::{self, Programs};
 use crate::code::Code;
@@ -19,8 +19,8 @@ use crate::trace::{NoTracer, Observer, Tracer, Tracing};
 use std::mem;
 use std::sync::Arc;
 
-/// An interpreter: a mode, a fork, and what is worth keeping between messages (stacks, buffers,
-/// decoded programs). It keeps no state of the EVM; that is the [`Host`]'s.
+/// An interpreter: a mode, a fork, and what is kept between messages (stacks, buffers, translated programs).
+/// The EVM's state is not here but in the [`Host`].
 #[derive(Debug)]
 pub struct Interpreter {
     mode: Mode,
@@ -38,7 +38,7 @@ impl Interpreter {
         Interpreter::with_settings(mode, fork, Settings::default())
     }
 
-    /// As [`Interpreter::new`], with other settings.
+    /// Like [`Interpreter::new`], with other settings.
     pub fn with_settings(mode: Mode, fork: Fork, settings: Settings) -> Interpreter {
         Interpreter {
             mode,
@@ -61,13 +61,13 @@ impl Interpreter {
         self.rules.fork
     }
 
-    /// A new one with the same mode, fork and settings.
+    /// A new interpreter with the same mode, fork and settings.
     pub(crate) fn renewed(&self) -> Interpreter {
         Interpreter::with_settings(self.mode, self.fork(), self.settings)
     }
 
-    /// Drops what was learned of code and of messages, so that the next message is as the first. Memory that
-    /// holds nothing (stack, buffers) is kept, and so is what code itself keeps: where its jumpdests are.
+    /// Drops translations, counters and caches, so that the next message runs like the first one. Allocations
+    /// (stack, buffers) stay, and so do the jump destinations that each [`Code`] stores.
     pub fn forget(&mut self) {
         self.programs.forget();
         if let Some(memo) = &mut self.memo {
@@ -75,49 +75,49 @@ impl Interpreter {
         }
     }
 
-    /// What the advanced mode has made of code so far: the slot IR of each entry point beside its opcodes.
+    /// The translations of code so far, as text: the slot IR of each entry point next to its opcodes.
     pub fn listing(&mut self, code: &Arc<Code>) -> String {
         self.programs.listing(code)
     }
 
-    /// For profilers: forgets what is translated, and keeps from now on which opcode each instruction is made of,
-    /// in 4 bytes an instruction beside [`Settings::budget`].
+    /// For profilers: drops all translations, and from now on records which opcode each instruction was made
+    /// from. This takes 4 bytes per instruction, in addition to [`Settings::budget`].
     pub fn keep_places(&mut self) {
         self.programs.keep_places();
     }
 
-    /// For profilers: the opcode that the advanced mode's instruction at an address was made of. A sampled
-    /// instruction pointer of the EVM is found in the registers of the CPU; that of the traditional
-    /// mode points into the code itself ([`Code::offset_of`]).
+    /// For profilers: the opcode that the advanced mode's instruction at an address was made from. A sampler
+    /// finds the EVM's instruction pointer in a CPU register; in the traditional mode it points into the code
+    /// itself ([`Code::offset_of`]).
     pub fn place(&self, address: usize) -> Option<Place> {
         self.programs.place(address)
     }
 
-    /// What the advanced mode keeps of code at the moment.
+    /// The size of the translations that the advanced mode holds now.
     pub fn programs(&self) -> Programs {
         self.programs.held()
     }
 
-    /// Translates every place of code where a frame may begin or go on, hot or not, as far as the budget goes.
-    /// For code that is known to be worth it, and to see what translating takes.
+    /// Translates all entry points of code, hot or not, as far as the budget allows. For code that is known
+    /// to be hot, and to measure translation.
     pub fn translate(&mut self, code: &Arc<Code>) -> Statistics {
         let mut statistics = Statistics::default();
         self.programs.translate(code, &mut statistics);
         statistics
     }
 
-    /// Runs a message and all that it calls. The host is left with the changes of a successful message
-    /// and without those of any other. What belongs to the transaction around it (intrinsic gas, fees,
-    /// refund cap, warming the sender, deleting accounts) is the caller's.
+    /// Runs a message and all of its calls. The changes of a successful message stay in the host; those of
+    /// any other are reverted. The caller does what belongs to the transaction: intrinsic gas, fees, refund
+    /// cap, warming the sender, deleting accounts.
     ///
-    /// A call runs the code that the host has at `message.code_address`, through a delegation
-    /// (EIP-7702) where there is one.
+    /// A call runs the code that the host has at `message.code_address`, and follows a delegation there
+    /// (EIP-7702).
     pub fn execute(&mut self, message: Message, host: &mut dyn Host) -> Outcome {
         self.run(message, host, &mut NoTracer)
     }
 
-    /// As [`Interpreter::execute`], and shows `tracer` every opcode. Traced code
-    /// always runs in the traditional mode.
+    /// Like [`Interpreter::execute`], and calls `tracer` for every opcode. Traced code always runs in the
+    /// traditional mode.
     pub fn trace(
         &mut self,
         message: Message,

@@ -21,7 +21,7 @@
 //! # Ok::<(), asm::AsmError>(())
 //! ```
 //!
-//! An embedder implements [`Host`] over its own state; [`world::World`] is the one in memory.
+//! An embedder implements [`Host`] over its own state; [`world::World`] is an in-memory implementation.
 
 #![deny(unsafe_code)]
 
@@ -55,7 +55,7 @@ mod traditional;
 mod word;
 pub mod world;
 
-/// The examples of the guide, which the tests of the documentation run.
+/// The examples of the migration guide, run as doctests.
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/MIGRATION.md")]
 mod migration {}

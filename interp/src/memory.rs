@@ -1,7 +1,7 @@
-//! A frame's byte-addressed memory: zero at first, grown in words (Yellow Paper, 9.1), paid by the
-//! word when it grows. What opcodes do with it lives in `ops::memory`.
+//! A frame's byte-addressed memory: initially zero, grown and charged by the word (Yellow Paper, 9.1). The
+//! opcodes that use it are in `ops::memory`.
 //!
-//! Unsafe: unchecked access where a range was just checked against the size.
+//! Unsafe: unchecked access after the offset was compared with the size.
 
 #![allow(unsafe_code)]
 
@@ -10,11 +10,10 @@ use crate::outcome::Halt;
 use crate::word::Word;
 use std::ops::Range;
 
-/// Zeroed bytes are laid in by steps of this size, so that most growth is arithmetic only.
+/// Zeroed bytes are allocated in steps of this size, so that most growth is only arithmetic.
 const STEP: usize = 1024;
 
-/// No memory beyond this, whatever the gas: it costs 3.5e13 gas to get there, 100,000 times a
-/// block's gas limit.
+/// Maximum size, whatever the gas: to reach it costs 3.5e13 gas, 100,000 times a block's gas limit.
 const LIMIT: u64 = 1 << 32;
 
 /// The memory of a frame.
@@ -23,29 +22,28 @@ const LIMIT: u64 = 1 << 32;
 #[derive(Debug, Default)]
 #[repr(C)]
 pub struct Memory {
-    /// Number of offsets at which a whole word lies inside: `size - 31`, or 0. One compare then
-    /// checks a word access.
+    /// Number of offsets at which a whole word is inside: `size - 31`, or 0. A word access then takes a
+    /// single comparison.
     words_end: usize,
     size: usize,
     bytes: Vec<u8>,
-    /// What the size in use has cost.
+    /// Gas charged for the current size.
     paid: u64,
 }
 
 impl Memory {
-    /// Bytes in use, as MSIZE tells.
+    /// Size in bytes, as MSIZE returns it.
     #[inline(always)]
     pub fn size(&self) -> usize {
         self.size
     }
 
-    /// The bytes in use.
+    /// The whole memory, [`Memory::size`] bytes.
     pub fn as_slice(&self) -> &[u8] {
         &self.bytes[..self.size]
     }
 
-    /// Empties the memory and keeps its allocation. Old bytes are zeroed when they are used again,
-    /// by the frame that grows into them.
+    /// Empties the memory and keeps its allocation. Old bytes are zeroed by the frame that grows into them.
     pub(crate) fn clear(&mut self) {
         self.bytes.clear();
         self.size = 0;
@@ -53,7 +51,7 @@ impl Memory {
         self.paid = 0;
     }
 
-    /// Makes `len` bytes at `offset` usable and takes the gas for it. No effect where `len` is 0,
+    /// Expands the memory to hold `len` bytes at `offset` and charges for it. No effect if `len` is 0,
     /// whatever the offset (Yellow Paper, appendix H.1: M).
     ///
     /// # Errors
@@ -76,7 +74,7 @@ impl Memory {
         Ok((end - len) as usize..end as usize)
     }
 
-    /// The 32 bytes at `offset`, if they are in use.
+    /// The 32 bytes at offset `at`, if the memory holds them.
     #[inline(always)]
     pub fn window_at(&mut self, at: u64) -> Option<&mut [u8; 32]> {
         if at >= self.words_end as u64 {
@@ -86,7 +84,7 @@ impl Memory {
         Some(unsafe { &mut *self.bytes.as_mut_ptr().add(at as usize).cast() })
     }
 
-    /// The 32 bytes at `offset`, made usable where they are not.
+    /// The 32 bytes at `offset`, expanding the memory if necessary.
     ///
     /// # Errors
     /// [`Halt::OutOfGas`].
@@ -105,8 +103,8 @@ impl Memory {
         Ok(unsafe { &mut *self.bytes.as_mut_ptr().add(at as usize).cast() })
     }
 
-    /// Makes the word at `at` usable where that takes no more than arithmetic, as it mostly does: there
-    /// are zeroed bytes left, and enough gas. Returns the gas left; below zero, nothing was done.
+    /// Expands the memory to hold the word at `at` in the common case: zeroed bytes and enough gas are left.
+    /// Returns the gas left; a negative result means that nothing was changed.
     #[inline(always)]
     pub(crate) fn grow_in_place(&mut self, gas: i64, at: u64) -> i64 {
         // Below `LIMIT`, so neither the sum nor the price overflows.
@@ -124,8 +122,8 @@ impl Memory {
         left
     }
 
-    /// Grows to hold `end` bytes, more than now. Takes and returns the gas by value: a reference would
-    /// keep the caller's counter out of its register.
+    /// Grows to hold `end` bytes, which must be more than now. Takes and returns the gas by value: with a
+    /// reference the caller could not keep its counter in a register.
     #[cold]
     fn grow(&mut self, mut gas: Gas, end: u64) -> Result<Gas, Halt> {
         if end > LIMIT {
@@ -136,7 +134,7 @@ impl Memory {
         gas.charge(price - self.paid)?;
         let size = after as usize * 32;
         if size > self.bytes.len() {
-            // Reserving by hand keeps a failed allocation an ordinary out-of-gas instead of an abort.
+            // `try_reserve` turns a failed allocation into out-of-gas instead of an abort.
             let len = size.next_multiple_of(STEP);
             let more = len - self.bytes.len();
             self.bytes.try_reserve(more).map_err(|_| Halt::OutOfGas)?;
@@ -148,20 +146,19 @@ impl Memory {
         Ok(gas)
     }
 
-    /// Bytes of a range that [`Memory::expand`] gave.
+    /// The bytes of a range returned by [`Memory::expand`].
     #[inline]
     pub fn slice(&self, range: Range<usize>) -> &[u8] {
         &self.bytes[range]
     }
 
-    /// As [`Memory::slice`], to write.
+    /// Like [`Memory::slice`], mutable.
     #[inline]
     pub fn slice_mut(&mut self, range: Range<usize>) -> &mut [u8] {
         &mut self.bytes[range]
     }
 
-    /// Copies `source[from..]` to a range that [`Memory::expand`] gave, with zeros where the source
-    /// has ended.
+    /// Copies `source[from..]` to a range returned by [`Memory::expand`], and fills the rest with zeros.
     pub fn copy_padded(&mut self, to: Range<usize>, source: &[u8], from: Word) {
         let from = from.to_u64().map_or(usize::MAX, |from| from as usize);
         let source = source.get(from..).unwrap_or_default();
@@ -171,16 +168,16 @@ impl Memory {
         target[len..].fill(0);
     }
 
-    /// Copies inside the memory, as if through a buffer (EIP-5656); both ranges are inside.
+    /// Copies within the memory; the ranges may overlap (EIP-5656) and must be inside.
     pub fn copy_within(&mut self, to: usize, from: Range<usize>) {
         self.bytes.copy_within(from, to);
     }
 }
 
-/// Most bytes that are kept for frames to come.
+/// Maximum bytes kept for later frames.
 const KEPT: usize = 16 << 20;
 
-/// The allocations of frames that ended, for frames to come.
+/// The allocations of frames that ended, for later frames.
 #[derive(Debug, Default)]
 pub(crate) struct Pool {
     memories: Vec<Memory>,
@@ -195,7 +192,7 @@ impl Pool {
         memory
     }
 
-    /// Takes a memory back. Without a limit, every depth would keep the most that it ever used.
+    /// Returns a memory to the pool. Without a limit, every depth would keep its largest allocation.
     pub fn give(&mut self, mut memory: Memory) {
         memory.clear();
         let bytes = self.bytes + memory.bytes.capacity();
@@ -220,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_given_beyond_the_limit() {
+    fn memory_does_not_grow_beyond_the_limit() {
         let mut gas = Gas::new(PLENTY);
         let mut memory = Memory::default();
         for (offset, len) in [
@@ -239,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn memory_is_given_by_what_is_paid() {
+    fn allocation_is_bounded_by_gas() {
         for gas in [0, 2, 3, 1_000, 30_000_000] {
             let mut left = Gas::new(gas);
             let mut memory = Memory::default();
@@ -247,8 +244,8 @@ mod tests {
                 .expand(&mut left, memory.size().into(), Word::ONE)
                 .is_ok()
             {}
-            // 3 gas a word, so a word for 3 gas at most, and a step of zeroed bytes beyond; growing by
-            // doubling may reserve twice as much.
+            // A word costs at least 3 gas. The last step may be only partly used, and `Vec` may reserve twice
+            // as much.
             let paid = 32 * (gas as usize / 3);
             assert!(memory.size() <= paid);
             assert!(memory.bytes.capacity() <= 2 * (paid + STEP), "{gas}");

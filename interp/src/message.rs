@@ -3,20 +3,20 @@
 use crate::word::Word;
 use alloy_primitives::{Address, Bytes};
 
-/// What kind of message, which is the opcode that makes it.
+/// The kind of a message: the opcode that makes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// CALL, and a transaction to an account.
     Call,
-    /// CALLCODE: another account's code on one's own storage.
+    /// CALLCODE: another account's code on the caller's storage.
     CallCode,
-    /// DELEGATECALL (EIP-7): as CALLCODE, and caller and value stay.
+    /// DELEGATECALL (EIP-7): like CALLCODE, but keeps the frame's caller and value.
     DelegateCall,
-    /// STATICCALL (EIP-214): nothing may change.
+    /// STATICCALL (EIP-214): state changes are forbidden.
     StaticCall,
-    /// CREATE, and a transaction to nobody: the address follows from the caller's nonce.
+    /// CREATE, and a transaction without a recipient: the caller and its nonce determine the address.
     Create,
-    /// CREATE2 (EIP-1014): the address follows from the salt and the init code.
+    /// CREATE2 (EIP-1014): the caller, the salt and the init code determine the address.
     Create2 {
         /// The salt.
         salt: Word,
@@ -33,23 +33,23 @@ impl Kind {
 /// A message.
 #[derive(Clone, Debug)]
 pub struct Message {
-    /// What kind.
+    /// Its kind.
     pub kind: Kind,
-    /// Gas it may use. Beyond 2^63 - 1 it counts as that.
+    /// Gas it may use, capped at 2^63 - 1.
     pub gas: u64,
-    /// What CALLER will say.
+    /// What CALLER returns.
     pub caller: Address,
-    /// What ADDRESS will say: the account whose storage and balance are in force. Ignored by creations.
+    /// What ADDRESS returns: the account whose storage and balance the code uses. Ignored by creations.
     pub recipient: Address,
     /// The account whose code runs. Ignored by creations.
     pub code_address: Address,
-    /// What CALLVALUE will say, in wei. Transferred, except by [`Kind::DelegateCall`].
+    /// What CALLVALUE returns, in wei. Transferred, except by [`Kind::DelegateCall`].
     pub value: Word,
     /// Call data, or the init code of a creation.
     pub input: Bytes,
     /// Whether state changes are forbidden (EIP-214).
     pub is_static: bool,
-    /// Number of frames above; 0 for the first message of a transaction.
+    /// Number of calling frames; 0 for the first message of a transaction.
     pub depth: u32,
 }
 

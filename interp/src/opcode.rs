@@ -1,30 +1,30 @@
-//! THE opcode table: one row an opcode. Everything else about opcodes is derived from it: the
-//! dispatch of both modes, disassembly, assembly, the checks of the decoder, the tests.
+//! The opcode table: one row per opcode. Everything else about opcodes is derived from it: the dispatch of
+//! both modes, disassembly, assembly, the checks of the decoder, the tests.
 //!
-//! A row states byte, name, static gas, stack items in and out, bits of the result, the first fork that has it, and its
-//! class with the function in `ops` that gives it meaning (Yellow Paper, appendix H; later opcodes by
-//! their EIPs). The result is below 2^bits whatever the operands, which spares masks: 256 says nothing, 0 that there is
-//! none. Static gas is the part that depends on neither operands nor state nor fork; what an
-//! opcode's function charges itself is not in the row.
+//! A row gives byte, name, static gas, stack inputs and outputs, bits of the result, the fork that introduced
+//! it, and its class with the function in `ops` that implements it (Yellow Paper, appendix H; later opcodes
+//! by their EIPs). The result is always below 2^bits, which lets the translator omit masks; 256 means no
+//! bound, 0 no result. Static gas is the part that does not depend on operands, state or fork. Dynamic gas is
+//! charged by the opcode's function and is not in the row.
 //!
 //! The classes, which are the signatures of the functions in `ops`:
 //!
 //! | class | function | may |
 //! | --- | --- | --- |
 //! | `pure` | `fn([Word; IN]) -> Word` | compute |
-//! | `read` | `fn(&Machine, [Word; IN]) -> Word` | look at the frame and the environment |
-//! | `memory` | `fn(&mut [u8; 32], [Word; IN]) -> [Word; OUT]` | use the 32 bytes at operand 0, which are paid |
+//! | `read` | `fn(&Machine, [Word; IN]) -> Word` | read the frame and the environment |
+//! | `memory` | `fn(&mut [u8; 32], [Word; IN]) -> [Word; OUT]` | use the 32 bytes at operand 0, already charged |
 //! | `machine` | `fn(&mut Machine, [Word; IN]) -> Result<[Word; OUT], Halt>` | see exact gas, use the host |
 //! | `exit` | `fn(&mut Machine, [Word; IN]) -> Exit` | leave the dispatch loop |
-//! | `push` `dup` `swap` `pop` `pc` `jump` `jumpi` `jumpdest` | none | belong to the modes |
+//! | `push` `dup` `swap` `pop` `pc` `jump` `jumpi` `jumpdest` | none | implemented by each mode |
 //!
-//! The contract of every function: the stack is checked and popped (operand 0 was on top), static gas
-//! is charged, and the opcode exists in the fork.
+//! When a function is called, the stack has been checked and popped (operand 0 was on top), static gas has
+//! been charged, and the opcode exists in the fork.
 
 use crate::fork::Fork;
 use std::fmt;
 
-/// Hands the rows to the macro `$callback`, after `$prefix`.
+/// Passes the rows to the macro `$callback`, after `$prefix`.
 macro_rules! opcodes {
     ($callback:ident $($prefix:tt)*) => {
         $callback! { $($prefix)*
@@ -183,8 +183,8 @@ macro_rules! opcodes {
 }
 pub(crate) use opcodes;
 
-/// Immediate bytes of a class: how many of them decoding skips, and how many of those are PUSH data, which cannot be
-/// jumpdests.
+/// Immediate bytes of a class: how many the decoder skips, and how many of those are PUSH data, which cannot
+/// be jumpdests.
 macro_rules! immediate {
     (push($n:literal)) => {
         Immediate {
@@ -201,7 +201,7 @@ macro_rules! immediate {
     }};
 }
 
-/// Compiles for the classes whose opcodes have no immediate, each by its name.
+/// Compiles only for the classes without an immediate, so that a new class must be added here or above.
 macro_rules! has_no_immediate {
     (pure) => {};
     (read) => {};
@@ -223,9 +223,12 @@ struct Immediate {
     data: u8,
 }
 
-/// The classes of the table above.
+/// The classes of the table in the module documentation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(missing_docs, reason = "the table of the module is the documentation")]
+#[allow(
+    missing_docs,
+    reason = "documented by the table in the module documentation"
+)]
 pub enum Class {
     Pure,
     Read,
@@ -296,7 +299,7 @@ macro_rules! define {
             let mut table = [None; 256];
             $(
                 assert!(table[$byte].is_none(), "two rows for one byte");
-                assert!(($outputs > 0) == ($bits > 0), "bits of a result, 0 without one");
+                assert!(($outputs > 0) == ($bits > 0), "bits of the result must be 0 exactly if there is none");
                 const $name: Immediate = immediate!($class $(($arg))?);
                 table[$byte] = Some(Info {
                     name: stringify!($name),
@@ -316,35 +319,35 @@ macro_rules! define {
 }
 opcodes! { define }
 
-/// What the table states about an opcode.
+/// A row of the opcode table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Info {
     /// The mnemonic.
     pub name: &'static str,
     /// Static gas.
     pub gas: u16,
-    /// Stack items it needs.
+    /// Stack items it removes (Yellow Paper: δ).
     pub inputs: u8,
-    /// Stack items it leaves in their place.
+    /// Stack items it adds after that (Yellow Paper: α).
     pub outputs: u8,
-    /// The result is below 2^bits; 0 where there is none.
+    /// The result is below 2^bits; 0 if there is no result.
     pub bits: u16,
-    /// Immediate bytes behind it, over which decoding skips.
+    /// Immediate bytes after it, skipped by the decoder.
     pub immediate: u8,
-    /// Bytes behind it that cannot be jumpdests: PUSH's data.
+    /// PUSH data after it, which cannot be jumpdests, in bytes.
     pub push_data: u8,
-    /// The first fork that has it.
+    /// The fork that introduced it.
     pub since: Fork,
     /// How it is dispatched.
     pub class: Class,
 }
 
-/// One byte of code, read as an opcode. Not every byte is a defined one.
+/// One byte of code, read as an opcode, which may be undefined.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Opcode(pub u8);
 
 impl Opcode {
-    /// The row of this byte, in whichever fork it appeared; `None` for undefined bytes.
+    /// The row of this byte, whatever fork introduced it; `None` for undefined bytes.
     #[inline]
     pub const fn info(self) -> Option<&'static Info> {
         TABLE[self.0 as usize].as_ref()
@@ -355,7 +358,7 @@ impl Opcode {
         self.info().filter(|info| info.since <= fork)
     }
 
-    /// Immediate bytes behind the opcode, 0 to 32, in every fork: the next opcode is behind them.
+    /// Immediate bytes after the opcode, 0 to 32, in every fork. The next opcode follows them.
     #[inline]
     pub const fn immediate(self) -> usize {
         match self.info() {
@@ -364,8 +367,9 @@ impl Opcode {
         }
     }
 
-    /// Bytes behind the opcode that are PUSH data and so cannot be jumpdests (Yellow Paper, 9.4.3), 0 to 32, in every
-    /// fork: where jumps may land does not depend on the fork. Other immediates can be jumpdests (EIP-8024).
+    /// Bytes of PUSH data after the opcode, 0 to 32, which cannot be jumpdests (Yellow Paper, 9.4.3). The
+    /// same in every fork, as jump destinations do not depend on the fork. Other immediates can be jumpdests
+    /// (EIP-8024).
     #[inline]
     pub const fn push_data(self) -> usize {
         match self.info() {
@@ -374,7 +378,7 @@ impl Opcode {
         }
     }
 
-    /// The opcode of a mnemonic, upper case.
+    /// The opcode of an upper-case mnemonic.
     pub fn from_name(name: &str) -> Option<Opcode> {
         (0..=255)
             .map(Opcode)

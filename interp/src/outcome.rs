@@ -1,10 +1,10 @@
-//! How an execution ends: the status, the named failures, and what else is told of it.
+//! The result of an execution: status, named failures, gas, output and statistics.
 
 use alloy_primitives::{Address, Bytes};
 use std::fmt;
 use std::ops::AddAssign;
 
-/// Why a frame failed. All of its gas is gone and its changes are undone (Yellow Paper, 9.4.2: Z).
+/// Why a frame failed. It loses all of its gas and its changes are reverted (Yellow Paper, 9.4.2: Z).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 #[allow(missing_docs, reason = "the messages are the documentation")]
 pub enum Halt {
@@ -14,7 +14,7 @@ pub enum Halt {
     StackUnderflow,
     #[error("stack overflow")]
     StackOverflow,
-    #[error("jump to no jumpdest")]
+    #[error("invalid jump destination")]
     InvalidJump,
     #[error("undefined opcode")]
     UndefinedOpcode,
@@ -30,7 +30,7 @@ pub enum Halt {
     InsufficientBalance,
     #[error("nonce at its limit")]
     NonceOverflow,
-    #[error("the address to create is taken")]
+    #[error("contract address collision")]
     CreateCollision,
     #[error("code over the size limit")]
     CodeSizeLimit,
@@ -38,12 +38,12 @@ pub enum Halt {
     InitCodeSizeLimit,
     #[error("code starts with 0xef")]
     CodePrefix,
-    #[error("precompile refused its input")]
+    #[error("precompile failed")]
     Precompile,
 }
 
 impl Halt {
-    /// The name in reports and case files, kebab case.
+    /// The name in reports and case files, in kebab case.
     pub const fn name(self) -> &'static str {
         match self {
             Halt::OutOfGas => "out-of-gas",
@@ -65,7 +65,7 @@ impl Halt {
         }
     }
 
-    /// Whether the call never began: nothing was spent, and the gas sent with it comes back.
+    /// Whether the call failed before it started: its gas is returned to the caller.
     pub(crate) const fn before_start(self) -> bool {
         matches!(
             self,
@@ -79,9 +79,9 @@ impl Halt {
 pub enum Status {
     /// STOP, RETURN, SELFDESTRUCT, or the end of the code.
     Success,
-    /// REVERT: changes are undone, gas left comes back, there is output.
+    /// REVERT: changes are reverted, unused gas is returned, there may be output.
     Revert,
-    /// A failure: changes are undone and the gas is gone.
+    /// A failure: changes are reverted and all gas is used.
     Halt(Halt),
 }
 
@@ -109,46 +109,46 @@ pub struct Outcome {
     pub status: Status,
     /// Gas used, before any refund and without a transaction's intrinsic gas.
     pub gas_used: u64,
-    /// Gas left of the message's gas.
+    /// Unused gas of the message.
     pub gas_left: u64,
-    /// The refund counter (EIP-3529), before the cap of a transaction; 0 unless `status` is success.
-    /// Negative where clears from before this message were taken back.
+    /// The refund counter (EIP-3529), before the cap of a transaction; 0 unless `status` is success. Negative
+    /// if the message reversed clears made before it.
     pub refund: i64,
-    /// Return or revert data; the deployed code's address is in `created`, its code in the host.
+    /// Return or revert data. Deployed code is in the host, at the address in `created`.
     pub output: Bytes,
-    /// The address of the contract that a successful creation made.
+    /// The address of the new contract after a successful creation.
     pub created: Option<Address>,
-    /// How the modes worked, for tuning; not part of the EVM's result.
+    /// How the mode ran the message, for tuning; not part of the EVM's result.
     pub statistics: Statistics,
 }
 
-/// How an interpreter went about a message. Two modes agree on everything but this.
+/// How an interpreter ran a message. Only this differs between the modes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Statistics {
-    /// Frames run, the first one included; precompiles and refused calls are not frames.
+    /// Frames run, including the first one. Precompiles and calls that fail before they start are not frames.
     pub frames: u64,
-    /// Entry points translated, because they had become hot.
+    /// Entry points translated because they became hot.
     pub translated: u64,
-    /// Frames that the advanced mode ran as the traditional one, because their code is too long to be
-    /// translated (more than 65,503 bytes), or too many programs are in use. Init code is never translated, and
-    /// not counted.
+    /// Frames that the advanced mode ran in the traditional mode because their code is too long to be
+    /// translated (more than 65,503 bytes) or too many programs are in use. Init code is never translated and
+    /// not counted here.
     pub refused: u64,
-    /// How often a trace handed its frame to the traditional mode: to call, to end, or to find out what
-    /// went wrong.
+    /// How often a trace handed its frame to the traditional mode: for a call, for the end of the frame, or
+    /// to determine a failure.
     pub resumed: u64,
-    /// Frames whose program was kept already.
+    /// Frames whose code already had a program.
     pub hits: u64,
-    /// Frames that began a program.
+    /// Frames for whose code a program was made.
     pub misses: u64,
-    /// Frames of short code that ran for the first time: it gets a program when it comes back.
+    /// Frames of short code that ran for the first time. It gets a program when it runs again.
     pub postponed: u64,
-    /// Hashes that the keccak memo gave, in whichever mode has one.
+    /// Hits of the keccak memo, in modes that have one.
     pub memo_hits: u64,
 }
 
 impl AddAssign for Statistics {
     fn add_assign(&mut self, other: Statistics) {
-        // Taken apart, so that a new figure cannot be forgotten here.
+        // Destructured, so that a new field cannot be forgotten here.
         let Statistics {
             frames,
             translated,

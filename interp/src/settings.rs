@@ -1,16 +1,15 @@
-//! The modes, and what can be set about how an interpreter works. What the settings do is decided where they are
-//! read.
+//! The modes and the settings of an interpreter.
 
 use crate::technique::Techniques;
 use std::fmt;
 use std::str::FromStr;
 
-/// How code is run. Both give the same status, gas, output, logs and state for every input.
+/// How code is executed. Both modes give the same status, gas, output, logs and state for every input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Mode {
     /// Fetches, checks, charges and executes byte by byte.
     Traditional,
-    /// Decodes the code first and runs the decoded form.
+    /// Translates hot code to a slot IR and runs that.
     Advanced,
 }
 
@@ -33,7 +32,7 @@ impl fmt::Display for Mode {
     }
 }
 
-/// A mode that does not exist.
+/// The name of an unknown mode.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("unknown mode `{0}`: use traditional or advanced")]
 pub struct UnknownMode(String);
@@ -49,17 +48,17 @@ impl FromStr for Mode {
     }
 }
 
-/// What can be set about how an interpreter works. Nothing of it changes a result.
+/// Settings of an interpreter. None of them changes a result.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Settings {
-    /// How often an entry point of code (its start, a jumpdest, where a call returns to) is reached before
+    /// How often an entry point of code (its start, a jumpdest, the opcode after a call) is reached before
     /// the advanced mode translates it; at most 254.
     pub hot_threshold: u8,
-    /// Most bytes that the advanced mode keeps for a byte of code.
+    /// Maximum bytes that the advanced mode keeps per bytecode byte.
     pub budget: f64,
-    /// Which modes remember hashes of 32 and 64 bytes for the rest of a message.
+    /// Which modes cache hashes of 32 and 64 bytes for the rest of a message.
     pub keccak_memo: KeccakMemo,
-    /// What the advanced mode does to be fast: all of it, unless the effect of one is to be measured.
+    /// The optimisations of the advanced mode. Leave all of them on, except to measure the effect of one.
     pub techniques: Techniques,
 }
 
@@ -75,7 +74,7 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// Translates all code before it runs for the first time, whatever memory that takes: for tests.
+    /// Settings for tests: translates all code before its first run, without a memory limit.
     pub fn eager() -> Settings {
         Settings {
             hot_threshold: 0,
@@ -85,7 +84,7 @@ impl Settings {
     }
 }
 
-/// Which modes remember hashes.
+/// Which modes cache hashes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum KeccakMemo {
     /// The advanced mode.
@@ -125,7 +124,7 @@ impl fmt::Display for KeccakMemo {
     }
 }
 
-/// A choice of [`KeccakMemo`] that does not exist.
+/// The name of an unknown [`KeccakMemo`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("unknown keccak memo `{0}`: use advanced, both or off")]
 pub struct UnknownKeccakMemo(String);

@@ -1,9 +1,9 @@
-//! Two interpreters on every message: one serves, the other is checked against it. For putting a mode, a
-//! setting or a version of this crate into service step by step.
+//! Runs every message in two interpreters: one serves the results, the other is checked against it. For the
+//! gradual rollout of a mode, a setting or a version of this crate.
 //!
-//! It works on any [`Host`], and asks no more of it than an interpreter does: the checked run goes first, on
-//! the host itself, and is undone to a checkpoint. What either run changed is watched at the host's door, so
-//! no state is copied or walked through. What it finds is told; what to do about it is the caller's business.
+//! It works on any [`Host`], with no further requirements: the checked run goes first, on the host itself,
+//! and is reverted to a checkpoint. The changes of both runs are recorded on their way to the host, so no
+//! state is copied or traversed. Differences are only reported; the caller decides what to do about them.
 
 use crate::code::Code;
 use crate::driver::Execute;
@@ -19,24 +19,24 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-/// Two interpreters, of which one serves.
+/// Two interpreters, one of which serves the results.
 #[derive(Debug)]
 pub struct Shadow {
     serving: Interpreter,
     checked: Interpreter,
     differences: Vec<Difference>,
-    /// What came of the checked run of the last message; nothing where it panicked.
+    /// Result of the checked run of the last message; `None` if it panicked.
     shadowed: Option<Outcome>,
 }
 
-/// Something in which the two runs of a message differ.
+/// A difference between the two runs of a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Difference {
     /// `status`, `gas used`, `gas left`, `refund`, `output`, `created`, `effects` or `panic`.
     pub what: &'static str,
-    /// Of the interpreter that serves.
+    /// The value in the run that serves.
     pub served: String,
-    /// Of the one that is checked.
+    /// The value in the checked run.
     pub checked: String,
 }
 
@@ -52,7 +52,7 @@ impl fmt::Display for Difference {
 }
 
 impl Shadow {
-    /// One that serves the results of `serving` and checks `checked`.
+    /// Serves the results of `serving` and checks `checked` against them.
     pub fn new(serving: Interpreter, checked: Interpreter) -> Shadow {
         Shadow {
             serving,
@@ -72,17 +72,17 @@ impl Shadow {
         &self.checked
     }
 
-    /// In what the two runs of the last message differ; of each kind the first.
+    /// The differences between the two runs of the last message: the first one of each kind.
     pub fn differences(&self) -> &[Difference] {
         &self.differences
     }
 
-    /// What came of the checked run of the last message; nothing where it panicked.
+    /// Result of the checked run of the last message; `None` if it panicked.
     pub fn shadowed(&self) -> Option<&Outcome> {
         self.shadowed.as_ref()
     }
 
-    /// The checked run, undone. A panic in it is a finding: the service goes on.
+    /// Does the checked run and reverts it. A panic in it is only reported as a difference.
     fn check(
         &mut self,
         message: Message,
@@ -107,7 +107,7 @@ impl Execute for Shadow {
         self.serving.fork()
     }
 
-    /// Runs a message in both interpreters. The host is left with the changes of the one that serves.
+    /// Runs a message in both interpreters. Only the changes of the one that serves stay in the host.
     fn execute(&mut self, message: Message, host: &mut dyn Host) -> Outcome {
         let checked = self.check(message.clone(), host);
         let mut watched = Watched::new(host);
@@ -123,7 +123,7 @@ impl Execute for Shadow {
             Ok((outcome, effects)) => {
                 compare(&served, &outcome, &mut self.differences);
                 self.differences
-                    .extend(first_apart(&watched.effects, &effects));
+                    .extend(first_difference(&watched.effects, &effects));
                 self.shadowed = Some(outcome);
             }
         }
@@ -176,8 +176,8 @@ fn compare(served: &Outcome, checked: &Outcome, differences: &mut Vec<Difference
     }));
 }
 
-/// The first change that is not the same; later ones may follow from it.
-fn first_apart(served: &[Effect], checked: &[Effect]) -> Option<Difference> {
+/// The first change that differs; later ones may be consequences of it.
+fn first_difference(served: &[Effect], checked: &[Effect]) -> Option<Difference> {
     let longest = served.len().max(checked.len());
     let at = (0..longest).find(|&i| served.get(i) != checked.get(i))?;
     let tell = |effects: &[Effect]| match effects.get(at) {
@@ -191,7 +191,7 @@ fn first_apart(served: &[Effect], checked: &[Effect]) -> Option<Difference> {
     })
 }
 
-/// A change that was asked of the host and not undone.
+/// A change made in the host and not reverted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Effect {
     WarmAccount(Address),
@@ -222,19 +222,21 @@ impl fmt::Display for Effect {
                 write!(f, "log of {address}, topics {topics:?}, data {data}")
             }
             Effect::Transfer(from, to, value) => write!(f, "{value} wei from {from} to {to}"),
-            Effect::Nonce(address, before) => write!(f, "nonce of {address} from {before} on"),
-            Effect::Create(address) => write!(f, "contract made at {address}"),
+            Effect::Nonce(address, before) => {
+                write!(f, "nonce of {address} incremented from {before}")
+            }
+            Effect::Create(address) => write!(f, "contract created at {address}"),
             Effect::Code(address, hash) => write!(f, "code {hash} at {address}"),
             Effect::Selfdestruct(address, to) => write!(f, "{address} destroyed, to {to}"),
         }
     }
 }
 
-/// A host whose changes are watched on their way. What is read is not: an interpreter may remember it.
+/// Records the changes on their way to the host, but not the reads, which an interpreter may cache.
 struct Watched<'a> {
     host: &'a mut dyn Host,
     effects: Vec<Effect>,
-    /// Checkpoints, and how many effects there were at each.
+    /// Checkpoints, each with the number of effects before it.
     checkpoints: Vec<(Checkpoint, usize)>,
 }
 
@@ -357,7 +359,7 @@ impl Host for Watched<'_> {
     }
 
     fn revert(&mut self, to: Checkpoint) {
-        // Checkpoints end in the order of frames, the last one first; those of frames that succeeded stay.
+        // Checkpoints above `to` belong to frames that succeeded.
         while let Some((checkpoint, effects)) = self.checkpoints.pop() {
             if checkpoint == to {
                 self.effects.truncate(effects);

@@ -1,4 +1,4 @@
-//! The operand stacks of all frames of an interpreter, in one piece of memory.
+//! The operand stacks of all frames of an interpreter, in one allocation.
 //!
 //! Unsafe: reads and writes through pointers whose bounds the modes have checked.
 
@@ -7,16 +7,16 @@
 use crate::gas::CALL_DEPTH;
 use crate::word::Word;
 
-/// Most items on a frame's stack (Yellow Paper, 9.1).
+/// Maximum number of items on a frame's stack (Yellow Paper, 9.1).
 pub const LIMIT: usize = 1024;
 
-/// Items beyond the limit that a frame's scratch slots may take.
+/// Number of scratch slots that a frame may use above the limit.
 pub(crate) const SCRATCH: usize = 512;
 
-/// Stacks of all frames. A frame's stack begins where its caller's ends, so the deepest recursion
-/// fits, and frames that lie close in time lie close in memory.
+/// Stacks of all frames. A frame's stack starts where its caller's ends, so the deepest recursion fits, and
+/// consecutive frames are close in memory.
 ///
-/// The memory comes zeroed from the system and costs pages only where it is touched.
+/// The operating system provides zeroed pages on first use.
 #[derive(Debug)]
 pub(crate) struct Stack(Vec<[u64; 4]>);
 
@@ -25,10 +25,11 @@ impl Stack {
         Stack(vec![[0; 4]; LIMIT * (CALL_DEPTH as usize + 1) + SCRATCH])
     }
 
-    /// A pointer to item 0 of the frame at `base`; [`LIMIT`] and [`SCRATCH`] items from there are inside.
+    /// A pointer to item 0 of the frame at `base`. The next `LIMIT + SCRATCH` items are inside the
+    /// allocation.
     ///
     /// # Panics
-    /// Where the frames above hold more than their depth allows, which is a bug of the driver.
+    /// If the callers hold more items than their depth allows, which is a bug in the driver.
     pub fn frame(&mut self, base: usize) -> *mut Word {
         self.0[base..base + LIMIT + SCRATCH].as_mut_ptr().cast()
     }
@@ -50,16 +51,16 @@ pub(crate) fn height(base: *const Word, sp: *const Word) -> usize {
 
 /// Reads a word as four 8-byte pieces.
 ///
-/// The compiler would copy a word through two 16-byte registers, and a 16-byte load of a slot just
-/// written in 8-byte pieces waits until the pieces reach the cache: 19 to 26 % of an integer path
-/// tracer's time. Volatile access keeps the pieces apart.
+/// The compiler would copy a word through two 16-byte registers. A 16-byte load of a slot just written in
+/// 8-byte pieces cannot be store-forwarded and waits until the pieces reach the cache: 19 to 26 % of an
+/// integer path tracer's time. Volatile access prevents the merge.
 ///
 /// # Safety
 /// `slot` is inside a stack.
 #[inline(always)]
 pub(crate) unsafe fn load(slot: *const Word) -> Word {
     let limbs = slot.cast::<u64>();
-    // SAFETY: the caller vouches for the slot; it has four limbs.
+    // SAFETY: the caller guarantees that the slot is inside a stack; it has four limbs.
     unsafe {
         Word([
             limbs.read_volatile(),
@@ -77,7 +78,7 @@ pub(crate) unsafe fn load(slot: *const Word) -> Word {
 #[inline(always)]
 pub(crate) unsafe fn store(slot: *mut Word, word: Word) {
     let limbs = slot.cast::<u64>();
-    // SAFETY: the caller vouches for the slot; it has four limbs.
+    // SAFETY: the caller guarantees that the slot is inside a stack; it has four limbs.
     unsafe {
         limbs.write_volatile(word.0[0]);
         limbs.add(1).write_volatile(word.0[1]);
@@ -91,10 +92,10 @@ pub(crate) unsafe fn store(slot: *mut Word, word: Word) {
 /// # Safety
 /// At least `N` items lie below `sp`.
 #[inline(always)]
-#[allow(clippy::needless_range_loop, reason = "told below")]
+#[allow(clippy::needless_range_loop, reason = "see the comment below")]
 pub(crate) unsafe fn top<const N: usize>(sp: *const Word) -> [Word; N] {
-    // Written out: a closure over arrays is not always inlined, and the array then stays in memory, which
-    // keeps a handler from ending in a jump.
+    // Unrolled by hand: a closure over arrays is not always inlined. The array then stays in memory, and the
+    // handler cannot end in a jump.
     let mut words = [Word::ZERO; N];
     // SAFETY: `i + 1 <= N` items below `sp` are inside the stack.
     unsafe {
@@ -114,15 +115,15 @@ pub(crate) unsafe fn top<const N: usize>(sp: *const Word) -> [Word; N] {
     words
 }
 
-/// Writes `N` items from `sp` on, the first one on top.
+/// Writes `N` items from `sp` upwards, the first one on top.
 ///
 /// # Safety
-/// There is room for `N` items from `sp` on.
+/// There is room for `N` items at `sp`.
 #[inline(always)]
 pub(crate) unsafe fn put<const N: usize>(sp: *mut Word, words: [Word; N]) {
-    const { assert!(N <= 1, "no opcode leaves more") };
+    const { assert!(N <= 1, "no opcode has more than one result") };
     if N > 0 {
-        // SAFETY: the caller's.
+        // SAFETY: guaranteed by the caller.
         unsafe { store(sp, words[0]) };
     }
 }
@@ -133,7 +134,7 @@ pub(crate) unsafe fn put<const N: usize>(sp: *mut Word, words: [Word; N]) {
 /// Both are inside a stack.
 #[inline(always)]
 pub(crate) unsafe fn swap(a: *mut Word, b: *mut Word) {
-    // SAFETY: the caller's.
+    // SAFETY: guaranteed by the caller.
     unsafe {
         let (first, second) = (load(a), load(b));
         store(a, second);

@@ -1,5 +1,5 @@
-//! The official state tests (`GeneralStateTests` of ethereum/tests and execution-spec-tests): reading
-//! them and running one. Which files are run, and what is printed, is the caller's business.
+//! The official state tests (`GeneralStateTests` of ethereum/tests and execution-spec-tests): parses them and
+//! runs single cases. The caller chooses the files and prints the results.
 
 mod authorization;
 mod number;
@@ -21,12 +21,12 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
-/// A file that is no state test.
+/// A file that is not a state test.
 #[derive(Debug, thiserror::Error)]
-#[error("no state test: {0}")]
+#[error("not a state test: {0}")]
 pub struct FormatError(#[from] serde_json::Error);
 
-/// A test: a state, a transaction in several variants, and what comes of each at several forks.
+/// A test: a state, a transaction in several variants, and the expected result of each at several forks.
 #[derive(Debug)]
 pub struct StateTest {
     /// Its name in the file.
@@ -41,19 +41,18 @@ pub struct Case<'a> {
     /// The fork.
     pub fork: Fork,
     post: &'a Post,
-    /// Its place among the fork's variants.
+    /// Its index among the fork's variants.
     pub index: usize,
 }
 
-/// How a case came out other than expected.
+/// How a result differs from the expected one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
-    /// What differs: `exception`, `logs hash` or `state root`; `indices` where the test has no such
-    /// variant.
+    /// What differs: `exception`, `logs hash` or `state root`; `indices` if the test has no such variant.
     pub what: &'static str,
-    /// What the test states.
+    /// The expected value.
     pub expected: String,
-    /// What came out.
+    /// The actual value.
     pub found: String,
 }
 
@@ -70,7 +69,7 @@ impl fmt::Display for Failure {
 /// Reads the tests of a file.
 ///
 /// # Errors
-/// Text that is not in the format.
+/// [`FormatError`] if the text is not a state test.
 pub fn parse(text: &str) -> Result<Vec<StateTest>, FormatError> {
     let units: BTreeMap<String, Unit> = serde_json::from_str(text)?;
     Ok(units
@@ -80,7 +79,7 @@ pub fn parse(text: &str) -> Result<Vec<StateTest>, FormatError> {
 }
 
 impl StateTest {
-    /// All cases of forks that are known.
+    /// All cases of known forks.
     pub fn cases(&self) -> impl Iterator<Item = Case<'_>> {
         self.unit
             .post
@@ -97,7 +96,7 @@ impl StateTest {
             })
     }
 
-    /// Names of forks in the test that are not known, and how many variants each has.
+    /// Names of unknown forks in the test, and the number of variants of each.
     pub fn unknown_forks(&self) -> impl Iterator<Item = (&str, usize)> {
         self.unit
             .post
@@ -108,7 +107,7 @@ impl StateTest {
 }
 
 impl Case<'_> {
-    /// Indices of data, gas and value, as tests are known by them.
+    /// Indices of data, gas and value, which identify the variant in the suites.
     pub fn indices(&self) -> (usize, usize, usize) {
         let Indexes { data, gas, value } = self.post.indexes;
         (data, gas, value)
@@ -117,9 +116,9 @@ impl Case<'_> {
     /// Runs the case in a mode.
     ///
     /// # Errors
-    /// The first thing that came out other than expected.
+    /// The first difference from the expected result.
     pub fn run(&self, mode: Mode) -> Result<(), Failure> {
-        // Code that runs once would never be translated.
+        // Translates at once: a test runs most code only once, so it would not become hot.
         self.run_on(&mut Interpreter::with_settings(
             mode,
             self.fork,
@@ -144,7 +143,7 @@ impl Case<'_> {
                 result.err().map(TransactionError::names)
             }
         };
-        // The author's reward is 0 in these tests, and still touches the account.
+        // The block reward is 0 in these tests, but it still touches the account.
         world.reward(self.test.unit.env.current_coinbase, self.fork);
 
         let expected = self.post.expect_exception.as_deref();
@@ -235,12 +234,11 @@ impl Case<'_> {
     }
 }
 
-/// Why a variant is no transaction.
+/// Why a variant is not a transaction.
 enum Unwritable {
     /// The test lists fewer variants.
     Indices,
-    /// A field does not fit a transaction, so that it is refused before there is one. The names of that
-    /// exception.
+    /// A field is out of range, so the transaction cannot be decoded. Holds the names of that exception.
     Field(&'static [&'static str]),
 }
 
@@ -250,9 +248,8 @@ fn variant(list: &[String], index: usize) -> Result<&str, Unwritable> {
         .ok_or(Unwritable::Indices)
 }
 
-/// Whether the exception found is the one expected. Newer tests list names of the specification, of
-/// which one must be met; older ones (`TR_NoFunds`, `IntrinsicGas`) name it each in its own way, and
-/// demand that there is one.
+/// Whether the exception matches the expected one. Newer tests list names of the specification, one of which
+/// must match. Older tests have names of their own (`TR_NoFunds`, `IntrinsicGas`), so any exception matches.
 fn meets(expected: Option<&str>, found: Option<&[&str]>) -> bool {
     let (Some(expected), Some(found)) = (expected, found) else {
         return expected.is_some() == found.is_some();
@@ -319,14 +316,14 @@ fn compare(what: &'static str, expected: B256, found: B256) -> Result<(), Failur
     }
 }
 
-/// The fork of a name in the suites.
+/// The fork with this name in the test suites.
 pub fn fork(name: &str) -> Option<Fork> {
     let mut forks = Fork::ALL.iter().copied();
     forks.find(|fork| fork.suite_names().contains(&name))
 }
 
-/// The base fee of blob gas: `e ^ (excess / fraction)`, by its Taylor series (EIP-4844, EIP-7691). Beyond
-/// 256 bits it is the largest word: nobody can pay either.
+/// The base fee of blob gas: `e ^ (excess / fraction)`, by its Taylor series (EIP-4844, EIP-7691). Saturates
+/// at 2^256 - 1, which nobody can pay.
 fn blob_base_fee(fork: Fork, excess: Word) -> Word {
     let fraction = Word::from(if fork >= Fork::Prague {
         5_007_716u64
@@ -381,7 +378,7 @@ struct State {
     storage: BTreeMap<Key, Key>,
 }
 
-/// A word as the key of a map.
+/// A word as a map key.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Key(Word);
 
@@ -444,7 +441,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn exceptions_are_met_by_name_where_the_test_names_them() {
+    fn exceptions_match_by_name_if_the_test_names_them() {
         let found = TransactionError::IntrinsicGasTooLow.names();
         let one = "TransactionException.INTRINSIC_GAS_TOO_LOW";
         let two = "TransactionException.NONCE_IS_MAX|TransactionException.INTRINSIC_GAS_TOO_LOW";
@@ -459,7 +456,7 @@ mod tests {
     }
 
     #[test]
-    fn blob_base_fee_grows_and_ends() {
+    fn blob_base_fee_grows_and_saturates() {
         let fee = |excess: u64| blob_base_fee(Fork::Cancun, excess.into());
         assert_eq!(fee(0), Word::ONE);
         assert_eq!(fee(2_314_057), Word::ONE);

@@ -1,6 +1,6 @@
-//! The parts of the advanced mode that can be left out one at a time, so that what each brings can be measured
-//! (`evmscope ablate`). All of them are decided while translating or on cold paths: none costs anything
-//! in a handler.
+//! The optimisations of the advanced mode that can be turned off one at a time, to measure the effect of each
+//! (`evmscope ablate`). They are tested only during translation and on cold paths, so they cost nothing in a
+//! handler.
 
 use std::fmt;
 use std::str::FromStr;
@@ -25,7 +25,7 @@ macro_rules! techniques {
                 }
             }
 
-            /// What it does, in a few words.
+            /// A short description.
             pub const fn what(self) -> &'static str {
                 match self {
                     $(Technique::$variant => $what,)*
@@ -36,18 +36,18 @@ macro_rules! techniques {
 }
 
 techniques! {
-    Traces "traces" "Goes on past jumps, in place of ending at each.";
-    Folding "folding" "Computes constants, and merges masks and sums, beforehand.";
-    Operands "operands" "Short constants are operands, in place of slots that are set.";
-    Branches "branches" "Reads a comparison and the jump on it as one branch.";
-    Addresses "addresses" "Reads a sum with a constant as the address of a memory access.";
-    Forwarding "forwarding" "Does not load from memory what the trace knows to be there.";
-    Narrow "narrow" "Reads 64 bits of an address that was accessed before.";
+    Traces "traces" "Continues a trace past jumps instead of ending it at each.";
+    Folding "folding" "Folds constants, masks and sums at translation time.";
+    Operands "operands" "Uses short constants as operands instead of storing them in slots.";
+    Branches "branches" "Fuses a comparison and its conditional jump into one branch.";
+    Addresses "addresses" "Folds the addition of a constant into the address of a memory access.";
+    Forwarding "forwarding" "Skips loads of memory whose value the trace knows.";
+    Narrow "narrow" "Reads only 64 bits of an address that was accessed before.";
     Powers "powers" "Divides by powers of two with shifts.";
-    Moves "moves" "Lays the stack out by two moves in an instruction.";
-    Fitting "fitting" "Does not check the stack of loops whose first check implies the next.";
-    Targets "targets" "Remembers the last target of a dynamic jump.";
-    Slots "slots" "Remembers what SLOAD found.";
+    Moves "moves" "Puts two moves of stack slots into one instruction.";
+    Fitting "fitting" "Skips stack checks in loops where the first check implies the others.";
+    Targets "targets" "Caches the last target of a dynamic jump.";
+    Slots "slots" "Caches the values that SLOAD read.";
 }
 
 impl fmt::Display for Technique {
@@ -56,9 +56,9 @@ impl fmt::Display for Technique {
     }
 }
 
-/// The name of no technique.
+/// The name of an unknown technique.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("`{0}` is no technique")]
+#[error("unknown technique `{0}`")]
 pub struct UnknownTechnique(pub String);
 
 impl FromStr for Technique {
@@ -85,13 +85,13 @@ impl Techniques {
     /// All of them.
     pub const ALL: Techniques = Techniques((1 << Technique::ALL.len()) - 1);
 
-    /// The set without one.
+    /// This set without `technique`.
     #[must_use]
     pub const fn without(self, technique: Technique) -> Techniques {
         Techniques(self.0 & !(1 << technique as u16))
     }
 
-    /// Whether it has one.
+    /// Whether the set has `technique`.
     pub const fn has(self, technique: Technique) -> bool {
         self.0 >> technique as u16 & 1 == 1
     }

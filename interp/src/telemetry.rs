@@ -1,6 +1,6 @@
-//! How an interpreter went about its messages, as counters and gauges of the crate `metrics`, for whatever
-//! recorder the embedding program has installed. Nothing is recorded but where these functions are called, so
-//! that execution itself costs what it costs without them.
+//! How an interpreter ran its messages, as counters and gauges of the crate `metrics`, for the recorder that
+//! the embedding program installs. Metrics are recorded only by calls of these functions, so execution itself
+//! costs nothing extra.
 //!
 //! | metric | labels |
 //! | --- | --- |
@@ -19,24 +19,18 @@ use crate::settings::Mode;
 use crate::shadow::Shadow;
 use metrics::{Unit, counter, describe_counter, describe_gauge, gauge};
 
-/// Describes the metrics to the recorder that is installed.
+/// Describes the metrics to the installed recorder.
 pub fn describe() {
     let counters = [
-        (
-            "evmscope_messages_total",
-            "Messages run, by how they ended.",
-        ),
+        ("evmscope_messages_total", "Messages run, by status."),
         (
             "evmscope_gas_used_total",
-            "Gas used by them, before refunds.",
+            "Gas used by messages, before refunds.",
         ),
-        (
-            "evmscope_frames_total",
-            "Frames run, precompiles not included.",
-        ),
+        ("evmscope_frames_total", "Frames run, without precompiles."),
         (
             "evmscope_translated_entries_total",
-            "Entry points translated, because they had become hot.",
+            "Entry points translated because they became hot.",
         ),
         (
             "evmscope_resumed_total",
@@ -44,15 +38,15 @@ pub fn describe() {
         ),
         (
             "evmscope_programs_asked_total",
-            "Frames that asked for the program of their code, by the answer.",
+            "Frames that looked up the program of their code, by result.",
         ),
         (
             "evmscope_keccak_memo_hits_total",
-            "Hashes that the keccak memo gave.",
+            "Hits of the keccak memo.",
         ),
         (
             "evmscope_executed_opcodes_total",
-            "Opcodes executed, where they were counted.",
+            "Opcodes executed, if a tracer counted them.",
         ),
         (
             "evmscope_shadow_messages_total",
@@ -60,7 +54,7 @@ pub fn describe() {
         ),
         (
             "evmscope_shadow_differences_total",
-            "Differences between the two, by what differed.",
+            "Differences between the two interpreters, by kind.",
         ),
     ];
     for (name, words) in counters {
@@ -69,17 +63,17 @@ pub fn describe() {
     describe_gauge!(
         "evmscope_programs",
         Unit::Count,
-        "Codes that have a program."
+        "Number of codes with a program."
     );
     describe_gauge!(
         "evmscope_program_code_bytes",
         Unit::Bytes,
-        "Bytes of these codes."
+        "Bytecode bytes of the codes with a program."
     );
     describe_gauge!(
         "evmscope_program_decoded_bytes",
         Unit::Bytes,
-        "Bytes of their decoded form."
+        "Bytes of the decoded programs."
     );
 }
 
@@ -120,12 +114,12 @@ pub fn message(mode: Mode, outcome: &Outcome) {
     }
 }
 
-/// Records opcodes that a tracer has counted; no mode counts them by itself.
+/// Records the number of executed opcodes, which only a tracer can count.
 pub fn opcodes(mode: Mode, executed: u64) {
     counter!("evmscope_executed_opcodes_total", "mode" => mode.name()).increment(executed);
 }
 
-/// Records what an interpreter keeps of code at the moment.
+/// Records the size of the programs that an interpreter holds now.
 pub fn programs(interpreter: &Interpreter) {
     let held = interpreter.programs();
     let figures = [
@@ -138,7 +132,7 @@ pub fn programs(interpreter: &Interpreter) {
     }
 }
 
-/// Records the last message of a pair of interpreters: both runs, and in what they differed.
+/// Records the last message of a pair of interpreters: both runs and their differences.
 pub fn shadow(shadow: &Shadow, served: &Outcome) {
     let serving = shadow.serving().mode();
     message(serving, served);

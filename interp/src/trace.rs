@@ -1,11 +1,11 @@
-//! Watching an execution opcode by opcode. What watchers make of it (counts, EIP-3155 lines) is theirs.
+//! Traces an execution opcode by opcode. Tracers decide what to record (counts, EIP-3155 lines).
 
 use crate::opcode::Opcode;
 use crate::outcome::Halt;
 use crate::word::Word;
 use alloy_primitives::{Address, Bytes};
 
-/// The state right before an opcode is executed; stack and gas are not checked for it yet.
+/// The state right before an opcode, whose stack and gas checks are still to come.
 #[derive(Debug)]
 pub struct Step<'a> {
     /// Offset of the opcode in the code.
@@ -14,71 +14,71 @@ pub struct Step<'a> {
     pub opcode: Opcode,
     /// Gas left.
     pub gas: u64,
-    /// Number of frames above.
+    /// Number of calling frames.
     pub depth: u32,
-    /// The account in whose name the code runs.
+    /// The account that ADDRESS returns.
     pub address: Address,
-    /// The stack, the top last.
+    /// The stack; the top item is last.
     pub stack: &'a [Word],
-    /// The memory in use.
+    /// The memory.
     pub memory: &'a [u8],
     /// Return data of the frame's last call (EIP-211).
     pub return_data: &'a Bytes,
-    /// Refund counter: of this frame, those it called that succeeded, and those above.
+    /// Refund counter: of this frame, its successful calls, and its callers.
     pub refund: i64,
 }
 
-/// The state right after an opcode that leaves its frame: for good, or for the frame it calls.
+/// The state right after an opcode that ends its frame or calls another one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Leave {
-    /// Gas left to the frame, without what it gave a callee; 0 for a frame that failed.
+    /// Gas left in the frame, without the gas of a callee; 0 if the frame failed.
     pub gas: u64,
-    /// Why the opcode failed, where it did.
+    /// Why the opcode failed; `None` if it did not.
     pub halt: Option<Halt>,
 }
 
-/// Sees every step.
+/// Is called for every step of an execution.
 pub trait Tracer {
     /// Called before each opcode.
     fn step(&mut self, step: &Step<'_>);
 
-    /// Called after each opcode that leaves its frame, before anything comes of it. After other opcodes,
-    /// the next step tells what they did.
+    /// Called after each opcode that ends its frame or calls, before the call or the return happens. The
+    /// effect of other opcodes is visible in the next step.
     fn leave(&mut self, leave: &Leave) {
         let _ = leave;
     }
 }
 
-/// How a mode shows its steps, or not: a type of its own, so that an untraced loop has no test for it.
+/// How a mode reports its steps. A type parameter, so that an untraced loop does not test for a tracer.
 pub(crate) trait Observer {
     const OBSERVES: bool;
-    /// Whether it is asked about jumps.
+    /// Whether [`Observer::jumps`] is called.
     const COUNTS: bool = false;
-    /// The step's refund counter is that of the frame alone.
+    /// Called before each opcode. The refund counter is only that of the frame.
     fn step(&mut self, step: Step<'_>) {
         let _ = step;
     }
     fn leave(&mut self, leave: &Leave) {
         let _ = leave;
     }
-    /// The frame jumps to `pc`: whether the loop is to be left there.
+    /// The frame jumps to `pc`. Returns whether to leave the dispatch loop there.
     fn jumps(&mut self, pc: usize) -> bool {
         let _ = pc;
         false
     }
 }
 
-/// Nobody watches.
+/// No tracer.
 pub(crate) struct NoTracer;
 
 impl Observer for NoTracer {
     const OBSERVES: bool = false;
 }
 
-/// Somebody watches.
+/// Passes the steps to a tracer.
 pub(crate) struct Tracing<'a> {
     tracer: &'a mut dyn Tracer,
-    /// Refund counters by depth, each with those above.
+    /// Refund counters by depth, each including those of the callers.
     refunds: Vec<i64>,
 }
 

@@ -1,10 +1,10 @@
-//! The traditional mode: fetch, check, charge, execute, byte by byte. The reference for every other.
+//! The traditional mode: fetch, check, charge, execute, byte by byte. The reference for the advanced mode.
 //!
-//! One handler an opcode, derived from the opcode table; each ends by fetching the next opcode. It owns
-//! operand fetch, static checks and jumps; what opcodes mean is in `ops`, how handlers follow each other
-//! in `dispatch`.
+//! One handler per opcode, derived from the opcode table; each ends by fetching the next opcode. This module
+//! does operand fetch, static checks and jumps. The opcodes' functions are in `ops`, the links between
+//! handlers in `dispatch`.
 //!
-//! Unsafe: code and stack are read and written through pointers that the handlers have just checked.
+//! Unsafe: reads and writes code and stack through pointers that the handlers have just checked.
 
 #![allow(unsafe_code)]
 
@@ -20,14 +20,14 @@ use crate::stack::{self, LIMIT};
 use crate::trace::{Observer, Step};
 use crate::word::Word;
 
-/// What runs an opcode.
+/// Executes an opcode.
 ///
 /// # Safety
-/// The opcode is at the instruction pointer, inside the padded code; the stack pointer and the registers
-/// are those of the running frame, the observer is of the type that the handler was made for.
+/// The instruction pointer is at the opcode, inside the padded code. The stack pointer and the registers are
+/// those of the running frame. The observer has the type that the handler was instantiated for.
 type Handler = unsafe fn(*const u8, *mut Word, i64, &mut Machine) -> Next<u8>;
 
-/// Runs the machine's frame from its position on, until it ends or calls.
+/// Runs the machine's frame from its position until it ends or calls.
 pub(crate) fn execute<O: Observer>(m: &mut Machine, observer: &mut O) -> Exit {
     let base = m.stack.frame(m.frame.base);
     let code = m.frame.code.padded().as_ptr();
@@ -40,8 +40,8 @@ pub(crate) fn execute<O: Observer>(m: &mut Machine, observer: &mut O) -> Exit {
         ..Registers::default()
     };
     let gas = m.frame.gas.signed();
-    // SAFETY: a position is inside the code or right behind it, and the padding follows; a frame has at
-    // most `LIMIT` items, and `Stack::frame` gives room for as many. The frame keeps its code.
+    // SAFETY: a position is inside the code or at its end, where the padding follows. A frame has at most
+    // `LIMIT` items, and `Stack::frame` has room for them. The frame keeps its code alive.
     unsafe {
         let (ip, sp) = (code.add(m.frame.position), base.add(m.frame.height));
         drive::<O>(next::<O>(ip, sp, gas, m), m);
@@ -50,14 +50,14 @@ pub(crate) fn execute<O: Observer>(m: &mut Machine, observer: &mut O) -> Exit {
     exit.unwrap_or_else(|| unreachable!("who stops the handlers says why"))
 }
 
-/// Goes on at the opcode at `ip`.
+/// Continues with the opcode at `ip`.
 ///
 /// # Safety
 /// As for its handler.
 #[inline(always)]
 unsafe fn next<O: Observer>(ip: *const u8, sp: *mut Word, gas: i64, m: &mut Machine) -> Next<u8> {
     #[cfg(tail_calls)]
-    // SAFETY: the caller's.
+    // SAFETY: guaranteed by the caller.
     unsafe {
         handler::<O>(ip)(ip, sp, gas, m)
     }
@@ -69,20 +69,20 @@ unsafe fn next<O: Observer>(ip: *const u8, sp: *mut Word, gas: i64, m: &mut Mach
 }
 
 /// # Safety
-/// `ip` is inside the padded code: jumps go to checked positions, a PUSH moves over at most the padding,
-/// and the padding is STOP.
+/// `ip` is inside the padded code. (Jumps go to checked positions, a PUSH skips at most into the padding, and
+/// the padding is STOP.)
 #[inline(always)]
 unsafe fn handler<O: Observer>(ip: *const u8) -> Handler {
-    // SAFETY: the caller's.
+    // SAFETY: guaranteed by the caller.
     Table::<O>::HANDLERS[usize::from(unsafe { *ip })]
 }
 
-/// The loop to which handlers return.
+/// The loop that handlers return to.
 #[cfg(not(tail_calls))]
 fn drive<O: Observer>((mut ip, mut sp): Next<u8>, m: &mut Machine) {
     while !ip.is_null() {
         let gas = m.traditional.gas;
-        // SAFETY: every handler returns the position of an opcode whose contract it has kept.
+        // SAFETY: every handler returns the position of an opcode for which the contract of `Handler` holds.
         (ip, sp) = unsafe { handler::<O>(ip)(ip, sp, gas, m) };
     }
 }
@@ -97,10 +97,10 @@ fn halt(m: &mut Machine, halt: Halt) -> Next<u8> {
     stop()
 }
 
-/// Back into the frame, where opcodes and the driver see it.
+/// Saves position, height and gas to the frame, for opcodes and the driver.
 ///
 /// # Safety
-/// The pointers are the frame's.
+/// The pointers are those of the running frame.
 #[inline(always)]
 unsafe fn save(ip: *const u8, sp: *mut Word, gas: i64, m: &mut Machine) {
     m.frame.gas = Gas::from_signed(gas);
@@ -108,13 +108,13 @@ unsafe fn save(ip: *const u8, sp: *mut Word, gas: i64, m: &mut Machine) {
     m.frame.height = stack::height(m.traditional.base, sp);
 }
 
-/// Shows the observer the opcode at `ip`, where it wants to see opcodes.
+/// Reports the opcode at `ip` to the observer.
 ///
 /// # Safety
 /// The contract of [`Handler`].
 #[inline(never)]
 unsafe fn show<O: Observer>(ip: *const u8, sp: *mut Word, gas: i64, m: &mut Machine) {
-    // SAFETY: the caller's; `height` items from the base on are on the stack.
+    // SAFETY: guaranteed by the caller; `height` items are on the stack, starting at the base.
     let (stack, byte, observer) = unsafe {
         save(ip, sp, gas, m);
         (
@@ -136,7 +136,8 @@ unsafe fn show<O: Observer>(ip: *const u8, sp: *mut Word, gas: i64, m: &mut Mach
     });
 }
 
-/// Stack underflow, stack overflow, gas: in this order, which the status shows. The gas left, or why not.
+/// Checks stack underflow, stack overflow and gas, in this order, which determines the status. Returns the
+/// gas left.
 ///
 /// # Safety
 /// The contract of [`Handler`].
@@ -167,7 +168,7 @@ unsafe fn check<const INPUTS: usize, const OUTPUTS: usize>(
 /// `N` items are on the stack.
 #[inline(always)]
 unsafe fn operands<const N: usize>(sp: *mut Word, plain: bool) -> [Word; N] {
-    // SAFETY: the caller's.
+    // SAFETY: guaranteed by the caller.
     unsafe {
         if plain {
             let mut operands = [Word::ZERO; N];
@@ -183,15 +184,15 @@ unsafe fn operands<const N: usize>(sp: *mut Word, plain: bool) -> [Word; N] {
     }
 }
 
-/// The `N` bytes behind the opcode at `ip`.
+/// The `N` bytes after the opcode at `ip`.
 ///
 /// # Safety
-/// It is a PUSH of the padded code.
+/// The opcode is a PUSH of `N` bytes in the padded code.
 #[inline(always)]
 unsafe fn immediate<const N: usize>(ip: *const u8) -> Word {
-    // SAFETY: 8 bytes from any byte of the immediate on are inside the padded code.
+    // SAFETY: 8 bytes starting at any byte of the immediate are inside the padded code.
     let eight = |at: usize| u64::from_be(unsafe { ip.add(1 + at).cast::<u64>().read_unaligned() });
-    // Limb by limb from 8-byte loads: from single bytes the compiler makes single loads.
+    // Whole limbs from 8-byte loads, because the compiler does not combine loads of single bytes.
     let limb = |i: usize| match N.saturating_sub(8 * i) {
         0 => 0,
         short @ 1..8 => eight(0) >> (64 - 8 * short),
@@ -200,14 +201,14 @@ unsafe fn immediate<const N: usize>(ip: *const u8) -> Word {
     Word([limb(0), limb(1), limb(2), limb(3)])
 }
 
-/// Jumps to `target`, if it is a jumpdest.
+/// Jumps to `target` if it is a jumpdest, else halts.
 ///
 /// # Safety
 /// The contract of [`Handler`].
 #[inline(always)]
 unsafe fn jump<O: Observer>(target: Word, sp: *mut Word, gas: i64, m: &mut Machine) -> Next<u8> {
     let target = target.saturating_u64();
-    // SAFETY: the frame keeps its code; a jumpdest is inside it; the observer is an `O`.
+    // SAFETY: the frame keeps its code alive; a jumpdest is inside it; the observer is an `O`.
     unsafe {
         let jumpdests = &*m.traditional.jumpdests;
         if !is_set(jumpdests, target) {
@@ -221,30 +222,30 @@ unsafe fn jump<O: Observer>(target: Word, sp: *mut Word, gas: i64, m: &mut Machi
     }
 }
 
-/// Whether the observer wants to go on at a jumpdest.
+/// Whether the observer wants to leave the loop at a jumpdest.
 ///
 /// # Safety
 /// The observer is an `O`.
 #[inline(never)]
 unsafe fn is_wanted<O: Observer>(pc: usize, m: &mut Machine) -> bool {
-    // SAFETY: the caller's.
+    // SAFETY: guaranteed by the caller.
     unsafe { (*m.traditional.observer.cast::<O>()).jumps(pc) }
 }
 
-/// Leaves at a jumpdest that the observer wants.
+/// Leaves the loop at a jumpdest chosen by the observer.
 ///
 /// # Safety
 /// The contract of [`Handler`].
 #[inline(never)]
 unsafe fn arrive(ip: *const u8, sp: *mut Word, gas: i64, m: &mut Machine) -> Next<u8> {
-    // SAFETY: the caller's.
+    // SAFETY: guaranteed by the caller.
     unsafe { save(ip, sp, gas, m) };
     m.traditional.exit = Some(Exit::Jump);
     stop()
 }
 
-/// What follows the checks, by class. SAFETY of every arm: the contract of [`Handler`]; `check` saw the
-/// operands on the stack and room for the results.
+/// What follows the checks, by class. SAFETY of every arm: the contract of [`Handler`]; `check` verified that
+/// the operands are on the stack and that there is room for the results.
 macro_rules! step {
     ($ip:ident $sp:ident $gas:ident $m:ident $byte:literal $name:ident $inputs:literal pure($function:expr)) => {{
         if is_long(Opcode($byte)) {
@@ -325,7 +326,7 @@ macro_rules! step {
     }};
 }
 
-/// What is done apart, by class; the gas afterwards. SAFETY of every arm: as for `step`.
+/// The outlined part, by class; its value is the gas left. SAFETY of every arm: as for `step`.
 macro_rules! outlined {
     ($ip:ident $sp:ident $gas:ident $m:ident $inputs:literal pure($function:expr)) => {{
         stack::store($sp.sub($inputs), $function(operands::<$inputs>($sp, false)));
@@ -371,7 +372,8 @@ macro_rules! outlined {
     }};
 }
 
-/// Compiles for the classes of which nothing is outlined, each by its name: `step` does all of them.
+/// Compiles only for the classes that `step` does completely, so that a new class must be added here or
+/// above.
 macro_rules! is_whole_in_step {
     (push) => {};
     (dup) => {};
@@ -392,7 +394,7 @@ fn failed(m: &mut Machine, reason: Halt) -> i64 {
 
 macro_rules! define {
     ($($byte:literal $name:ident $gas:literal $inputs:literal $outputs:literal $bits:literal $since:ident $class:ident $(($arg:expr))?;)*) => {
-        /// One handler an opcode, under its name, which is what profiles show.
+        /// One handler per opcode, with its name, which profiles show.
         #[allow(non_snake_case)]
         mod op {
             use super::*;
@@ -414,27 +416,27 @@ macro_rules! define {
             })*
         }
 
-        /// What of them needs room on the native stack.
-        #[allow(dead_code, non_snake_case, unused_variables, reason = "of most classes, there is nothing")]
+        /// The parts of handlers that need the native stack.
+        #[allow(dead_code, non_snake_case, unused_variables, reason = "empty for most classes")]
         mod outlined {
             use super::*;
             $(#[inline(never)]
             pub(super) unsafe fn $name(ip: *const u8, sp: *mut Word, gas: i64, m: &mut Machine) -> i64 {
-                // SAFETY: the contract of `Handler`, and what `check` saw.
-                #[allow(unused_unsafe, reason = "of most classes, there is nothing")]
+                // SAFETY: the contract of `Handler`, and `check` passed.
+                #[allow(unused_unsafe, reason = "empty for most classes")]
                 unsafe {
                     outlined!(ip sp gas m $inputs $class $(($arg))?)
                 }
             })*
         }
 
-        /// Handlers that do that and go on.
-        #[allow(dead_code, non_snake_case, reason = "of most classes, there is nothing")]
+        /// Handlers that call the outlined part and continue with the next opcode.
+        #[allow(dead_code, non_snake_case, reason = "empty for most classes")]
         mod called {
             use super::*;
             $(#[inline(always)]
             pub(super) unsafe fn $name<O: Observer>(ip: *const u8, sp: *mut Word, gas: i64, m: &mut Machine) -> Next<u8> {
-                // SAFETY: the contract of `Handler`, and what `check` saw.
+                // SAFETY: the contract of `Handler`, and `check` passed.
                 unsafe {
                     let gas = outlined::$name(ip, sp, gas, m);
                     if gas == FAILED {
@@ -445,7 +447,7 @@ macro_rules! define {
             })*
         }
 
-        /// The handlers for a type of observer.
+        /// The handlers, by the type of the observer.
         struct Table<O>(std::marker::PhantomData<O>);
 
         impl<O: Observer> Table<O> {
@@ -459,7 +461,7 @@ macro_rules! define {
 }
 opcodes! { define }
 
-/// A byte that is no opcode.
+/// Handler of the bytes that are not opcodes.
 unsafe fn undefined<O: Observer>(
     ip: *const u8,
     sp: *mut Word,

@@ -1,6 +1,6 @@
 //! The EVM's 256-bit word: its representation, conversions and arithmetic (Yellow Paper, appendix H.2).
 //!
-//! Division adds itself in [`division`]; what an opcode does with words lives in `ops`.
+//! Division is in [`division`]; the opcodes are in `ops`.
 
 mod division;
 
@@ -16,8 +16,8 @@ use std::hash::{Hash, Hasher};
 pub struct Word(pub [u64; 4]);
 
 impl PartialEq for Word {
-    // Folding the limbs keeps the comparison in general registers; a vector compare would read
-    // 16 bytes that were just written in 8-byte pieces, and stall on store forwarding.
+    // Folding the limbs keeps the comparison in general registers. A vector comparison would load 16 bytes
+    // that were just written in 8-byte pieces, which stalls store forwarding.
     #[inline(always)]
     fn eq(&self, other: &Self) -> bool {
         let ([a, b, c, d], [e, f, g, h]) = (self.0, other.0);
@@ -47,7 +47,7 @@ impl Word {
         if a | b | c == 0 { Some(low) } else { None }
     }
 
-    /// The value as `u64`, or `u64::MAX` where it does not fit.
+    /// The value as `u64`, or `u64::MAX` if it does not fit.
     #[inline(always)]
     pub const fn saturating_u64(self) -> u64 {
         let [low, a, b, c] = self.0;
@@ -111,7 +111,7 @@ impl Word {
 
     /// From at most 32 big-endian bytes, padded with zeros on the left.
     ///
-    /// Bytes beyond the 32nd are a caller's mistake and are ignored.
+    /// Bytes after the 32nd are ignored.
     pub fn from_be_slice(bytes: &[u8]) -> Word {
         let mut padded = [0; 32];
         let len = bytes.len().min(32);
@@ -139,7 +139,7 @@ impl Word {
         (Word([r0, r1, r2, r3]), c)
     }
 
-    /// Difference and borrow; the borrow says `self < other`.
+    /// Difference and borrow. The borrow is set exactly if `self < other`.
     #[inline(always)]
     pub fn overflowing_sub(self, other: Word) -> (Word, bool) {
         let (a, b) = (self.0, other.0);
@@ -213,7 +213,7 @@ impl Word {
         product
     }
 
-    /// Signed division rounding towards zero; 0 where the divisor is 0, and -2^255 / -1 = -2^255.
+    /// Signed division rounding towards zero; 0 if the divisor is 0, and -2^255 / -1 = -2^255.
     #[inline]
     pub fn signed_div(self, divisor: Word) -> Word {
         let sign = self.sign() ^ divisor.sign();
@@ -221,7 +221,7 @@ impl Word {
         quotient.negate_if(sign)
     }
 
-    /// [`Word::wrapping_mul`] where it is one product: both fit a signed limb.
+    /// [`Word::wrapping_mul`] if both operands fit a signed limb, which takes one product.
     #[inline(always)]
     pub(crate) fn narrow_mul(self, other: Word) -> Option<Word> {
         let [[a, x, y, z], [b, u, v, w]] = [self.0, other.0];
@@ -235,14 +235,14 @@ impl Word {
         Some(Word([product as u64, (product >> 64) as u64, sign, sign]))
     }
 
-    /// [`Word::signed_div`] by 2^`power`, `power` 1 to 63, where that is a shift of 128 bits.
+    /// [`Word::signed_div`] by 2^`power`, `power` 1 to 63, if a shift of 128 bits computes it.
     #[inline(always)]
     pub(crate) fn narrow_div_power(self, power: u32) -> Option<Word> {
         let [a, b, c, d] = self.0;
         (c | d == 0).then_some(Word([a >> power | b << (64 - power), b >> power, 0, 0]))
     }
 
-    /// [`Word::signed_div`] by 2^`power`, `power` 1 to 63: a shift, after adding what rounds towards zero.
+    /// [`Word::signed_div`] by 2^`power`, `power` 1 to 63: adds a bias that rounds towards zero, and shifts.
     #[inline(always)]
     pub(crate) fn signed_div_power(self, power: u32) -> Word {
         let round = self.sign() >> (64 - power);
@@ -256,13 +256,13 @@ impl Word {
         Word([joined(a, b), joined(b, c), joined(c, d), top])
     }
 
-    /// All bits the sign.
+    /// All bits equal to the sign bit.
     #[inline(always)]
     const fn sign(self) -> u64 {
         (self.0[3] as i64 >> 63) as u64
     }
 
-    /// `-self` where `sign` is all ones, `self` where it is 0; without a branch, as signs are hard to predict.
+    /// `-self` if `sign` is all ones, `self` if it is 0. Without a branch, because signs are hard to predict.
     #[inline(always)]
     fn negate_if(self, sign: u64) -> Word {
         let [a, b, c, d] = self.0;
@@ -273,7 +273,7 @@ impl Word {
         Word([a, b, c, d])
     }
 
-    /// Signed remainder with the sign of `self`; 0 where the divisor is 0.
+    /// Signed remainder with the sign of `self`; 0 if the divisor is 0.
     #[inline]
     pub fn signed_rem(self, divisor: Word) -> Word {
         let remainder = self.unsigned_abs().unsigned_rem(divisor.unsigned_abs());
@@ -363,7 +363,7 @@ impl Word {
                 let mut out = [0; 4];
                 let mut i = 0;
                 while i < 4 {
-                    // The double shift avoids an overlong shift of the upper limb when bits = 0.
+                    // Two shifts, because a single one by 64 would overflow when bits = 0.
                     out[i] = wide[i + limbs] >> bits | wide[i + limbs + 1] << 1 << (63 - bits);
                     i += 1;
                 }
@@ -428,7 +428,7 @@ impl From<u128> for Word {
 impl From<Address> for Word {
     #[inline]
     fn from(address: Address) -> Word {
-        // Not through a buffer of 32 bytes: its 8-byte loads would wait for the shorter stores.
+        // Without a buffer of 32 bytes, whose 8-byte loads would stall on the shorter stores.
         let (chunks, _) = address.0.as_chunks::<4>();
         let limb = |at: usize| u64::from(u32::from_be_bytes(chunks[at]));
         Word([limb(3) << 32 | limb(4), limb(1) << 32 | limb(2), limb(0), 0])
@@ -486,7 +486,7 @@ impl fmt::Display for Word {
     }
 }
 
-/// A word that cannot be read from text.
+/// A text that is not a word.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "`{0}` is not a 256-bit number: write decimal digits below 2^64, or 0x and at most 64 hex digits"

@@ -1,4 +1,4 @@
-//! The assembly of a benchmark case is its code: each `cases/*/*.asm` assembles to the `code.hex` beside it.
+//! Each `cases/*/*.asm` assembles to the `code.hex` next to it.
 
 use alloy_primitives::hex;
 use evmscope_interp::asm;
@@ -13,7 +13,7 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 }
 
 #[test]
-fn assembly_of_cases_is_their_code() {
+fn assembly_of_cases_matches_their_code() {
     let cases = Path::new(env!("CARGO_MANIFEST_DIR")).join("../cases");
     let sources: Vec<_> = files(&cases)
         .iter()
@@ -27,7 +27,7 @@ fn assembly_of_cases_is_their_code() {
         let assembled = asm::assemble(&fs::read_to_string(&source).unwrap())
             .unwrap_or_else(|error| panic!("{name}: {error}"));
         let committed = fs::read_to_string(source.with_file_name("code.hex"))
-            .unwrap_or_else(|error| panic!("no code.hex beside {name}: {error}"));
+            .unwrap_or_else(|error| panic!("no code.hex next to {name}: {error}"));
         assert_eq!(
             hex::encode(assembled),
             committed.trim().trim_start_matches("0x"),

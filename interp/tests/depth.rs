@@ -1,5 +1,5 @@
-//! Deep, long and hostile: 1,024 frames on a small native stack, threads that share a world, and code made
-//! to hurt a decoder.
+//! Stress tests: 1,024 frames on a small native stack, threads that share a world, and code that is hostile
+//! to a decoder.
 
 mod common;
 
@@ -8,8 +8,8 @@ use evmscope_interp::{Class, Fork, Interpreter, Mode, Opcode, Settings, Status, 
 use std::sync::Barrier;
 use std::thread;
 
-/// Runs on a thread with little native stack, an eighth of what a spawned one has by default. Without
-/// any optimisation, one dispatch loop alone takes more than half of it.
+/// Runs on a thread with an eighth of the default native stack. In an unoptimised build, a single dispatch
+/// loop takes more than half of that.
 fn on_a_small_stack<T: Send>(run: impl FnOnce() -> T + Send) -> T {
     on_a_stack_of(256 << 10, run)
 }
@@ -21,10 +21,10 @@ fn on_a_stack_of<T: Send>(bytes: usize, run: impl FnOnce() -> T + Send) -> T {
     })
 }
 
-/// Gas that reaches the deepest frame, although each keeps a 64th.
+/// Enough gas for the deepest frame, although each frame keeps a 64th.
 const HUGE: u64 = 1 << 60;
 
-/// Runs the scene in every mode on a small native stack, and on the reference.
+/// Runs the scene in every mode on a small native stack, and in the reference.
 fn run_deep(scene: Scene) -> Seen {
     let scene = scene.gas(HUGE);
     let seen = on_a_small_stack(|| scene.run_all());
@@ -33,7 +33,7 @@ fn run_deep(scene: Scene) -> Seen {
     seen
 }
 
-/// Calls itself, and returns one more than the callee does.
+/// Calls itself, and returns one more than the callee.
 fn recursion(op: &str, before: &str) -> String {
     let value = if op.starts_with("CALL") { "PUSH0" } else { "" };
     format!(
@@ -52,18 +52,18 @@ fn calls_go_1024_deep() {
 
 #[test]
 fn creations_go_1024_deep() {
-    // Creates with its own code as init code.
+    // Creates a contract with its own code as init code.
     let source = "CODESIZE PUSH0 PUSH0 CODECOPY CODESIZE PUSH0 PUSH0 CREATE";
     let before = Scene::asm(source).run_all().accounts.len();
-    assert!(before > 3, "few creations with little gas, but some");
+    assert!(before > 3, "too few creations with little gas");
     let seen = run_deep(Scene::asm(source));
     let created = |account: &&common::SeenAccount| account.nonce == 2;
     assert_eq!(seen.accounts.values().filter(created).count(), 1_024);
 }
 
 #[test]
-fn every_frame_has_a_whole_stack() {
-    // 1,016 items below, 7 operands, and one more while the call runs in the next frame.
+fn every_frame_has_a_full_stack() {
+    // 1,016 items, 7 operands, and one more item during the call.
     let source = recursion("CALL", &"PUSH0 ".repeat(1_016));
     let seen = run_deep(Scene::asm(&source));
     assert_eq!(seen.words(), [Word::from(1_025_u64)]);
@@ -102,12 +102,12 @@ fn threads_share_a_world() {
 }
 
 #[test]
-fn threads_analyse_the_same_code_at_once() {
+fn threads_analyse_the_same_code_concurrently() {
     const THREADS: usize = 4;
     let source = "CALLVALUE PUSH1 @on PUSH0 ADD JUMP on: JUMPDEST ADDRESS EXTCODEHASH PUSH0 SSTORE";
     let expected = Scene::asm(source).run_all();
     for _ in 0..50 {
-        // New code, whose hash and jumpdests nobody has asked for yet, in worlds that share it.
+        // New code, whose hash and jumpdests are not computed yet, in worlds that share it.
         let scene = Scene::asm(source);
         let start = Barrier::new(THREADS);
         thread::scope(|scope| {
@@ -122,8 +122,8 @@ fn threads_analyse_the_same_code_at_once() {
     }
 }
 
-/// Where handlers call each other, each has to end in a jump: one that returns would take native stack each time
-/// it runs.
+/// If handlers call each other, each must end in a jump. A handler with an ordinary call would use more
+/// native stack on each execution.
 #[test]
 fn no_handler_keeps_native_stack() {
     const TIMES: u64 = 20_000;
@@ -138,7 +138,7 @@ fn no_handler_keeps_native_stack() {
         let pops = if leaves {
             String::new()
         } else {
-            // Used, or the advanced mode would leave the opcode out.
+            // Uses the results, because the advanced mode would drop unused opcodes.
             "PUSH0 MSTORE ".repeat(info.outputs.into())
         };
         let body = match info.class {
@@ -156,7 +156,7 @@ fn no_handler_keeps_native_stack() {
             | Class::Pc
             | Class::Jumpdest => format!("{pushes}{op}{immediate} {pops}"),
         };
-        // Operands from slots the next time: what is constant may be folded.
+        // A second run takes operands from slots, because constants may be folded.
         let slots = "DUP1 ".repeat(info.inputs.into());
         let again = match info.class {
             Class::Exit | Class::Jump | Class::Jumpi | Class::Push => String::new(),
@@ -174,7 +174,7 @@ fn no_handler_keeps_native_stack() {
             "PUSH3 {TIMES} top: JUMPDEST {body}{again}PUSH1 1 SWAP1 SUB DUP1 PUSH1 @top JUMPI"
         ))
     };
-    // Forms that no single opcode has: wide products and quotients, powers of two, memory that grows.
+    // Forms that no single opcode covers: wide products and quotients, powers of two, memory expansion.
     let forms = [
         "CALLER NOT DUP1 MUL PUSH0 MSTORE",
         "CALLER NOT CALLDATASIZE NOT SDIV PUSH0 MSTORE",
@@ -226,7 +226,7 @@ fn interpreters_move_between_threads() {
     }
 }
 
-/// The longest code that can be deployed.
+/// Maximum size of deployed code.
 const LONGEST: usize = 24_576;
 
 fn hostile() -> impl Iterator<Item = (String, Vec<u8>)> {
@@ -262,7 +262,7 @@ fn hostile() -> impl Iterator<Item = (String, Vec<u8>)> {
 }
 
 #[test]
-fn hostile_code_ends_alike() {
+fn hostile_code_has_the_same_result_in_all_modes() {
     for (name, code) in hostile() {
         for gas in [100_000, 400_000] {
             let scene = Scene::new(&code).gas(gas);
@@ -273,7 +273,7 @@ fn hostile_code_ends_alike() {
 }
 
 #[test]
-fn code_may_be_longer_than_any_that_is_deployed() {
+fn code_may_exceed_the_deployment_limit() {
     for len in [1 << 16, (1 << 20) - 1, 1 << 20, (1 << 20) + 1] {
         let mut code = vec![Opcode::JUMPDEST.0; len];
         // A jump to the last byte, and one back.
@@ -287,9 +287,9 @@ fn code_may_be_longer_than_any_that_is_deployed() {
 }
 
 #[test]
-fn forgotten_programs_are_decoded_anew() {
+fn dropped_programs_are_translated_again() {
     let mut interpreter = Interpreter::new(Mode::Advanced, Fork::Osaka);
-    // Each takes half a megabyte as a program.
+    // Each program takes half a megabyte.
     let scene = |n: u8| {
         let mut code = assemble(&format!("PUSH1 {n} PUSH0 SSTORE"));
         code.resize(LONGEST, Opcode::JUMPDEST.0);

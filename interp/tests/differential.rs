@@ -1,10 +1,10 @@
-//! Random scenes end alike in both modes and on the crate `revm`: status, gas, refund, output, logs and
-//! state.
+//! Random scenes have the same result in both modes and on the crate `revm`: status, gas, refund, output,
+//! logs and state.
 //!
-//! By default the same scenes every time. `EVMSCOPE_FUZZ_SECONDS=3600 cargo test --release -p
-//! evmscope-interp --test differential` goes on for that long with new ones, and prints the seed;
-//! `EVMSCOPE_FUZZ_SEED=N` begins at that seed again. What failed is kept in `differential.regressions`
-//! and tried first the next time.
+//! By default, every run uses the same scenes. `EVMSCOPE_FUZZ_SECONDS=3600 cargo test --release -p
+//! evmscope-interp --test differential` runs new scenes for that long and prints the seed;
+//! `EVMSCOPE_FUZZ_SEED=N` starts at that seed. Failures are stored in `differential.regressions` and run
+//! first the next time.
 
 mod common;
 
@@ -16,16 +16,16 @@ use std::path::Path;
 use std::str::FromStr;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-/// Scenes of one seed.
+/// Number of scenes per seed.
 const BATCH: u32 = 500;
 
-/// Seeds that are run however short the time.
+/// Minimum number of seeds, however short the time.
 const LEAST: u64 = 4;
 
 const BETWEEN_REPORTS: Duration = Duration::from_secs(30);
 
 #[test]
-fn random_scenes_end_alike_in_both_modes_and_on_revm() {
+fn random_scenes_agree_in_both_modes_and_on_revm() {
     let start = Instant::now();
     let budget: Option<u64> = variable("EVMSCOPE_FUZZ_SECONDS");
     let now = || {
@@ -34,7 +34,7 @@ fn random_scenes_end_alike_in_both_modes_and_on_revm() {
             .unwrap()
             .as_secs()
     };
-    // Far apart, so that runs begun at different times share no seed.
+    // Far apart, so that runs started at different times share no seed.
     let unlike = || now() << 20;
     let first = variable("EVMSCOPE_FUZZ_SEED").unwrap_or_else(|| budget.map_or(0, |_| unlike()));
     let budget = Duration::from_secs(budget.unwrap_or_default());
@@ -46,7 +46,7 @@ fn random_scenes_end_alike_in_both_modes_and_on_revm() {
         if done || elapsed - told >= BETWEEN_REPORTS {
             told = elapsed;
             let scenes = (batch + 1) * u64::from(BATCH);
-            // To the stream itself: what a test prints is shown only when it fails.
+            // Written to the stream directly, because the test harness hides printed output of passing tests.
             writeln!(
                 io::stderr(),
                 "{scenes} scenes agree in {} s, seeds {first} to {}",
@@ -61,10 +61,10 @@ fn random_scenes_end_alike_in_both_modes_and_on_revm() {
     }
 }
 
-/// The corpora of the fuzz targets, through the targets' own functions. What a fuzzer or the test above
-/// has found belongs there.
+/// The corpora of the fuzz targets, run by the targets' own functions. Add findings of a fuzzer or of the
+/// test above there.
 #[test]
-fn corpora_end_alike() {
+fn corpora_agree_in_both_modes_and_on_revm() {
     run_corpus("decode", three_way::check_code);
     run_corpus("three_way", three_way::check_bytes);
 }
@@ -105,7 +105,7 @@ fn run_batch(seed: u64) {
     }
 }
 
-/// An environment variable that is a number, if it is set.
+/// The number in an environment variable, if it is set.
 fn variable<T: FromStr>(name: &str) -> Option<T> {
     let text = std::env::var(name).ok()?;
     let number = text.parse();

@@ -1,5 +1,5 @@
-//! What small programs become in the slot IR, as golden files beside their code: one program a technique.
-//! That the results are right is for `parity.rs` and `differential.rs`; what is looked at here is the form.
+//! Golden files of the slot IR of small programs, one per technique. These tests cover the form of the IR;
+//! `parity.rs` and `differential.rs` cover the results.
 
 mod common;
 
@@ -7,7 +7,7 @@ use common::{CONTRACT, Scene};
 use evmscope_interp::{Class, Code, Fork, Host, Interpreter, Mode, Opcode, Settings, Status};
 use std::sync::Arc;
 
-/// Runs a program that has to succeed; the traces that were made of it.
+/// Runs a program that must succeed, and returns its traces as text.
 fn listing(source: &str) -> String {
     let Scene {
         fork,
@@ -30,12 +30,12 @@ macro_rules! golden {
 }
 
 golden! {
-    /// One SET is left of it, at the store.
+    /// Only one SET is left, at the store.
     constants_are_folded: "
         PUSH1 2 PUSH1 3 MUL PUSH1 0x20 SHL PUSH1 7 ADD PUSH0 NOT AND
         PUSH0 MSTORE STOP";
 
-    /// Three ISZEROs, and an EQ with 0 are read into one branch.
+    /// A chain of three ISZEROs, and an EQ with 0, each become part of a branch.
     iszero_chains_become_branches: "
         CALLDATASIZE ISZERO ISZERO ISZERO PUSH1 @empty JUMPI STOP
         empty: JUMPDEST
@@ -44,27 +44,27 @@ golden! {
         CALLVALUE PUSH0 EQ PUSH1 @none JUMPI STOP
         none: JUMPDEST CALLVALUE PUSH0 MSTORE STOP";
 
-    /// A mask of low bits is its number of bits, and none where the value is that small.
+    /// A mask of low bits becomes a number of bits, and disappears if the value is small enough.
     masks_count_bits: "
         PUSH0 CALLDATALOAD PUSH20 0xffffffffffffffffffffffffffffffffffffffff AND PUSH0 MSTORE
         PUSH20 0xffffffffffffffffffffffffffffffffffffffff CALLER AND PUSH1 32 MSTORE
         PUSH1 0xf0 CALLVALUE AND PUSH1 64 MSTORE STOP";
 
-    /// Sums of constants end in the address of the access.
+    /// Additions of constants become part of the address of the access.
     additions_end_in_addresses: "
         PUSH1 64 MLOAD
         DUP1 PUSH1 32 ADD PUSH1 32 ADD CALLER SWAP1 MSTORE
         DUP1 PUSH1 64 ADD PUSH1 32 SWAP1 SUB PUSH1 9 SWAP1 MSTORE
         PUSH1 4 ADD MLOAD PUSH0 MSTORE STOP";
 
-    /// Dividing by a power of two shifts; with sign, it is an instruction of its own.
+    /// Division by a power of two becomes a shift; signed division has a separate instruction.
     powers_divide_by_shifts: "
         CALLVALUE PUSH1 8 SWAP1 DIV PUSH0 MSTORE
         CALLVALUE PUSH1 8 SWAP1 SDIV PUSH1 32 MSTORE
         CALLVALUE PUSH1 8 SWAP1 MOD PUSH1 64 MSTORE
         CALLVALUE PUSH1 10 SWAP1 SDIV PUSH1 96 MSTORE STOP";
 
-    /// What was stored is not loaded again, unless something else may have written there.
+    /// A stored value is not loaded again, unless the memory may have been overwritten.
     loads_are_forwarded: "
         CALLER PUSH0 MSTORE CALLVALUE PUSH1 32 MSTORE
         PUSH0 MLOAD PUSH1 64 MSTORE
@@ -72,7 +72,7 @@ golden! {
         PUSH0 MLOAD PUSH1 96 MSTORE
         PUSH0 MLOAD PUSH1 128 MSTORE STOP";
 
-    /// Items that change places at the end: a cycle goes through a scratch slot.
+    /// Items are permuted at the end: a cycle goes through a scratch slot.
     exits_permute_the_stack: "
         CALLER CALLVALUE CALLDATASIZE PUSH1 @rotate JUMP
         rotate: JUMPDEST SWAP1 SWAP2 PUSH0 CALLDATALOAD PUSH1 @rotate JUMPI STOP";
@@ -82,47 +82,47 @@ golden! {
         PUSH1 100
         loop: JUMPDEST PUSH1 1 SWAP1 SUB DUP1 PUSH1 @loop JUMPI STOP";
 
-    /// A target that is data is looked up, after the stack is laid out.
+    /// A target that is not constant is looked up after the stack layout is restored.
     dynamic_jumps_leave_laid_out: "
         PUSH1 @end CALLDATASIZE ADD CALLER CALLVALUE SWAP2 JUMP
         end: JUMPDEST ADD PUSH0 MSTORE STOP";
 
-    /// A call of a function and its return are no jumps at all.
+    /// A call of a function and its return need no jumps.
     functions_are_inlined: "
         PUSH1 @back CALLVALUE PUSH1 @double JUMP
         back: JUMPDEST PUSH0 MSTORE STOP
         double: JUMPDEST DUP1 ADD SWAP1 JUMP";
 
-    /// The way out in the middle gives back what the rest of the trace costs.
+    /// A side exit refunds the gas of the rest of the trace.
     side_exits_give_gas_back: "
         CALLVALUE PUSH1 1 EQ PUSH1 @one JUMPI
         CALLER PUSH0 MSTORE CALLVALUE PUSH1 32 MSTORE STOP
         one: JUMPDEST PUSH1 7 PUSH0 MSTORE CALLDATASIZE PUSH1 32 MSTORE STOP";
 
-    /// Opcodes that see gas know what follows them; short constants are operands.
+    /// Opcodes that observe gas know the gas of the rest of the trace; short constants are operands.
     wide_forms_hold_operands: "
         PUSH1 1 PUSH1 2 CALLER PUSH4 0x10000000 PUSH1 32 PUSH0 LOG4
         PUSH1 32 PUSH1 0 KECCAK256 SLOAD
         PUSH1 5 SLOAD ADD PUSH0 MSTORE
         PUSH1 32 PUSH1 3 PUSH2 0x100 CODECOPY GAS PUSH0 MSTORE STOP";
 
-    /// The side that only fails is the exit, though it is the one that falls through.
+    /// The side that only fails is the exit, even if it falls through.
     failing_sides_are_exits: "
         CALLVALUE ISZERO PUSH1 @paid JUMPI
         PUSH0 PUSH0 REVERT
         paid: JUMPDEST CALLVALUE PUSH0 MSTORE STOP";
 
-    /// The other way about: what is jumped to fails.
+    /// The opposite case: the jump's target fails.
     failing_targets_are_exits: "
         CALLVALUE PUSH1 @refuse JUMPI
         CALLER PUSH0 MSTORE STOP
         refuse: JUMPDEST PUSH0 PUSH0 REVERT";
 }
 
-/// An opcode is an instruction, or it vanishes into moves and jumps, or it ends the trace: whatever its row says, the
-/// listing shows which.
+/// Every opcode is an instruction, or turns into moves and jumps, or ends the trace. The listing must show
+/// which.
 #[test]
-fn every_opcode_has_its_line() {
+fn every_opcode_has_a_line() {
     for op in (0..=255).map(Opcode) {
         let Some(info) = op.info() else { continue };
         let immediate = vec![0; info.immediate.into()];
@@ -142,7 +142,7 @@ fn every_opcode_has_its_line() {
             .any(|it| it.split(' ').next() == Some(info.name));
         let walked = trace.contains(&format!("0x0001 {op}"));
         match info.class {
-            // Known beforehand.
+            // Known at translation time.
             Class::Read if op == Opcode::CODESIZE => assert!(walked && !own, "{op}: {trace}"),
             Class::Pure | Class::Read | Class::Memory | Class::Machine => {
                 assert!(walked && own, "{op}: {trace}");

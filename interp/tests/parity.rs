@@ -1,5 +1,5 @@
-//! Both modes give the same status, gas, output, refund, logs and state: fixed programs with every amount
-//! of gas. Random scenes are compared in `differential.rs`; what those reach is told here.
+//! Both modes give the same status, gas, output, refund, logs and state for fixed programs with every amount
+//! of gas. `differential.rs` compares random scenes; a test here checks their coverage.
 
 mod common;
 
@@ -12,9 +12,9 @@ use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 use std::collections::{HashMap, HashSet};
 
-/// What the random scenes reach: agreement on scenes that all fail at once would say little.
+/// Coverage of the random scenes: agreement on scenes that all fail at once would prove little.
 #[test]
-fn random_scenes_reach_every_opcode_and_many_ends() {
+fn random_scenes_reach_every_opcode_and_many_statuses() {
     let mut reached = Reached::default();
     let mut runner = TestRunner::deterministic();
     let scenes = 600;
@@ -44,7 +44,7 @@ fn random_scenes_reach_every_opcode_and_many_ends() {
         Halt::ReturnDataOutOfBounds,
     ] {
         let status = Status::Halt(halt);
-        assert!(reached.ends.contains_key(&status), "{status} never seen");
+        assert!(reached.ends.contains_key(&status), "{status} never reached");
     }
     assert!(reached.ends[&Status::Success] > scenes / 3);
     assert!(reached.ends[&Status::Revert] > 0);
@@ -67,10 +67,10 @@ impl Tracer for Reached {
     }
 }
 
-/// Programs whose blocks hold what sees gas, memory that grows, jumps and calls: charging a block at once
-/// must not show, wherever the gas ends.
+/// Programs with blocks that observe gas, expand memory, jump and call. That a block is charged at once must
+/// not be visible, wherever the gas runs out.
 #[test]
-fn fixed_programs_end_alike_for_every_amount_of_gas() {
+fn fixed_programs_agree_for_every_amount_of_gas() {
     for (name, scene) in programs() {
         let seen = scene.run_all();
         assert_eq!(seen.status, Status::Success, "{name}");
@@ -88,7 +88,7 @@ fn programs() -> Vec<(&'static str, Scene)> {
     vec![
         ("one block", Scene::asm("PUSH1 2 PUSH1 3 MUL PUSH1 7 EXP PUSH0 MSTORE")),
         (
-            "gas seen inside a block",
+            "gas observed inside a block",
             Scene::asm(
                 "GAS PUSH0 MSTORE PUSH1 1 PUSH1 2 ADD PUSH1 99 MSTORE GAS PUSH1 32 MSTORE PC MSIZE ADD
                  PUSH1 64 MSTORE PUSH1 200 PUSH0 KECCAK256 GAS PUSH1 96 MSTORE PUSH1 128 PUSH0 RETURN",
@@ -106,7 +106,7 @@ fn programs() -> Vec<(&'static str, Scene)> {
             ),
         ),
         (
-            "new memory laid out word by word, with gas and size seen between",
+            "memory expanded word by word, with gas and size observed in between",
             Scene::asm(
                 "PUSH1 128 PUSH1 64 MSTORE PUSH1 3 top: JUMPDEST
                  PUSH1 64 MLOAD DUP1 PUSH1 192 ADD PUSH1 64 MSTORE
@@ -178,9 +178,9 @@ fn programs() -> Vec<(&'static str, Scene)> {
     ]
 }
 
-/// What can be left out of the advanced mode to measure its effect leaves the results as they are.
+/// Turning off any technique of the advanced mode does not change the results.
 #[test]
-fn each_technique_can_be_left_out() {
+fn each_technique_can_be_turned_off() {
     for (name, scene) in programs() {
         let whole = scene.run_all();
         let alone = Technique::ALL.iter().map(|technique| [*technique].to_vec());

@@ -1,6 +1,6 @@
-//! Hostile programs cost no more memory than their gas pays for: the bytes that a message allocates are
-//! counted, which is the same on every machine. What the decoder does with hostile code is counted in
-//! `advanced/decode.rs`; that all modes end alike on it is told in `depth.rs`.
+//! Hostile programs use no more memory than their gas pays for. The tests count the bytes that a message
+//! allocates, which are the same on every machine. `advanced/translate/tests.rs` bounds the work of the
+//! translator on hostile code, and `depth.rs` checks that all modes agree on it.
 
 mod common;
 
@@ -9,7 +9,7 @@ use evmscope_interp::{Halt, Interpreter, Mode, Outcome, Settings, Status, Word};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
-/// The system's allocator, which counts for each thread.
+/// The system allocator, with counters per thread.
 struct Counting;
 
 #[global_allocator]
@@ -17,7 +17,7 @@ static ALLOCATOR: Counting = Counting;
 
 thread_local! {
     static TOTAL: Cell<usize> = const { Cell::new(0) };
-    /// May be negative: memory may be freed on another thread than the one that allocated it.
+    /// May be negative: memory may be freed on a different thread from the one that allocated it.
     static LIVE: Cell<isize> = const { Cell::new(0) };
     static PEAK: Cell<isize> = const { Cell::new(0) };
 }
@@ -32,38 +32,38 @@ fn count(taken: usize, given_back: usize) {
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         count(layout.size(), 0);
-        // SAFETY: the caller's promise.
+        // SAFETY: guaranteed by the caller.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         count(layout.size(), 0);
-        // SAFETY: the caller's promise.
+        // SAFETY: guaranteed by the caller.
         unsafe { System.alloc_zeroed(layout) }
     }
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
         count(0, layout.size());
-        // SAFETY: the caller's promise.
+        // SAFETY: guaranteed by the caller.
         unsafe { System.dealloc(pointer, layout) }
     }
 
     unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         count(size, layout.size());
-        // SAFETY: the caller's promise.
+        // SAFETY: guaranteed by the caller.
         unsafe { System.realloc(pointer, layout, size) }
     }
 }
 
-/// What a message allocated, in bytes.
+/// Bytes allocated by a message.
 struct Allocated {
-    /// In all: what was given back counts too, so that copying for nothing shows.
+    /// Total, including freed bytes, so that useless copies are visible.
     total: usize,
-    /// At once.
+    /// Maximum at one time.
     peak: usize,
 }
 
-/// Runs the scene; the world and the interpreter are made before the counting begins.
+/// Runs the scene. The world and the interpreter are made before counting starts.
 fn measure(scene: &Scene, mode: Mode) -> (Outcome, Allocated) {
     let mut world = scene.before();
     let mut interpreter = Interpreter::new(mode, scene.fork);
@@ -77,14 +77,14 @@ fn measure(scene: &Scene, mode: Mode) -> (Outcome, Allocated) {
     (outcome, allocated)
 }
 
-/// The gas limit of a block of these days.
+/// The gas limit of a current block.
 const BLOCK: u64 = 36_000_000;
 
 const MIB: usize = 1 << 20;
 
 #[test]
 fn input_is_not_copied_by_calls() {
-    // 1 MiB of memory is paid once, and passed with every call.
+    // 1 MiB of memory is paid for once and passed with every call.
     let address = |address: alloy_primitives::Address| format!("{:#x}", Word::from(address));
     let identity = "4".to_owned();
     for (op, value) in [
@@ -109,7 +109,7 @@ fn input_is_not_copied_by_calls() {
             for mode in Mode::ALL {
                 let (outcome, allocated) = measure(&scene, mode);
                 assert_eq!(outcome.status, Status::Success);
-                // A rounded-up allocation of the caller's memory, and a little a call.
+                // The caller's memory, rounded up, and a little per call.
                 let limit = 3 * MIB + outcome.gas_used as usize / 8;
                 assert!(
                     allocated.total <= limit,
@@ -122,7 +122,7 @@ fn input_is_not_copied_by_calls() {
     }
 }
 
-/// Programs that spend all of a block's gas on something.
+/// Programs that spend a block's gas on one kind of work.
 fn bombs() -> Vec<(&'static str, Scene)> {
     let peer = "PUSH20 0xc1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1";
     let forever = |body: &str| Scene::asm(&format!("PUSH0 top: JUMPDEST {body} PUSH1 @top JUMP"));
@@ -140,13 +140,13 @@ fn bombs() -> Vec<(&'static str, Scene)> {
         ("copies of code", forever("CODESIZE PUSH0 MSIZE CODECOPY")),
         ("slots", forever("PUSH1 1 ADD DUP1 DUP1 SSTORE")),
         (
-            "changes of a slot",
+            "writes to one slot",
             forever("PUSH1 1 ADD DUP1 PUSH0 SSTORE"),
         ),
         ("reads of slots", forever("PUSH1 1 ADD DUP1 SLOAD POP")),
         ("transient slots", forever("PUSH1 1 ADD DUP1 DUP1 TSTORE")),
         (
-            "changes of a transient slot",
+            "writes to one transient slot",
             forever("PUSH1 1 ADD DUP1 PUSH0 TSTORE"),
         ),
         ("logs", forever("PUSH0 PUSH0 LOG0")),
@@ -160,7 +160,7 @@ fn bombs() -> Vec<(&'static str, Scene)> {
         ),
         ("calls", calls("STOP")),
         (
-            "calls that change and undo",
+            "calls that change state and revert",
             calls("PUSH1 1 PUSH0 TSTORE PUSH0 PUSH0 REVERT"),
         ),
         ("return data", calls("PUSH3 0x100000 PUSH0 RETURN")),
@@ -198,27 +198,27 @@ fn bombs() -> Vec<(&'static str, Scene)> {
 
 #[test]
 fn memory_is_bounded_by_gas() {
-    // The dearest memory is that of a frame, 32 bytes for 3 gas: allocated by doubling, and copied as
-    // output. All else costs more gas a byte.
-    const BYTES_A_GAS: usize = 40;
+    // The cheapest memory per gas is that of a frame: 32 bytes for 3 gas, allocated by doubling and copied as
+    // output. Everything else costs more gas per byte.
+    const BYTES_PER_GAS: usize = 40;
     for (name, scene) in bombs() {
         let scene = scene.gas(BLOCK);
         for mode in Mode::ALL {
             let (outcome, allocated) = measure(&scene, mode);
-            let limit = BYTES_A_GAS * outcome.gas_used as usize;
+            let limit = BYTES_PER_GAS * outcome.gas_used as usize;
             assert!(
                 outcome.gas_used > BLOCK / 2,
-                "{name} does not go off: {}",
+                "{name} does not use its gas: {}",
                 outcome.gas_used
             );
             assert!(
                 allocated.total <= limit,
-                "{name}, {mode}: {} bytes in all",
+                "{name}, {mode}: {} bytes in total",
                 allocated.total
             );
             assert!(
                 allocated.peak <= limit / 4,
-                "{name}, {mode}: {} bytes at once",
+                "{name}, {mode}: {} bytes at one time",
                 allocated.peak
             );
         }
@@ -227,7 +227,7 @@ fn memory_is_bounded_by_gas() {
 
 #[test]
 fn deep_recursion_passes_big_input() {
-    // Each frame passes on all that it was given and one byte more, and returns the depth below it.
+    // Each frame passes on its input plus one byte, and returns the depth below it.
     let scene = Scene::asm(
         "CALLDATASIZE PUSH0 PUSH0 CALLDATACOPY PUSH1 1 CALLDATASIZE MSTORE8
          PUSH1 32 PUSH0 PUSH1 1 CALLDATASIZE ADD PUSH0 PUSH0 ADDRESS GAS CALL POP
@@ -240,7 +240,7 @@ fn deep_recursion_passes_big_input() {
     assert_eq!(seen.words(), [1_025_usize.into(), input.into()]);
     for mode in Mode::ALL {
         let (_, allocated) = measure(&scene, mode);
-        // A memory a frame, rounded up to what was allocated.
+        // One memory per frame, rounded up to its allocation.
         let memories = 1_025 * (input + 4 * 4_096);
         assert!(
             allocated.peak < 2 * memories,
@@ -251,7 +251,7 @@ fn deep_recursion_passes_big_input() {
 }
 
 #[test]
-fn memory_that_no_gas_pays_for_is_not_allocated() {
+fn memory_that_gas_cannot_pay_for_is_not_allocated() {
     let max = format!("{:#x}", Word::MAX);
     let zeros = |count: usize| "PUSH0 ".repeat(count);
     for size in [
@@ -338,7 +338,7 @@ fn code_too_long_to_translate_is_counted_for_each_of_its_frames() {
 }
 
 #[test]
-fn the_longest_code_ends_behind_its_last_push() {
+fn the_longest_code_ends_after_its_last_push() {
     // Offsets of 16 bits would wrap to offset 31 here, which fails.
     for length in [65_503, 65_504, 65_534, 65_535, 65_536] {
         let mut code = vec![0xfe; length];

@@ -1,5 +1,5 @@
-//! Pairs of interpreters: agreement is silence, a planted difference is named, and whatever the checked run
-//! does, the host is left as the one that serves leaves it.
+//! Pairs of interpreters: agreement reports nothing, a planted difference is named, and whatever the checked
+//! run does, only the changes of the serving run stay in the host.
 
 use alloy_primitives::{Address, B256, Bytes};
 use evmscope_interp::world::{Account, World};
@@ -45,14 +45,14 @@ fn state(world: &World) -> String {
     accounts.collect::<String>() + &format!("{:?}", world.logs().collect::<Vec<_>>())
 }
 
-/// Stores, logs, calls what is undone, and counts down from 3.
+/// Stores, logs, makes a call that reverts, and counts down from 3.
 const BUSY: &str = "PUSH1 1 PUSH1 5 SSTORE PUSH1 0x2a PUSH0 MSTORE PUSH1 32 PUSH0 LOG0 \
     PUSH0 PUSH0 PUSH0 PUSH0 PUSH0 PUSH20 0x0303030303030303030303030303030303030303 GAS CALL POP \
     PUSH1 3 JUMPDEST PUSH1 1 SWAP1 SUB DUP1 PUSH1 44 JUMPI \
     PUSH1 32 PUSH0 RETURN";
 
 #[test]
-fn two_modes_agree_in_silence_and_one_serves() {
+fn two_modes_agree_and_one_serves() {
     for serve in Mode::ALL {
         let [served, checked] = match serve {
             Mode::Traditional => [Mode::Traditional, Mode::Advanced],
@@ -76,7 +76,7 @@ fn two_modes_agree_in_silence_and_one_serves() {
 }
 
 #[test]
-fn another_price_is_a_difference_and_the_one_that_serves_stays_right() {
+fn another_price_is_a_difference_and_does_not_change_what_is_served() {
     // Reading a cold slot costs 2,100 since Berlin, 800 before.
     let source = "PUSH1 9 SLOAD PUSH1 1 PUSH1 5 SSTORE STOP";
     let mut alone = world(source);
@@ -96,9 +96,9 @@ fn another_price_is_a_difference_and_the_one_that_serves_stays_right() {
     );
 }
 
-/// Another environment for the checked run: what is stored depends on it, gas and status do not.
+/// A different environment for the checked run: the stored value depends on it, gas and status do not.
 #[test]
-fn another_value_in_storage_is_a_difference_though_gas_agrees() {
+fn another_value_in_storage_is_a_difference_even_if_gas_agrees() {
     let mut shadow = Shadow::new(
         interpreter(Mode::Traditional, Fork::Osaka),
         interpreter(Mode::Advanced, Fork::Osaka),
@@ -119,7 +119,7 @@ fn another_value_in_storage_is_a_difference_though_gas_agrees() {
 }
 
 #[test]
-fn a_panic_of_the_checked_run_is_a_finding_and_no_end() {
+fn a_panic_of_the_checked_run_is_reported_and_does_not_propagate() {
     let mut shadow = Shadow::new(
         interpreter(Mode::Traditional, Fork::Osaka),
         interpreter(Mode::Advanced, Fork::Osaka),
@@ -135,12 +135,12 @@ fn a_panic_of_the_checked_run_is_a_finding_and_no_end() {
     assert_eq!(shadow.differences()[0].what, "panic");
     assert_eq!(shadow.differences()[0].checked, "planted");
     assert!(shadow.shadowed().is_none());
-    // The next message finds both in order.
+    // Both interpreters work for the next message.
     shadow.execute(message(), &mut world(BUSY));
     assert_eq!(shadow.differences(), []);
 }
 
-/// A world whose first slot read is what the count of reads says, or a panic the first time.
+/// A world in which reading a slot returns the number of reads so far, or panics the first time.
 struct Liar {
     world: World,
     loads: u64,

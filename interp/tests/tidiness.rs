@@ -1,6 +1,5 @@
-//! What must hold of the sources themselves. `unsafe` stands in the files that `docs/ARCHITECTURE.md` names (invariant
-//! 7), each of which opts in, and nowhere else. Rooms import only what the table here allows, and no two files each
-//! other.
+//! Checks of the sources. `unsafe` is used only in the files that `docs/ARCHITECTURE.md` names (invariant 7),
+//! each of which opts in. Rooms import only what the table here allows, and no two files import each other.
 
 #[path = "common/arrows.rs"]
 mod arrows;
@@ -38,7 +37,7 @@ fn unsafe_code_stays_in_the_named_files() {
     assert_eq!(
         with("\n//! Unsafe: "),
         UNSAFE,
-        "what it is for stands at the top"
+        "each file explains its unsafe code at the top"
     );
     for keyword in [
         "unsafe {",
@@ -52,7 +51,7 @@ fn unsafe_code_stays_in_the_named_files() {
     }
 }
 
-/// The rooms of this crate from top to bottom, and what each may import.
+/// The rooms of this crate from top to bottom, and the rooms that each may import.
 const ROOMS: &[Row] = &[
     (
         "lib",
@@ -221,12 +220,12 @@ fn rooms_import_what_the_table_allows() {
     assert_eq!(
         unused(&sources, ROOMS),
         none,
-        "the table allows more than there is"
+        "the table allows imports that do not exist"
     );
     assert_eq!(circles(&sources), Vec::<Vec<String>>::new());
 }
 
-/// The sources of this crate, `text` at the end of one of them.
+/// The sources of this crate, with `text` appended to one of them.
 fn planted(file: &str, text: &str) -> Vec<Source> {
     let mut sources = sources();
     let (_, source) = sources.iter_mut().find(|(name, _)| name == file).unwrap();
@@ -235,7 +234,7 @@ fn planted(file: &str, text: &str) -> Vec<Source> {
 }
 
 #[test]
-fn a_planted_import_is_found_wherever_it_is_written() {
+fn a_planted_import_is_found_in_any_form() {
     for (file, text, fault) in [
         (
             "frame.rs",
@@ -274,7 +273,7 @@ fn a_planted_import_is_found_wherever_it_is_written() {
 }
 
 #[test]
-fn what_is_no_import_does_not_count() {
+fn other_uses_are_not_imports() {
     for text in [
         "#[cfg(test)]\nmod more { use crate::advanced::Cache; }",
         "#[cfg(all(test, unix))] use crate::advanced::Cache;",
@@ -293,7 +292,7 @@ fn what_is_no_import_does_not_count() {
 }
 
 #[test]
-fn circles_and_rooms_without_a_row_are_found() {
+fn cycles_and_rooms_without_a_row_are_found() {
     let circle = circles(&planted("fork.rs", "use crate::opcode::Opcode;"));
     assert_eq!(circle, [["fork.rs", "opcode.rs"]]);
     let inside = circles(&planted(

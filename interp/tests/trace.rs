@@ -1,5 +1,5 @@
-//! What a tracer is shown: the same steps, at the same cost, as an inspector of the crate `revm` sees;
-//! and the refund counter, which revm shows frame by frame only.
+//! Tracers see the same steps with the same costs as an inspector of the crate `revm`. The refund counter is
+//! tested separately, because revm reports it only per frame.
 
 use alloy_primitives::{Address, Bytes, U256};
 use evmscope_interp::world::{Account, World};
@@ -22,15 +22,15 @@ const BALANCE: u64 = 1_000_000;
 /// Slot 1 of [`CONTRACT`] and [`PEER`].
 const SLOT: u64 = 7;
 
-/// An opcode as it was executed.
+/// An executed opcode.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Seen {
     pc: usize,
     op: u8,
     gas: u64,
-    /// `None` where it failed.
+    /// `None` if it failed.
     cost: Option<u64>,
-    /// From 1 on.
+    /// The first frame has depth 1.
     depth: usize,
     stack: Vec<U256>,
     memory: usize,
@@ -39,7 +39,7 @@ struct Seen {
 #[derive(Default)]
 struct Ours {
     seen: Vec<Seen>,
-    /// Whether the last one is not over yet.
+    /// Whether the last opcode has not ended yet.
     under_way: bool,
     refunds: Vec<i64>,
 }
@@ -74,7 +74,7 @@ impl Tracer for Ours {
     }
 
     fn leave(&mut self, leave: &Leave) {
-        assert!(self.under_way, "an opcode leaves the frame");
+        assert!(self.under_way, "no opcode is executing");
         self.end(|last| leave.halt.is_none().then(|| last.gas - leave.gas));
     }
 }
@@ -115,7 +115,7 @@ fn ours(code: &[u8], peer: &[u8], gas: u64) -> Ours {
     }
     world.begin_transaction(Fork::Osaka, &[CALLER, CONTRACT]);
     let mut ours = Ours::default();
-    // The decoded mode cannot be watched, and has to show the same.
+    // The decoded form cannot be traced: the advanced mode must report the same steps.
     Interpreter::new(Mode::Advanced, Fork::Osaka).trace(
         Message::call(CALLER, CONTRACT, Bytes::new(), gas),
         &mut world,
@@ -152,7 +152,7 @@ fn theirs(code: &[u8], peer: &[u8], gas: u64) -> Vec<Seen> {
     theirs.0
 }
 
-/// Calls [`PEER`] with that much gas and value, and goes on.
+/// Calls [`PEER`] with that much gas and value, and continues.
 fn calling(opcode: &str, value: &str, gas: &str) -> String {
     let peer = format!("0x{}", "c1".repeat(20));
     format!(
@@ -160,7 +160,7 @@ fn calling(opcode: &str, value: &str, gas: &str) -> String {
     )
 }
 
-/// Pairs of programs: of the contract, and of the one it calls.
+/// Pairs of programs: the contract's and the callee's.
 fn programs() -> Vec<(String, &'static str)> {
     let ends = [
         "PUSH1 7 PUSH0 MSTORE PUSH1 32 PUSH0 RETURN",
@@ -182,12 +182,12 @@ fn programs() -> Vec<(String, &'static str)> {
         calling("CALLCODE", "PUSH1 1", "GAS"),
         calling("DELEGATECALL", "", "PUSH2 0x2710"),
         calling("STATICCALL", "", "PUSH2 0x2710"),
-        // Init code that returns nothing, that reverts, and that makes code which cannot be.
+        // Init code that returns nothing, that reverts, and that returns invalid code.
         "PUSH0 PUSH0 PUSH0 CREATE EXTCODESIZE".to_owned(),
         "PUSH4 0x5f5ffd00 PUSH0 MSTORE PUSH1 1 PUSH1 4 PUSH1 28 PUSH0 CREATE2 RETURNDATASIZE"
             .to_owned(),
         "PUSH8 0x60ef5f5360015ff3 PUSH0 MSTORE PUSH1 8 PUSH1 24 PUSH0 CREATE".to_owned(),
-        // A precompile, that has no steps.
+        // A precompile, which has no steps.
         "PUSH1 32 PUSH0 PUSH1 32 PUSH0 PUSH1 4 PUSH2 0x1000 STATICCALL MSIZE".to_owned(),
     ];
     let pairs = calls
@@ -197,7 +197,7 @@ fn programs() -> Vec<(String, &'static str)> {
 }
 
 #[test]
-fn steps_are_those_that_revm_sees() {
+fn steps_are_those_of_revm() {
     let mut steps = 0;
     let mut failures = 0;
     for (code, peer) in programs() {
@@ -218,7 +218,7 @@ fn steps_are_those_that_revm_sees() {
 }
 
 #[test]
-fn refunds_are_shown_over_all_frames_and_go_with_their_frame() {
+fn refunds_sum_over_frames_and_are_reverted_with_their_frame() {
     let clear = "PUSH0 PUSH1 1 SSTORE";
     let code = format!(
         "{clear} {} JUMPDEST",

@@ -1,5 +1,4 @@
-//! The world in memory as a host: what a transaction begins with, and what undoing leaves. What opcodes
-//! make of it is told elsewhere.
+//! The in-memory world as a host: the state at the start of a transaction, and after a revert.
 
 use alloy_primitives::Address;
 use evmscope_interp::world::{Account, World};
@@ -20,7 +19,7 @@ fn new_worlds_are_cold() {
 }
 
 #[test]
-fn inserted_accounts_are_cold_wherever_they_come_from() {
+fn inserted_accounts_are_cold_even_from_another_world() {
     let mut first = World::default();
     assert!(first.create(ADDRESS, Fork::Osaka));
     first.warm_account(ADDRESS);
@@ -34,14 +33,14 @@ fn inserted_accounts_are_cold_wherever_they_come_from() {
     let slot = second.store(ADDRESS, Word::ONE, Word::ZERO);
     assert!(slot.cold);
     assert_eq!(slot.original, Word::from(5_u64));
-    // It is not one that this transaction created, nor destroyed.
+    // This transaction neither created nor destroyed it.
     assert!(!second.selfdestruct(ADDRESS, OTHER, Fork::Osaka));
     second.begin_transaction(Fork::Osaka, &[]);
     assert!(second.get(&ADDRESS).is_some());
 }
 
 #[test]
-fn transactions_begin_cold_but_for_what_is_always_warm() {
+fn transactions_start_cold_except_for_what_is_always_warm() {
     let coinbase = Address::repeat_byte(0xcb);
     let mut world = World::new(Environment {
         coinbase,
@@ -64,7 +63,7 @@ fn transactions_begin_cold_but_for_what_is_always_warm() {
 }
 
 #[test]
-fn undoing_goes_back_to_the_checkpoint_and_no_further() {
+fn reverting_stops_at_the_checkpoint() {
     let mut world = World::default();
     let mut rich = Account::contract(&[0]);
     rich.balance = 9_u64.into();
@@ -106,7 +105,7 @@ fn undoing_goes_back_to_the_checkpoint_and_no_further() {
 }
 
 #[test]
-fn ripemd160_stays_touched_though_the_call_is_undone() {
+fn ripemd160_stays_touched_even_if_the_call_is_reverted() {
     let ripemd160 = Address::with_last_byte(3);
     let sha256 = Address::with_last_byte(2);
     for (fork, cleared) in [

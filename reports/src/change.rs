@@ -27,7 +27,8 @@ pub enum Taken {
     /// In pairs, by processes launched together.
     Interleaved,
     /// At different times, so the difference includes changes of the machine's state.
-    Apart,
+    #[serde(rename = "apart")]
+    Separately,
 }
 
 /// A comparison of two runs. Holds both, so that every figure can be traced to its samples.
@@ -266,7 +267,7 @@ impl Pair<'_> {
             _ if exact => PairedRatio::of(base, head, self.threshold),
             _ if !self.same_machine => None,
             Taken::Interleaved => PairedRatio::of(base, head, self.threshold),
-            Taken::Apart => unpaired_ratio(&base.samples, &head.samples, self.threshold),
+            Taken::Separately => unpaired_ratio(&base.samples, &head.samples, self.threshold),
         }
     }
 

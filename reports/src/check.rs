@@ -207,7 +207,7 @@ pub fn against_baseline(baseline: &Run, run: &Run) -> Vec<Finding> {
         baseline.clone(),
         run.clone(),
         None,
-        Taken::Apart,
+        Taken::Separately,
         THRESHOLD,
         &[],
     );

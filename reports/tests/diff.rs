@@ -139,7 +139,7 @@ fn a_change_within_the_noise_floor_is_inconclusive() {
 fn different_machines_get_no_verdict_but_exact_counters_are_compared() {
     let mut head = run(1.5, 0.004, 3);
     head.rig.cpu = "Another CPU".to_owned();
-    let changes = Changes::of(run(1.0, 0.004, 1), head, None, Taken::Apart, 0.05, &[]);
+    let changes = Changes::of(run(1.0, 0.004, 1), head, None, Taken::Separately, 0.05, &[]);
     assert!(!changes.regressed());
     assert!(verdicts(&changes).iter().all(Result::is_err));
     let advanced = &changes.changes[1];
@@ -155,7 +155,7 @@ fn runs_at_different_times_need_a_larger_change() {
             run(1.0, 0.0, 1),
             run(slower, 0.0, 3),
             None,
-            Taken::Apart,
+            Taken::Separately,
             0.05,
             &[],
         );
@@ -201,7 +201,7 @@ fn only_selected_cases_are_compared() {
         run(1.0, 0.0, 1),
         run(1.5, 0.0, 3),
         None,
-        Taken::Apart,
+        Taken::Separately,
         0.05,
         &keep,
     );
@@ -220,7 +220,14 @@ fn without_simulation_the_samples_name_the_opcode() {
         }
         run
     };
-    let changes = Changes::of(sampled(1.0), sampled(1.1), None, Taken::Apart, 0.05, &[]);
+    let changes = Changes::of(
+        sampled(1.0),
+        sampled(1.1),
+        None,
+        Taken::Separately,
+        0.05,
+        &[],
+    );
     let blamed = &changes.changes[1].opcodes;
     assert_eq!(blamed[0].opcode.as_deref(), Some("MLOAD"));
     assert_eq!(blamed[0].counter, CpuTime);

@@ -1,4 +1,5 @@
-//! The input is code, of any bytes: decoding bears it, and it ends alike in both modes and on `revm`.
+//! The input is code, which may be any bytes. Translation must not fail, and both modes and `revm` must
+//! agree.
 
 #![no_main]
 

@@ -1,4 +1,4 @@
-//! The input decides a scene, as in `tests/differential.rs`: it ends alike in both modes and on `revm`.
+//! The input determines a scene, as in `tests/differential.rs`. Both modes and `revm` must agree.
 
 #![no_main]
 

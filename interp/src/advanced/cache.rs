@@ -1,5 +1,4 @@
-//! Programs by code, and how one entry point of a program is translated. How a program is run is told
-//! elsewhere.
+//! A cache of programs by code, which also translates all entry points of a code on request.
 
 use super::translate::{Translator, entry_points};
 use crate::code::Code;
@@ -11,32 +10,32 @@ use crate::technique::{Technique, Techniques};
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// Bytes of programs kept. Code that comes back is translated anew: forgetting everything at once needs
-/// no bookkeeping on the way.
+/// Bytes of programs after which all are dropped. Dropping all at once needs no bookkeeping; code that runs
+/// again is translated again.
 const LIMIT: usize = 64 << 20;
 
-/// What an entry takes besides its program's content, spare room of the tables included.
+/// Bytes of an entry besides its program's content, including spare capacity of the tables.
 const ENTRY: usize = 2 * (size_of::<Program>() + size_of::<(usize, Id)>());
 
-/// Code shorter than this gets a program when it runs for the second time: a single call of it takes less
-/// time than making one.
+/// Code shorter than this gets a program only when it runs for the second time: a single call takes less time
+/// than making a program.
 const SHORT_CODE: usize = 64;
 
-/// Code shorter than this never gets one: looking for it would cost more than so few opcodes.
+/// Code shorter than this never gets a program: the lookup would cost more than so few opcodes.
 const SHORTEST: usize = 8;
 
-/// Short code that ran once and is remembered.
+/// Number of short codes that are remembered after their first run.
 const SEEN: usize = 64;
 
-/// The programs of one interpreter, hence of one fork.
+/// The programs of one interpreter, and so of one fork.
 #[derive(Debug)]
 pub(crate) struct Cache {
     programs: Vec<Program>,
-    /// By the address of the code, which its program keeps alive.
+    /// Programs by the address of the code, which the program keeps alive.
     places: HashMap<usize, Id, foldhash::fast::FixedState>,
-    /// The program asked for last.
+    /// The last program looked up.
     last: Option<Id>,
-    /// Most bytes that the programs may grow to.
+    /// Bytes that the programs can grow to at most.
     bytes: usize,
     /// Addresses of short code that ran once.
     seen: [usize; SEEN],
@@ -61,7 +60,7 @@ impl Cache {
             places: HashMap::default(),
             last: None,
             bytes: 0,
-            // A trace that soon hands over again costs more than it saves.
+            // A trace that soon returns to the traditional mode costs more than it saves.
             translator: Translator::new(fork, if hot_threshold == 0 { 1 } else { 6 }, techniques),
             seen: [0; SEEN],
             loads: Loads::new(techniques.has(Technique::Slots)),
@@ -72,27 +71,27 @@ impl Cache {
         }
     }
 
-    /// Forgets what is translated, and keeps from now on which opcode each instruction is made of.
+    /// Drops all translations, and from now on records which opcode each instruction was made from.
     pub fn keep_places(&mut self) {
         self.forget();
         self.keeps_places = true;
     }
 
-    /// The place that an address in a stream stands for.
+    /// The opcode that the instruction at an address in a stream was made from.
     pub fn place(&self, address: usize) -> Option<Place> {
         self.programs
             .iter()
             .find_map(|program| program.place(address))
     }
 
-    /// Between messages: forgets programs where they have become too many.
+    /// Drops all programs if they have become too large. Only called between messages.
     pub fn tidy(&mut self) {
         if self.bytes > LIMIT {
             self.forget();
         }
     }
 
-    /// What is kept at the moment.
+    /// The size of the programs held now.
     pub fn held(&self) -> Programs {
         let ratio = |program: &Program| match program.code.len() {
             0 => 0.0,
@@ -107,9 +106,9 @@ impl Cache {
         }
     }
 
-    /// Translates every entry point of code, or refuses it.
+    /// Translates or refuses every entry point of code.
     pub fn translate(&mut self, code: &Arc<Code>, statistics: &mut Statistics) {
-        // Short code gets its program when it is asked for twice.
+        // Short code gets its program on the second lookup.
         let found = self
             .get(code, statistics)
             .or_else(|| self.get(code, statistics));
@@ -135,7 +134,8 @@ impl Cache {
         self.seen = [0; SEEN];
     }
 
-    /// The program of code; `None` where it is too short to be worth one or too long, or too many are in use.
+    /// The program of code; `None` if the code is too short to be worth one or too long, or if too many
+    /// programs are in use.
     #[inline]
     pub fn get(&mut self, code: &Arc<Code>, statistics: &mut Statistics) -> Option<Id> {
         if code.len() < SHORTEST && self.hot_threshold > 0 {
@@ -165,7 +165,7 @@ impl Cache {
                 return None;
             }
         }
-        // What a program may grow to counts from the start.
+        // Programs count with the size that they can grow to.
         let most = ENTRY + (code.len() as f64 * (self.budget + 0.25)) as usize;
         if code.len() > LONGEST || self.bytes + most > 2 * LIMIT {
             statistics.refused += 1;
@@ -184,7 +184,7 @@ impl Cache {
         self.last
     }
 
-    /// The traces of code that were translated, as text.
+    /// The traces of code as text.
     pub fn listing(&mut self, code: &Arc<Code>) -> String {
         let Some(id) = self.get(code, &mut Statistics::default()) else {
             return String::new();
@@ -199,7 +199,7 @@ impl Cache {
         listings.collect::<Vec<_>>().join("\n")
     }
 
-    /// A program, what translates it, and what SLOAD remembers.
+    /// A program, its translator, and the cache of slots.
     #[inline]
     pub(super) fn program(&mut self, id: Id) -> (&mut Program, &mut Translator, &mut Loads) {
         let program = &mut self.programs[id.0 as usize];
@@ -207,16 +207,16 @@ impl Cache {
     }
 }
 
-/// What the advanced mode keeps of the code that an interpreter has run.
+/// The size of the programs that the advanced mode holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Programs {
-    /// Codes that have a program.
+    /// Number of codes with a program.
     pub programs: usize,
-    /// Bytes of these codes.
+    /// Bytecode bytes of these codes.
     pub code: usize,
-    /// Bytes of their decoded form: stream, maps, refusals and counters, spare room included.
+    /// Bytes of their decoded form: stream, maps, refusals and counters, including spare capacity.
     pub decoded: usize,
-    /// Decoded bytes for a byte of code, of the program that has the most.
+    /// Maximum decoded bytes per bytecode byte of any program.
     pub greatest_ratio: f64,
 }
 

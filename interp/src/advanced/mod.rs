@@ -1,14 +1,14 @@
-//! The advanced mode: code that proves hot is translated into a slot IR, three-address instructions over
-//! stack slots, and run in that form.
+//! The advanced mode: translates hot code into a slot IR (three-address instructions over stack slots) and
+//! runs that.
 //!
-//! Rooms, in the order of the data: in `translate`, `analysis` walks the code with an abstract stack and makes a trace
-//! of it (`value`), with `simplify` on the way; `slots` finds a stack slot for each value; `encode` writes
-//! instructions. In `run`, `handlers` run them. `cache` keeps programs by code. The IR itself is in `slot_ir`, what
-//! opcodes mean in `ops`.
+//! Modules, in the order of the data: in `translate`, `analysis` walks the code with an abstract stack and
+//! makes a trace (`value`), simplified by `simplify`; `slots` allocates a stack slot for each value; `encode`
+//! writes instructions. In `run`, `handlers` execute them. `cache` holds programs by code. The IR itself is
+//! in `slot_ir`, the opcodes' functions in `ops`.
 //!
-//! Code runs in the traditional mode first. It counts the jumps to each jumpdest; one that is reached often
-//! is translated, and from then on entered. Whatever a trace does not hold (calls, the end of a frame, a
-//! failure) runs in the traditional mode.
+//! Code runs in the traditional mode first, which counts the jumps to each jumpdest. A jumpdest that is
+//! reached often is translated, and later jumps enter the translation. What a trace does not contain (calls,
+//! the end of a frame, failures) runs in the traditional mode.
 
 mod cache;
 mod run;
@@ -37,7 +37,7 @@ impl Observer for Warmup<'_> {
     }
 }
 
-/// Runs the machine's frame from its position on, until it ends or calls.
+/// Runs the machine's frame from its position until it ends or calls.
 pub(crate) fn execute(
     programs: &mut Cache,
     id: Id,
@@ -45,7 +45,7 @@ pub(crate) fn execute(
     statistics: &mut Statistics,
 ) -> Exit {
     let (program, translator, loads) = programs.program(id);
-    // Others may have changed the account's storage since.
+    // Other frames may have changed the account's storage.
     loads.forget();
     let mut hot = program.count(m.frame.position);
     loop {
@@ -75,7 +75,7 @@ pub(crate) fn execute(
     }
 }
 
-/// The entry at `pc`, which is hot; translated if need be.
+/// The entry at `pc`, which is hot; translated if necessary.
 fn entry(
     program: &mut Program,
     translator: &mut Translator,

@@ -12,7 +12,7 @@ pub(crate) fn add([a, b]: [Word; 2]) -> Word {
 #[inline(always)]
 pub(crate) fn mul([a, b]: [Word; 2]) -> Word {
     if cfg!(feature = "planted-slow") {
-        // By way of memory.
+        // Forces a store and a load.
         return a.wrapping_mul(std::hint::black_box(b));
     }
     a.wrapping_mul(b)
@@ -53,7 +53,7 @@ pub(crate) fn mulmod([a, b, modulus]: [Word; 3]) -> Word {
     a.mul_mod(b, modulus)
 }
 
-/// Dynamic gas: by the byte of the exponent.
+/// Dynamic gas: per byte of the exponent.
 pub(crate) fn exp(m: &mut Machine, [base, exponent]: [Word; 2]) -> Result<[Word; 1], Halt> {
     let bytes = u64::from(exponent.bit_len().div_ceil(8));
     m.frame.gas.charge(m.rules.exp_byte * bytes)?;

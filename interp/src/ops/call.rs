@@ -1,6 +1,6 @@
-//! The CALL and CREATE families and SELFDESTRUCT: what they check and charge, and the message they
-//! make (Yellow Paper, appendix H.2, "f0s"; EIP-150, 158, 214, 1014, 2929, 3860, 6780, 7702).
-//! Running the message is the driver's business (`interpreter`).
+//! The CALL and CREATE families and SELFDESTRUCT: their checks, their gas, and the message they make (Yellow
+//! Paper, appendix H.2, "f0s"; EIP-150, 158, 214, 1014, 2929, 3860, 6780, 7702). The `driver` runs the
+//! message.
 
 use crate::fork::Fork;
 use crate::frame::{Exit, Machine};
@@ -61,7 +61,7 @@ pub(crate) fn selfdestruct(m: &mut Machine, [beneficiary]: [Word; 1]) -> Exit {
 }
 
 impl Machine<'_> {
-    /// `ranges`: offset and length of the input, then of the output, in memory.
+    /// `ranges`: offset and length in memory of the input, then of the output.
     fn call(
         &mut self,
         kind: Kind,
@@ -84,7 +84,7 @@ impl Machine<'_> {
         if transfers {
             self.frame.gas.charge(gas::CALL_VALUE)?;
         }
-        if kind == Kind::Call && self.brings_into_being(to, transfers) {
+        if kind == Kind::Call && self.creates_account(to, transfers) {
             self.frame.gas.charge(gas::NEW_ACCOUNT)?;
         }
         let mut callee_gas = self.split_gas(Some(requested))?;
@@ -165,8 +165,7 @@ impl Machine<'_> {
             self.frame.gas.charge(self.rules.cold_beneficiary)?;
         }
         let transfers = !self.host.account(me).balance.is_zero();
-        if self.rules.since(Fork::TangerineWhistle)
-            && self.brings_into_being(beneficiary, transfers)
+        if self.rules.since(Fork::TangerineWhistle) && self.creates_account(beneficiary, transfers)
         {
             self.frame.gas.charge(gas::NEW_ACCOUNT)?;
         }
@@ -176,9 +175,9 @@ impl Machine<'_> {
         Ok(())
     }
 
-    /// Whether sending to `address` makes an account: since EIP-158 only with value, and an empty
-    /// account counts as none.
-    fn brings_into_being(&mut self, address: Address, transfers: bool) -> bool {
+    /// Whether a transfer to `address` creates an account: since EIP-158 only with value, and an empty
+    /// account counts as missing.
+    fn creates_account(&mut self, address: Address, transfers: bool) -> bool {
         if self.rules.since(Fork::SpuriousDragon) {
             transfers && self.host.account(address).is_empty()
         } else {
@@ -186,7 +185,7 @@ impl Machine<'_> {
         }
     }
 
-    /// Charges the access to the account whose code runs when `to` is called (EIP-7702).
+    /// Charges for access to the account that `to` delegates to, if it does (EIP-7702).
     fn access_delegation(&mut self, to: Address) -> Result<(), Halt> {
         if !self.rules.since(Fork::Prague) {
             return Ok(());
@@ -197,7 +196,8 @@ impl Machine<'_> {
         }
     }
 
-    /// Takes the callee's gas: what was asked for, or all; at most all but a 64th (EIP-150).
+    /// Charges the callee's gas and returns it: the requested amount or all gas, since EIP-150 at most all
+    /// but a 64th.
     fn split_gas(&mut self, requested: Option<Word>) -> Result<u64, Halt> {
         let left = self.frame.gas.left();
         let requested = requested.map_or(left, Word::saturating_u64);

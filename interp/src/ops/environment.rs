@@ -1,5 +1,5 @@
-//! 0x30 to 0x4a and GAS: the frame, the transaction, the block and other accounts
-//! (Yellow Paper, appendix H.2, "30s" and "40s"; later ones by the EIPs named at `Environment`).
+//! 0x30 to 0x4a and GAS: the frame, the transaction, the block and other accounts (Yellow Paper, appendix
+//! H.2, "30s" and "40s"; later ones by the EIPs named in `Environment`).
 
 use crate::fork::Fork;
 use crate::frame::Machine;
@@ -119,7 +119,7 @@ pub(crate) fn extcodesize(m: &mut Machine, [address]: [Word; 1]) -> Result<[Word
     Ok([m.host.code(address).len().into()])
 }
 
-/// EIP-1052; 0 for an account that is empty (EIP-161).
+/// EIP-1052; 0 for an empty account (EIP-161).
 pub(crate) fn extcodehash(m: &mut Machine, [address]: [Word; 1]) -> Result<[Word; 1], Halt> {
     let address = address.to_address();
     m.access_account(address, m.rules.extcodehash)?;
@@ -131,13 +131,13 @@ pub(crate) fn extcodehash(m: &mut Machine, [address]: [Word; 1]) -> Result<[Word
     }])
 }
 
-/// Gas left behind this opcode.
+/// Gas left after this opcode.
 pub(crate) fn gas(m: &mut Machine, []: [Word; 0]) -> Result<[Word; 1], Halt> {
     Ok([m.frame.gas.left().into()])
 }
 
 impl Machine<'_> {
-    /// Charges the access to an account: `warm`, and more for the first time (EIP-2929).
+    /// Charges for access to an account: `warm`, plus the cold surcharge on the first access (EIP-2929).
     pub(crate) fn access_account(&mut self, address: Address, warm: u64) -> Result<(), Halt> {
         let cold = self.rules.since(Fork::Berlin) && self.host.warm_account(address);
         self.frame.gas.charge(if cold {

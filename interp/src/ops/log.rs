@@ -7,7 +7,7 @@ use crate::outcome::Halt;
 use crate::word::Word;
 use alloy_primitives::B256;
 
-/// Operands: offset, length, topics. Dynamic gas: by the byte, and memory.
+/// Operands: offset, length, topics. Dynamic gas: per byte, and memory expansion.
 pub(crate) fn log<const N: usize>(m: &mut Machine, operands: [Word; N]) -> Result<[Word; 0], Halt> {
     m.refuse_static()?;
     let [offset, len, topics @ ..] = operands.as_slice() else {

@@ -1,5 +1,5 @@
-//! Opcodes that move bytes in and out of memory: MLOAD to MSIZE, the COPY family, KECCAK256
-//! (Yellow Paper, appendix H.2; RETURNDATACOPY: EIP-211; MCOPY: EIP-5656).
+//! Opcodes that read and write memory: MLOAD to MSIZE, the COPY family, KECCAK256 (Yellow Paper, appendix
+//! H.2; RETURNDATACOPY: EIP-211; MCOPY: EIP-5656).
 
 use crate::frame::Machine;
 use crate::gas;
@@ -29,7 +29,7 @@ pub(crate) fn msize(m: &Machine, []: [Word; 0]) -> Word {
     m.frame.memory.size().into()
 }
 
-/// Dynamic gas: by the word hashed, and memory.
+/// Dynamic gas: per word hashed, and memory expansion.
 pub(crate) fn keccak256(m: &mut Machine, [offset, len]: [Word; 2]) -> Result<[Word; 1], Halt> {
     let range = m.expand_by_word(offset, len, gas::KECCAK_WORD)?;
     let bytes = m.frame.memory.slice(range);
@@ -54,7 +54,7 @@ pub(crate) fn codecopy(m: &mut Machine, [to, from, len]: [Word; 3]) -> Result<[W
     Ok([])
 }
 
-/// Dynamic gas: access to the account, by the word, and memory.
+/// Dynamic gas: account access, per word copied, and memory expansion.
 pub(crate) fn extcodecopy(
     m: &mut Machine,
     [address, to, from, len]: [Word; 4],
@@ -68,7 +68,7 @@ pub(crate) fn extcodecopy(
     Ok([])
 }
 
-/// Reading beyond the return data fails the frame (EIP-211), where others read zeros.
+/// Reading beyond the return data fails the frame (EIP-211); the other copy opcodes read zeros.
 pub(crate) fn returndatacopy(
     m: &mut Machine,
     [to, from, len]: [Word; 3],
@@ -87,7 +87,7 @@ pub(crate) fn returndatacopy(
 pub(crate) fn mcopy(m: &mut Machine, [to, from, len]: [Word; 3]) -> Result<[Word; 0], Halt> {
     m.expand_by_word(to.max(from), len, gas::COPY_WORD)?;
     if let Some(len) = len.to_u64().filter(|len| *len > 0) {
-        // Both offsets are below the size of the memory now.
+        // Both offsets are below the size of the memory, which `expand_by_word` has checked.
         let [to, from] = [to, from].map(|at| at.saturating_u64() as usize);
         m.frame.memory.copy_within(to, from..from + len as usize);
     }
@@ -95,20 +95,20 @@ pub(crate) fn mcopy(m: &mut Machine, [to, from, len]: [Word; 3]) -> Result<[Word
 }
 
 impl Machine<'_> {
-    /// Charges `price` a word of `len`, then makes the range usable.
+    /// Charges `price` per word of `len`, then expands the memory to the range.
     fn expand_by_word(
         &mut self,
         offset: Word,
         len: Word,
         price: u64,
     ) -> Result<Range<usize>, Halt> {
-        // More words than any gas can pay; the product must not overflow.
+        // The cap is more words than any gas can pay for, and prevents overflow of the product.
         let words = gas::words(len.saturating_u64()).min(u64::from(u32::MAX) << 16);
         self.frame.gas.charge(price * words)?;
         self.expand(offset, len)
     }
 
-    /// Makes a range of memory usable.
+    /// Expands the memory to a range and charges for it.
     pub(crate) fn expand(&mut self, offset: Word, len: Word) -> Result<Range<usize>, Halt> {
         self.frame.memory.expand(&mut self.frame.gas, offset, len)
     }

@@ -1,8 +1,9 @@
-//! What each opcode means, written once for all modes, as functions from operands to results.
+//! The semantics of each opcode, written once for all modes, as functions from operands to results.
 //!
-//! The contract of all of them: the stack is checked and popped, operand 0 was on top; static gas is
-//! charged; the opcode exists in the fork. They own dynamic gas and everything that is not operand
-//! fetch, dispatch, static gas or jumps. Their signatures are the classes of the table in `opcode`.
+//! When a function is called, the stack has been checked and popped (operand 0 was on top), static gas has
+//! been charged, and the opcode exists in the fork. The modes do operand fetch, dispatch, static gas and
+//! jumps; the functions do everything else, including dynamic gas. Their signatures are given by the classes
+//! of the table in `opcode`.
 
 pub(crate) mod arithmetic;
 pub(crate) mod bitwise;

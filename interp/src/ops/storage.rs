@@ -20,7 +20,7 @@ pub(crate) fn sstore(m: &mut Machine, [key, value]: [Word; 2]) -> Result<[Word; 
         return Err(Halt::OutOfGas);
     }
     m.stores += 1;
-    // Written before it is paid: a frame that cannot pay is undone as a whole.
+    // The write may precede the charge, because a frame that cannot pay is reverted completely.
     let slot = m.host.store(m.frame.message.recipient, key, value);
     let cold = if slot.cold { m.rules.cold_store } else { 0 };
     let (price, refund) = if prices.net {
@@ -33,7 +33,7 @@ pub(crate) fn sstore(m: &mut Machine, [key, value]: [Word; 2]) -> Result<[Word; 
     Ok([])
 }
 
-/// Price and refund by what is there (Yellow Paper, appendix G).
+/// Price and refund from the current value (Yellow Paper, appendix G).
 fn gross(prices: &StorePrices, slot: &Store, value: Word) -> (u64, i64) {
     match (slot.before.is_zero(), value.is_zero()) {
         (true, false) => (prices.set, 0),
@@ -42,7 +42,7 @@ fn gross(prices: &StorePrices, slot: &Store, value: Word) -> (u64, i64) {
     }
 }
 
-/// Price and refund by what changes over the whole transaction (EIP-2200).
+/// Price and refund from the net change over the whole transaction (EIP-2200).
 fn net(prices: &StorePrices, slot: &Store, value: Word) -> (u64, i64) {
     let Store {
         original, before, ..
@@ -88,7 +88,7 @@ pub(crate) fn tstore(m: &mut Machine, [key, value]: [Word; 2]) -> Result<[Word; 
 }
 
 impl Machine<'_> {
-    /// State changes are forbidden in static calls (EIP-214).
+    /// Fails in a static call, where state changes are forbidden (EIP-214).
     pub(crate) fn refuse_static(&self) -> Result<(), Halt> {
         if self.frame.message.is_static {
             Err(Halt::StaticViolation)

@@ -1,24 +1,24 @@
-//! What SLOAD found and SSTORE left, for the SLOADs that follow: contracts read the same few slots again and
-//! again, and a slot that was accessed is warm. Good while one frame runs and only streams write to storage:
-//! nobody else can change the account's meanwhile.
+//! A cache of the values that SLOAD read and SSTORE wrote. Contracts read the same few slots repeatedly, and
+//! a slot that was accessed is warm. Valid while one frame runs and only streams write to storage, so that
+//! nothing else can change the account's storage.
 
 use crate::word::Word;
 
-/// Entries at first, and at most; powers of two. Most contracts need few, and these stay near; a path tracer
-/// sweeps a thousand slots of its scene.
+/// Initial and maximum number of entries; powers of two. Most contracts need few, and a small table stays in
+/// the CPU's cache. A path tracer reads a thousand slots of its scene.
 const FIRST: usize = 64;
 const MOST: usize = 4096;
 
-/// A direct-mapped table of slots.
+/// A direct-mapped cache of slots.
 #[derive(Debug)]
 pub(crate) struct Loads {
-    /// A power of two of them.
+    /// The length is a power of two.
     entries: Vec<Load>,
-    /// Counts spans: entries of others do not count.
+    /// Number of the current span. Entries of other spans are invalid.
     span: u64,
-    /// Whether anything is remembered.
+    /// Whether the cache is on.
     remembers: bool,
-    /// How often a slot has taken the place of another one of its span.
+    /// Number of evictions within the current span.
     replaced: usize,
 }
 
@@ -36,7 +36,7 @@ const NOTHING: Load = Load {
 };
 
 impl Loads {
-    /// An empty table, which stays so where nothing shall be remembered.
+    /// An empty cache. It stays empty unless `remembers`.
     pub fn new(remembers: bool) -> Loads {
         Loads {
             entries: vec![NOTHING; FIRST],
@@ -46,7 +46,7 @@ impl Loads {
         }
     }
 
-    /// Begins a new span.
+    /// Starts a new span, which empties the cache.
     #[inline(always)]
     pub fn forget(&mut self) {
         self.span += 1;
@@ -58,14 +58,14 @@ impl Loads {
         (low ^ low >> 8) as usize & (self.entries.len() - 1)
     }
 
-    /// The value of a slot, where it was read in this span.
+    /// The value of a slot, if it is cached.
     #[inline(always)]
     pub fn get(&self, key: Word) -> Option<&Word> {
         let load = self.entries.get(self.place(key))?;
         (load.span == self.span && load.key == key).then_some(&load.value)
     }
 
-    /// Remembers a slot.
+    /// Adds a slot.
     pub fn put(&mut self, key: Word, value: Word) {
         if !self.remembers {
             return;

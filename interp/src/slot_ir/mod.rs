@@ -1,5 +1,5 @@
-//! The slot IR as data: what the advanced mode translates code into, and what it keeps of it in the machine. Who makes
-//! it is `advanced::translate`, who runs it `advanced::run`.
+//! The slot IR as data: the result of the advanced mode's translation, and its state in the machine.
+//! `advanced::translate` generates it, `advanced::run` executes it.
 
 pub(crate) mod instruction;
 mod loads;

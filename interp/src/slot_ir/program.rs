@@ -1,5 +1,5 @@
-//! The decoded form of one code: the stream of cells, the entries into it, and what is kept to decide what
-//! is worth translating. It belongs to one interpreter, which patches it while it runs.
+//! The decoded form of one code: the stream of cells, the entries into it, and the counters that decide what
+//! to translate. It belongs to one interpreter, which patches it while it runs.
 
 use super::instruction::{self, Cell, Header};
 use crate::code::Code;
@@ -7,53 +7,53 @@ use crate::opcode::Opcode;
 use crate::technique::{Technique, Techniques};
 use std::sync::Arc;
 
-/// Longer code is not translated: offsets are kept in 16 bits, and a PUSH32 that the code cuts short ends 32
-/// bytes behind it. Since EIP-170 deployed code has at most 24,576 bytes.
+/// Longer code is not translated: offsets have 16 bits, and a truncated PUSH32 ends 32 bytes after the code.
+/// Since EIP-170 deployed code has at most 24,576 bytes.
 pub(crate) const LONGEST: usize = u16::MAX as usize - 32;
 
-/// Most cells of a stream: distances are kept in 16 signed bits.
+/// Maximum number of cells of a stream: distances have 16 signed bits.
 const MOST_CELLS: usize = i16::MAX as usize;
 
-/// Bytes of code that share a counter.
+/// Number of code bytes that share a counter.
 const COUNTED: usize = 8;
 
-/// A program of a cache. Good for one message: the cache forgets between messages only.
+/// Index of a program in a cache. Valid for one message: the cache drops programs only between messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Id(pub u32);
 
-/// Where in a code an instruction of its decoded form comes from.
+/// The opcode that an instruction was made from.
 #[derive(Clone, Debug)]
 pub struct Place {
     /// The code.
     pub code: Arc<Code>,
     /// Offset of the opcode.
     pub pc: usize,
-    /// What the instruction does, which may be another opcode's work (adding a negative constant is
-    /// subtracting); none behind the end of the code.
+    /// What the instruction does, which may be another opcode (the addition of a negative constant is a
+    /// subtraction); `None` after the end of the code.
     pub opcode: Option<Opcode>,
-    /// Offset of the opcode of the instruction in front of it: a handler that is about to end may point to
-    /// the next one already.
+    /// Offset of the opcode of the preceding instruction: near the end of a handler, the instruction pointer
+    /// may already be at the next instruction.
     pub before: Option<usize>,
 }
 
-/// The instructions of one trace, finished: what the encoder hands over.
+/// The instructions of one trace, as the encoder returns them.
 #[derive(Debug, Default)]
 pub(crate) struct EncodedTrace {
     /// The instructions, the header first.
     pub cells: Vec<Cell>,
-    /// Which of them access memory, and the static gas that follows them.
+    /// Indices of the instructions that access memory, and the static gas after each.
     pub accesses: Vec<(u16, u16)>,
-    /// Which of them leave for an entry.
+    /// Indices of the instructions that leave for an entry.
     pub leaves: Vec<u16>,
-    /// The first cell of each node and the offset of its opcode; the last one is the end of the nodes, where the
-    /// exits begin.
+    /// The first cell of each node and the offset of its opcode. The last entry is the end of the nodes,
+    /// where the exits start.
     pub marks: Vec<(u16, u16)>,
     /// The first cell of each exit and the offset of the opcode that leaves.
     pub exits: Vec<(u16, u16)>,
 }
 
 impl EncodedTrace {
-    /// Empties it; its buffers stay.
+    /// Empties it and keeps the buffers.
     pub fn clear(&mut self) {
         self.cells.clear();
         self.accesses.clear();
@@ -69,30 +69,30 @@ pub(crate) struct Program {
     pub stream: Vec<Cell>,
     /// Number of jumpdests before each 64 bytes of code.
     before: Box<[u16]>,
-    /// The header of each jumpdest, in the order of the code; 0 where there is none.
+    /// The header of each jumpdest, in the order of the code; 0 if there is none.
     jumpdests: Box<[u16]>,
-    /// Entries elsewhere: offset in the code and header, in order.
+    /// Entries that are not jumpdests: offset in the code and header, sorted by offset.
     others: Vec<(u16, u16)>,
-    /// Memory accesses and the static gas that follows them in their trace, in the order of the stream.
+    /// Memory accesses and the static gas after them in their trace, in the order of the stream.
     pending: Vec<(u16, u16)>,
-    /// Entry points that are not worth translating, or not possible: a bit a byte of code. Empty until there is
-    /// one, but the budget counts it from the start.
+    /// Entry points that cannot be translated or are not worth it: one bit per byte of code. Empty until the
+    /// first one, but always counted in the budget.
     refused: Box<[u8]>,
-    /// How often each entry point has yet to be reached.
+    /// How often each entry point must still be reached to become hot.
     counters: Box<[u8]>,
     hot_threshold: u8,
-    /// Most bytes of the decoded form.
+    /// Maximum bytes of the decoded form.
     budget: usize,
     techniques: Techniques,
     places: Option<Places>,
 }
 
-/// Which opcode the instructions from an index of the stream on were made of: index and offset in the code,
-/// in order. For profilers only, so it is kept where one asks, and beside the budget.
+/// The opcode that instructions were made from: index of the first cell and offset in the code, sorted by
+/// index. Only kept for profilers, and not counted in the budget.
 type Places = Vec<(u16, u16)>;
 
 impl Program {
-    /// A program without entries; `budget` is in bytes of decoded form a byte of code.
+    /// A program without entries; `budget` is in decoded bytes per bytecode byte.
     pub fn new(
         code: &Arc<Code>,
         hot_threshold: u8,
@@ -115,12 +115,12 @@ impl Program {
         }
     }
 
-    /// From now on keeps which opcode each instruction was made of.
+    /// From now on records which opcode each instruction was made from.
     pub fn keep_places(&mut self) {
         self.places.get_or_insert_default();
     }
 
-    /// The opcode that the instruction at an address was made of, where that was kept.
+    /// The opcode that the instruction at an address was made from, if that was recorded.
     pub fn place(&self, address: usize) -> Option<Place> {
         let places = self.places.as_ref()?;
         let offset = address.checked_sub(self.stream.as_ptr().addr())?;
@@ -139,7 +139,7 @@ impl Program {
         })
     }
 
-    /// Bytes it takes.
+    /// Its size in bytes.
     pub fn size(&self) -> usize {
         self.stream.capacity() * size_of::<Cell>()
             + size_of_val(&*self.before)
@@ -150,7 +150,7 @@ impl Program {
             + size_of_val(&*self.counters)
     }
 
-    /// Bytes of the budget that are left, beside those for refusals.
+    /// Bytes left in the budget, with those for refusals reserved.
     fn spare(&self) -> usize {
         let refused = if self.refused.is_empty() {
             self.refused_size()
@@ -160,7 +160,7 @@ impl Program {
         self.budget.saturating_sub(self.size() + refused)
     }
 
-    /// Counts that an entry point was reached; whether it is worth leaving the traditional mode for.
+    /// Counts a visit of an entry point. Returns whether it is hot.
     #[inline(always)]
     pub fn count(&mut self, pc: usize) -> bool {
         let counter = &mut self.counters[pc / COUNTED];
@@ -173,13 +173,13 @@ impl Program {
         }
     }
 
-    /// Whether an entry point was reached half as often as it takes to become hot.
+    /// Whether an entry point was reached at least half as often as necessary to become hot.
     pub fn is_warm(&self, pc: usize) -> bool {
         self.counters[pc / COUNTED] <= self.hot_threshold / 2
     }
 
-    /// Whether an entry point was refused. Its counter starts anew, so that it is not asked about at
-    /// each jump; others share it.
+    /// Whether an entry point was refused. If so, restarts its counter, so that this is not called on every
+    /// jump to it. The counter stays in use for the entry points that share it.
     pub fn refuses(&mut self, pc: usize) -> bool {
         let bits = self.refused.get(pc / 8).copied().unwrap_or_default();
         let refused = bits >> (pc % 8) & 1 == 1;
@@ -189,7 +189,7 @@ impl Program {
         refused
     }
 
-    /// Never translate this entry point.
+    /// Refuses to translate this entry point from now on.
     pub fn refuse(&mut self, pc: usize) {
         if self.refused.is_empty() {
             self.refused = vec![0; self.refused_size()].into();
@@ -197,7 +197,7 @@ impl Program {
         self.refused[pc / 8] |= 1 << (pc % 8);
     }
 
-    /// The number of the jumpdest at `pc`, if there is one.
+    /// The index of the jumpdest at `pc`, if there is one.
     #[inline]
     fn rank(&self, pc: usize) -> Option<usize> {
         let bits = *self.code.jumpdests().get(pc / 64)?;
@@ -209,13 +209,13 @@ impl Program {
         Some(usize::from(before) + (bits & (bit - 1)).count_ones() as usize)
     }
 
-    /// The header of the jumpdest at `pc`, 0 where it is not translated; `None` where there is no jumpdest.
+    /// The header of the jumpdest at `pc`, 0 if it is not translated; `None` if there is no jumpdest.
     #[inline]
     pub fn jumpdest(&self, pc: usize) -> Option<u16> {
         self.rank(pc).map(|rank| self.jumpdests[rank])
     }
 
-    /// The header of the entry at `pc`. Every exit to an entry asks, so it is part of its callers.
+    /// The header of the entry at `pc`. Inlined, because every exit to an entry calls it.
     #[inline(always)]
     pub fn entry(&self, pc: usize) -> Option<usize> {
         let header = match self.rank(pc) {
@@ -230,7 +230,7 @@ impl Program {
         (header != 0).then_some(header.into())
     }
 
-    /// Whether a trace of so many cells and memory accesses may be added.
+    /// Whether the budget allows another trace with so many cells and memory accesses.
     pub fn affords(&self, cells: usize, accesses: usize) -> bool {
         let maps = if self.stream.is_empty() {
             self.maps_size()
@@ -256,7 +256,7 @@ impl Program {
         2 * (self.code.jumpdests().len() + jumpdests as usize)
     }
 
-    /// Adds the instructions of a trace, a header first, and where in them memory is accessed.
+    /// Adds a trace with its entry at `pc`.
     pub fn add(&mut self, pc: usize, trace: &EncodedTrace) {
         let EncodedTrace {
             cells,
@@ -266,14 +266,14 @@ impl Program {
             exits,
         } = trace;
         if self.stream.is_empty() {
-            // A header at 0 would read as none.
+            // Cell 0 stays unused, because header 0 means none.
             self.stream.reserve_exact(1);
             self.stream.push(Cell::default());
             self.count_jumpdests();
         }
         let header = self.stream.len() as u16;
         if self.stream.capacity() - self.stream.len() < cells.len() {
-            // Some room ahead, of what the budget leaves: growing by each trace would copy too often.
+            // Reserves extra space within the budget, because growing for each trace would copy too often.
             let ahead = (self.stream.len() / 4).min(self.spare() / 2 / size_of::<Cell>());
             self.stream.reserve_exact(cells.len().max(ahead));
         }
@@ -301,7 +301,7 @@ impl Program {
         }
     }
 
-    /// Lets the instruction at `at`, which leaves for an entry, jump to it if it is there.
+    /// Turns the instruction at `at`, which leaves for an entry, into a jump if the entry exists.
     pub fn link(&mut self, at: usize) {
         let [number, pc, shift, spared] = self.stream[at].0;
         if number == instruction::LEAVE
@@ -312,8 +312,8 @@ impl Program {
         }
     }
 
-    /// Lets the jumps of the trace at `header` to itself go without a check of the stack, where one passed
-    /// implies the next.
+    /// Like [`Program::link`], for a new trace. Its jumps to itself skip the stack check if the first check
+    /// implies the following ones.
     fn link_new(&mut self, header: usize, at: usize) {
         let own = self.header(header);
         self.link(at);
@@ -326,7 +326,7 @@ impl Program {
         }
     }
 
-    /// Lets a dynamic jump remember where it went.
+    /// Stores the last target of a dynamic jump in its cache.
     pub fn remember_target(&mut self, at: usize, pc: u16, header: u16) {
         if self.techniques.has(Technique::Targets) {
             let distance = i64::from(header) - at as i64;
@@ -345,7 +345,7 @@ impl Program {
         self.jumpdests = vec![0; before.into()].into();
     }
 
-    /// The static gas that follows a memory access in its trace.
+    /// The static gas after a memory access in its trace.
     pub fn pending(&self, at: usize) -> u16 {
         let found = self
             .pending

@@ -1,29 +1,29 @@
-//! What the advanced mode keeps in the machine while a stream runs, and why a stream was left.
+//! The advanced mode's registers in the machine while a stream runs, and the reasons to leave a stream.
 
 use super::loads::Loads;
 use super::program::Program;
 use crate::outcome::Halt;
 use crate::word::Word;
 
-/// Why the stream was left; the frame says where.
+/// Why the stream was left; the position is in the frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum StreamExit {
     /// The frame failed.
     Halt(Halt),
-    /// The traditional mode is to go on.
+    /// The traditional mode continues.
     Resume,
-    /// For an entry that does not exist yet, from the instruction at this index; 0 for a dynamic jump.
+    /// To an entry that does not exist yet, from the instruction at this index; 0 for a dynamic jump.
     Entry { from: usize },
 }
 
-/// What the advanced mode's handlers share of a running frame, besides the machine's.
+/// Registers of the advanced mode's handlers for the running frame.
 #[derive(Debug)]
 pub(crate) struct Registers {
     /// Item 0 of the frame's stack.
     pub base: *const Word,
-    /// The program whose stream is run.
+    /// The program that runs.
     pub program: *mut Program,
-    /// What SLOAD found since the stream was entered.
+    /// Values of slots since the stream was entered.
     pub slots: *mut Loads,
     pub exit: StreamExit,
     #[cfg(not(tail_calls))]

@@ -1,5 +1,5 @@
-//! The authorizations of set-code transactions in the tests' format, and who signed them. What they do is
-//! the transaction's business.
+//! The authorizations of set-code transactions in the tests' format, and recovery of their signers. The
+//! transaction applies them.
 
 use super::number::{number, small};
 use crate::world::transaction::Authorization;
@@ -7,8 +7,8 @@ use alloy_eip7702::SignedAuthorization;
 use alloy_primitives::{Address, U256};
 use serde::Deserialize;
 
-/// An authorization as it is written. That the test also names a `signer` is not looked at: a transaction
-/// does not carry one.
+/// An authorization in the test's JSON. The test's field `signer` is ignored, because a transaction does not
+/// contain it.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Signed {
@@ -17,17 +17,17 @@ pub(super) struct Signed {
     nonce: String,
     /// 0 or 1 where it is valid, and at most 255.
     y_parity: Option<String>,
-    /// The same, by its older name.
+    /// The older name of the same field.
     v: Option<String>,
     r: String,
     s: String,
 }
 
 impl Signed {
-    /// The authorization, its authority recovered from the signature. A signature that is none, or whose `s`
-    /// is above half the order of the curve (EIP-2), has no authority: such an authorization is skipped.
-    /// `None` where a field has more bits than a transaction can hold, which makes that one invalid
-    /// (EIP-7702).
+    /// The authorization, with the authority recovered from the signature. An invalid signature, or one whose
+    /// `s` is above half the order of the curve (EIP-2), has no authority, and the transaction skips the
+    /// authorization. Returns `None` if a field has more bits than a transaction can hold, which makes the
+    /// transaction invalid (EIP-7702).
     pub(super) fn authorization(&self) -> Option<Authorization> {
         let limbs = |text: &str| Some(U256::from_limbs(number(text)?.0));
         let chain_id = number(&self.chain_id)?;
@@ -58,7 +58,7 @@ mod tests {
     use alloy_primitives::{Signature, address};
     use serde_json::{Value, json};
 
-    /// Signed by the key of 32 bytes 0x46 with the Python package eth-account 0.14.0.
+    /// Signed with the key of 32 bytes 0x46 by the Python package eth-account 0.14.0.
     const SIGNER: Address = address!("0x9d8A62f656a8d1615C1294fd71e9CFb3E4855A4F");
     const CHAIN_1: &str = r#"{
         "chainId": "0x01", "address": "0xc1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1", "nonce": "0x00",
@@ -79,7 +79,7 @@ mod tests {
         "r": "0xe77f7a987c6bba3be07fd6196526d433960c4d6a6c5da97785b0014a567c2abc",
         "s": "0x2b65bec0364a1172a98eaf9fadbce007e25cef19cc357da61fe88924023e9134"
     }"#;
-    /// `n - s` of the first, which with the other parity is the same signature once more.
+    /// `n - s` of the first authorization: with the other parity, an equivalent signature.
     const HIGH_S: &str = "0xb953885b7f1dc01b406532bf6a25247c43eabeacdbb5d811432f855dbfa066ff";
     /// The order of the curve.
     const ORDER: &str = "0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141";
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn the_authority_is_who_signed() {
+    fn the_authority_is_the_signer() {
         for text in [CHAIN_1, ANY_CHAIN, LAST_NONCE] {
             let read = read(serde_json::from_str(text).unwrap(), &[]).unwrap();
             assert_eq!(read.authority, Some(SIGNER), "{text}");
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn another_text_has_another_signer() {
+    fn a_changed_authorization_has_a_different_signer() {
         let other = "0xc2c2c2c2c2c2c2c2c2c2c2c2c2c2c2c2c2c2c2c2";
         let changes = [
             ("chainId", "0x00"),
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn signatures_that_are_none_have_no_authority() {
+    fn invalid_signatures_have_no_authority() {
         for changes in [
             &[("r", "0x0")][..],
             &[("s", "0x0")],
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn the_high_s_above_is_refused_for_nothing_else() {
+    fn the_high_s_is_the_only_reason_for_rejection() {
         let first: Signed = serde_json::from_str(CHAIN_1).unwrap();
         let hash = alloy_eip7702::Authorization {
             chain_id: U256::ONE,
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn fields_that_do_not_fit_make_the_transaction_invalid() {
+    fn fields_out_of_range_make_the_transaction_invalid() {
         let above_256_bits = format!("0x1{}", "0".repeat(64));
         for (field, text) in [
             ("nonce", "0x10000000000000000"),

@@ -1,5 +1,5 @@
-//! Division of words: fast paths for the operand sizes that contracts really use, and Knuth's
-//! algorithm D (The Art of Computer Programming, vol. 2, 4.3.1) for the rest.
+//! Division of words: fast paths for the operand sizes that are common in contracts, and Knuth's algorithm D
+//! (The Art of Computer Programming, vol. 2, 4.3.1) for the rest.
 //!
 //! Unsafe: one `div` instruction on x86-64, which has no stable intrinsic.
 
@@ -8,20 +8,20 @@
 use super::Word;
 
 impl Word {
-    /// `self / divisor`, 0 where the divisor is 0.
+    /// `self / divisor`; 0 if the divisor is 0.
     #[inline]
     pub fn unsigned_div(self, divisor: Word) -> Word {
         div_rem(self, divisor).0
     }
 
-    /// `self mod divisor`, 0 where the divisor is 0.
+    /// `self mod divisor`; 0 if the divisor is 0.
     #[inline]
     pub fn unsigned_rem(self, divisor: Word) -> Word {
         div_rem(self, divisor).1
     }
 
-    /// [`Word::unsigned_div`] and [`Word::unsigned_rem`] where they take few instructions and no call. The signed
-    /// ones are the same there: negative numbers are wide.
+    /// [`Word::unsigned_div`] and [`Word::unsigned_rem`] if they take few instructions and no call. Also
+    /// correct for the signed opcodes, because negative numbers never fit this case.
     #[inline(always)]
     pub(crate) fn narrow_div(self, divisor: Word) -> Option<Word> {
         Some(narrow_div_rem(self, divisor)?.0)
@@ -32,20 +32,20 @@ impl Word {
         Some(narrow_div_rem(self, divisor)?.1)
     }
 
-    /// `(self + other) mod modulus` without overflow; 0 where the modulus is 0.
+    /// `(self + other) mod modulus` without overflow; 0 if the modulus is 0.
     pub fn add_mod(self, other: Word, modulus: Word) -> Word {
         let (sum, carry) = self.overflowing_add(other);
         let [a, b, c, d] = sum.0;
         rem_wide([a, b, c, d, carry as u64], modulus)
     }
 
-    /// `(self * other) mod modulus` without overflow; 0 where the modulus is 0.
+    /// `(self * other) mod modulus` without overflow; 0 if the modulus is 0.
     pub fn mul_mod(self, other: Word, modulus: Word) -> Word {
         rem_wide(self.widening_mul(other), modulus)
     }
 }
 
-/// Quotient and remainder; both 0 where the divisor is 0 (Yellow Paper, appendix H.2: DIV, MOD).
+/// Quotient and remainder; both 0 if the divisor is 0 (Yellow Paper, appendix H.2: DIV, MOD).
 #[inline(always)]
 fn div_rem(numerator: Word, divisor: Word) -> (Word, Word) {
     match narrow_div_rem(numerator, divisor) {
@@ -54,8 +54,8 @@ fn div_rem(numerator: Word, divisor: Word) -> (Word, Word) {
     }
 }
 
-/// Quotient and remainder where they take few instructions and no call: 128 by 64 bits. Of the signed
-/// divisions in an integer path tracer 97 % are that small.
+/// Quotient and remainder if they take few instructions and no call: 128 by 64 bits. In an integer path
+/// tracer, 97 % of the signed divisions are that small.
 #[inline(always)]
 fn narrow_div_rem(numerator: Word, divisor: Word) -> Option<(Word, Word)> {
     let ([n0, n1, n2, n3], [d0, d1, d2, d3]) = (numerator.0, divisor.0);
@@ -67,7 +67,7 @@ fn narrow_div_rem(numerator: Word, divisor: Word) -> Option<(Word, Word)> {
     Some((Word([q0, q1, 0, 0]), Word::from(r0)))
 }
 
-/// As [`div_rem`], for all sizes.
+/// Like [`div_rem`], for all sizes.
 #[inline(never)]
 fn wide_div_rem(numerator: Word, divisor: Word) -> (Word, Word) {
     let ([n0, n1, n2, n3], [d0, d1, d2, d3]) = (numerator.0, divisor.0);
@@ -100,7 +100,7 @@ fn wide_div_rem(numerator: Word, divisor: Word) -> (Word, Word) {
     long_division(&mut limbs, divisor)
 }
 
-/// `numerator mod divisor` for a numerator of up to 512 bits; 0 where the divisor is 0.
+/// `numerator mod divisor` for a numerator of up to 512 bits; 0 if the divisor is 0.
 fn rem_wide<const N: usize>(numerator: [u64; N], divisor: Word) -> Word {
     if let Some(d) = divisor.to_u64() {
         if d == 0 {
@@ -171,8 +171,8 @@ fn estimate(u2: u64, u1: u64, u0: u64, top: u64, next: u64) -> u64 {
     digit
 }
 
-/// `u -= digit * v`, and one `v` back where that went below zero (steps D4 to D6).
-/// Returns the true digit; `u` has one limb more than `v`.
+/// `u -= digit * v`, and adds `v` back if the result is negative (steps D4 to D6). Returns the corrected
+/// digit; `u` has one limb more than `v`.
 #[inline(always)]
 fn subtract_multiple(u: &mut [u64], v: &[u64], digit: u64) -> u64 {
     let Some((last, u)) = u.split_last_mut() else {
@@ -217,8 +217,8 @@ fn div_128_by_64(high: u64, low: u64, divisor: u64) -> (u64, u64) {
     debug_assert!(high < divisor);
     #[cfg(all(target_arch = "x86_64", not(miri)))]
     {
-        // The hardware traps where the quotient does not fit. Callers guarantee that it does; the
-        // check costs nothing beside a division and keeps the function sound for any argument.
+        // DIV traps if the quotient does not fit. Callers guarantee that it does, but the check keeps the
+        // function sound for any argument, at a negligible cost next to a division.
         if high >= divisor {
             return (u64::MAX, 0);
         }

@@ -12,8 +12,8 @@ fn word(value: U256) -> Word {
     Word(*value.as_limbs())
 }
 
-/// Words of all widths, with runs of ones and zeros: uniform words would never reach the fast
-/// paths of division nor the rare corrections of algorithm D.
+/// Words of all widths, with runs of ones and zeros. Uniform words would reach neither the fast paths of
+/// division nor the rare corrections of algorithm D.
 fn any_word() -> impl Strategy<Value = Word> {
     let limb = prop_oneof![
         Just(0),
@@ -38,7 +38,7 @@ fn any_word() -> impl Strategy<Value = Word> {
     ]
 }
 
-/// All bits the sign.
+/// All bits equal to the sign bit.
 fn sign(number: i32) -> u64 {
     i64::from(number >> 31) as u64
 }
@@ -90,7 +90,7 @@ proptest! {
         prop_assert_eq!(a.signed_lt(b), (x ^ flip) < (y ^ flip));
     }
 
-    /// Where the short ways give a result, it is the one of the long ways.
+    /// If a fast path gives a result, the general path gives the same one.
     #[test]
     fn narrow_forms_agree_with_wide_ones(a in any_word(), b in any_word()) {
         let forms = [
@@ -131,7 +131,7 @@ proptest! {
 }
 
 #[test]
-fn text_that_is_no_word_is_refused_by_name() {
+fn text_that_is_not_a_word_is_named_in_the_error() {
     for text in [
         "",
         "0x",

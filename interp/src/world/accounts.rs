@@ -1,4 +1,4 @@
-//! Accounts and their storage: finding them fast. What a change to them means is `World`'s business.
+//! Fast lookup of accounts and storage slots. `World` makes the changes.
 
 use crate::code::Code;
 use crate::word::Word;
@@ -6,11 +6,11 @@ use alloy_primitives::Address;
 use indexmap::IndexMap;
 use std::sync::Arc;
 
-/// Hashing with a fixed seed: two runs of a case touch the same memory in the same order, so that
-/// instruction counts are reproducible. A host that keeps keys chosen by strangers wants a random one.
+/// Hashes with a fixed seed, so that two runs of a case use memory in the same order and have the same
+/// instruction counts. A host whose keys come from untrusted sources needs a random seed.
 pub(super) type Map<K, V> = IndexMap<K, V, foldhash::fast::FixedState>;
 
-/// Entries of `recent` for each slot that an account has.
+/// Entries of `recent` per slot of an account.
 const RECENT: usize = 4;
 
 /// An account.
@@ -23,16 +23,16 @@ pub struct Account {
     /// Code.
     pub code: Arc<Code>,
     pub(super) storage: Map<Word, Slot>,
-    /// Places in `storage` of slots found lately, by the low bits of their keys, so that most accesses need
-    /// no hash. Its length is a power of two, or 0.
+    /// Indices into `storage` of recently used slots, by the low bits of their keys, so that most accesses
+    /// need no hash. Its length is a power of two, or 0.
     pub(super) recent: Vec<u32>,
-    /// Whether the state has the account; others were only looked at.
+    /// Whether the account is in the state. Other entries were only queried.
     pub(super) exists: bool,
-    /// Whether the transaction under way had to do with it.
+    /// Whether the current transaction touched it (EIP-161).
     pub(super) touched: bool,
-    /// The transaction that accessed it last.
+    /// Number of the last transaction that accessed it.
     pub(super) accessed: u32,
-    /// The transaction that created it.
+    /// Number of the transaction that created it.
     pub(super) created: u32,
     /// Whether it is deleted at the end of the transaction.
     pub(super) destroyed: bool,
@@ -44,7 +44,7 @@ pub(super) struct Slot {
     pub value: Word,
     /// The value at the start of the transaction `accessed`.
     pub original: Word,
-    /// The transaction that accessed it last.
+    /// Number of the last transaction that accessed it.
     pub accessed: u32,
 }
 
@@ -66,7 +66,7 @@ impl Default for Account {
 }
 
 impl Account {
-    /// An account with code, all else zero.
+    /// An account with code; everything else is zero.
     pub fn with_code(code: &[u8]) -> Account {
         Account {
             code: Arc::new(Code::new(code)),
@@ -74,7 +74,7 @@ impl Account {
         }
     }
 
-    /// An account with code, nonce 1 as contracts have (EIP-161).
+    /// A contract: an account with code and nonce 1 (EIP-161).
     pub fn contract(code: &[u8]) -> Account {
         Account {
             nonce: 1,
@@ -91,7 +91,7 @@ impl Account {
         }
     }
 
-    /// No nonce, no balance, no code (EIP-161).
+    /// Whether nonce, balance and code are all empty (EIP-161).
     pub fn is_empty(&self) -> bool {
         self.nonce == 0 && self.balance.is_zero() && self.code.is_empty()
     }
@@ -104,7 +104,7 @@ impl Account {
             .filter(|(_, value)| !value.is_zero())
     }
 
-    /// Sets a slot, as a part of the state before any transaction.
+    /// Sets a slot of the state before any transaction.
     pub fn set_storage(&mut self, key: Word, value: Word) {
         self.storage.insert(
             key,
@@ -115,8 +115,8 @@ impl Account {
         );
     }
 
-    /// The account as if no transaction had seen it: it may come from another world, whose transactions
-    /// have the same numbers.
+    /// The account without its marks of earlier transactions: it may come from another world, whose
+    /// transactions have the same numbers.
     pub(super) fn untouched(mut self) -> Account {
         for slot in self.storage.values_mut() {
             slot.accessed = 0;
@@ -129,7 +129,7 @@ impl Account {
         }
     }
 
-    /// A slot and its place, made where there was none.
+    /// A slot and its index; inserted if missing.
     #[inline(always)]
     pub(super) fn slot(&mut self, key: Word) -> (usize, &mut Slot) {
         let recent = self.recent.get(self.recent_at(key)).copied();
@@ -140,7 +140,7 @@ impl Account {
         (place, &mut self.storage[place])
     }
 
-    /// Where `recent` has a slot.
+    /// The index of a slot's key in `recent`.
     #[inline(always)]
     fn recent_at(&self, key: Word) -> usize {
         (key.0[0] ^ key.0[0] >> 8) as usize & self.recent.len().wrapping_sub(1)
@@ -153,7 +153,7 @@ impl Account {
         entry.or_default();
         let fitting = (RECENT * self.storage.len()).next_power_of_two();
         if self.recent.len() < fitting {
-            // What was remembered is found again by hash.
+            // The dropped entries are found by hash and added again.
             self.recent = vec![0; 2 * fitting];
         }
         let at = self.recent_at(key);
@@ -162,7 +162,7 @@ impl Account {
     }
 }
 
-/// Equality without a call to compare bytes.
+/// Equality without a call to `memcmp`.
 #[inline(always)]
 fn is_same(a: &Address, b: &Address) -> bool {
     Word::from(*a) == Word::from(*b)
@@ -172,12 +172,12 @@ fn is_same(a: &Address, b: &Address) -> bool {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Accounts {
     by_address: Map<Address, Account>,
-    /// The place found last: opcodes ask for the same account again and again.
+    /// The index found last: opcodes often use the same account repeatedly.
     last: usize,
 }
 
 impl Accounts {
-    /// The place of an account, made where there was none.
+    /// The index of an account; inserted if missing.
     #[inline]
     pub fn find(&mut self, address: Address) -> usize {
         match self.by_address.get_index(self.last) {
@@ -199,7 +199,7 @@ impl Accounts {
         &mut self.by_address[place]
     }
 
-    /// Whose place it is.
+    /// The address of the account at an index.
     pub fn address(&self, place: usize) -> Address {
         self.by_address.keys()[place]
     }

@@ -1,11 +1,11 @@
-//! What can be undone: one entry a change, holding what was there before.
+//! The undo log: one entry per change, with the previous value.
 
 use super::accounts::Accounts;
 use crate::code::Code;
 use crate::word::Word;
 use std::sync::Arc;
 
-/// One change of an account; `account` and `slot` are places.
+/// One change; `account` and `slot` are indices.
 #[derive(Clone, Debug)]
 pub(super) enum Change {
     Balance {
@@ -47,16 +47,17 @@ pub(super) enum Change {
         slot: u32,
         before: u32,
     },
-    /// Of a transient slot: which, and what it held, is the last of [`World::transient_before`].
+    /// A change of a transient slot. Its key and previous value are the last entry of
+    /// [`World::transient_before`].
     ///
     /// [`World::transient_before`]: super::World
     Transient,
-    /// Of the last log.
+    /// The addition of the last log.
     Log,
 }
 
 impl Change {
-    /// Puts back what was before, where it is a change of an account.
+    /// Restores the previous value, if it is a change of an account.
     pub fn undo(self, accounts: &mut Accounts) {
         match self {
             Change::Balance { account, before } => accounts.at(account as usize).balance = before,

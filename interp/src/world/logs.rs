@@ -1,4 +1,4 @@
-//! The logs of a transaction, in three allocations whatever their number. What undoes them is the journal.
+//! The logs of a transaction, in three allocations whatever their number. The journal undoes them.
 
 use crate::host::Log;
 use alloy_primitives::{Address, B256};
@@ -11,7 +11,7 @@ pub(super) struct Logs {
     data: Vec<u8>,
 }
 
-/// A log, and where its topics and its data begin; they end where those of the next one begin.
+/// A log, and where its topics and its data start; they end where those of the next one start.
 #[derive(Clone, Copy, Debug)]
 struct Entry {
     address: Address,
@@ -30,7 +30,7 @@ impl Logs {
         self.data.extend_from_slice(log.data);
     }
 
-    /// Takes the last one back.
+    /// Removes the last log.
     pub fn pop(&mut self) {
         if let Some(last) = self.entries.pop() {
             self.topics.truncate(last.topics);

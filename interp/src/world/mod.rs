@@ -1,5 +1,5 @@
-//! A world in memory: accounts, storage, logs and a journal that undoes exactly. The host for
-//! benchmarks, tests and the command line.
+//! An in-memory state: accounts, storage, logs and an exact undo journal. The host for benchmarks, tests and
+//! the command line.
 
 mod accounts;
 mod journal;
@@ -21,24 +21,24 @@ use journal::Change;
 use logs::Logs;
 use std::sync::Arc;
 
-/// The precompile that stays touched whatever is undone. On the main net a transaction cleared this
-/// account, then empty, although the call that touched it had failed (Yellow Paper, appendix K.1), and
-/// clients have kept to that.
+/// This precompile stays touched even if the call is reverted. On the main net a transaction deleted this
+/// account, which was empty, although the call that touched it had failed (Yellow Paper, appendix K.1). All
+/// clients reproduce that.
 const RIPEMD160: Address = Address::with_last_byte(3);
 
-/// Accounts and their storage, and what the transaction under way has changed of them so far.
+/// Accounts, their storage, and the changes of the current transaction.
 #[derive(Clone, Debug)]
 pub struct World {
     environment: Environment,
     accounts: Accounts,
     transient: Map<(Address, Word), Word>,
     block_hashes: Map<u64, B256>,
-    /// What transient slots held before each change of one: apart, as an entry of the journal would be twice as
-    /// large with it.
+    /// The previous values of transient slots, one per change. Not in the journal, because they would double
+    /// the size of its entries.
     transient_before: Vec<((Address, Word), Word)>,
     logs: Logs,
     journal: Vec<Change>,
-    /// Counts transactions from 1 on; what was accessed in an earlier one is cold.
+    /// Number of the current transaction, from 1. What only earlier ones accessed is cold.
     transaction: u32,
 }
 
@@ -57,7 +57,7 @@ impl World {
         }
     }
 
-    /// Puts an account into the state, in the place of any that is there.
+    /// Inserts an account into the state, or replaces it.
     pub fn insert(&mut self, address: Address, account: Account) {
         self.accounts.insert(
             address,
@@ -68,12 +68,12 @@ impl World {
         );
     }
 
-    /// Tells the hash of a block.
+    /// Sets the hash of a block, for BLOCKHASH.
     pub fn set_block_hash(&mut self, number: u64, hash: B256) {
         self.block_hashes.insert(number, hash);
     }
 
-    /// An account of the state.
+    /// An account of the state; `None` if it does not exist.
     pub fn get(&self, address: &Address) -> Option<&Account> {
         self.accounts.get(address).filter(|account| account.exists)
     }
@@ -83,13 +83,13 @@ impl World {
         self.accounts.iter().filter(|(_, account)| account.exists)
     }
 
-    /// The logs of the transaction under way.
+    /// The logs of the current transaction.
     pub fn logs(&self) -> impl ExactSizeIterator<Item = Log<'_>> {
         self.logs.iter()
     }
 
-    /// Ends the transaction under way and begins the next: nothing is warm but `warm`, the precompiles and,
-    /// since Shanghai, the coinbase (EIP-2929, EIP-3651).
+    /// Ends the current transaction and starts the next. Only `warm`, the precompiles and, since Shanghai,
+    /// the coinbase are warm (EIP-2929, EIP-3651).
     pub fn begin_transaction(&mut self, fork: Fork, warm: &[Address]) {
         self.end_transaction(fork);
         self.logs.clear();
@@ -108,8 +108,8 @@ impl World {
         self.journal.clear();
     }
 
-    /// Makes the changes of the transaction under way final: destroyed accounts go, and since Spurious
-    /// Dragon empty ones that it touched (EIP-161). Its logs can be read until the next one begins.
+    /// Makes the changes of the current transaction final: deletes destroyed accounts and, since Spurious
+    /// Dragon, empty accounts that it touched (EIP-161). Its logs can be read until the next one starts.
     pub fn end_transaction(&mut self, fork: Fork) {
         for change in std::mem::take(&mut self.journal) {
             let (Change::Touched { account } | Change::Destroyed { account }) = change else {
@@ -124,7 +124,7 @@ impl World {
         }
     }
 
-    /// Touches the block's author once more, as the block's reward does where it is 0.
+    /// Touches the block's author, as a block reward of 0 does.
     #[cfg(feature = "statetest")]
     pub(crate) fn reward(&mut self, author: Address, fork: Fork) {
         let place = self.accounts.find(author);
@@ -132,7 +132,7 @@ impl World {
         self.end_transaction(fork);
     }
 
-    /// Changes an account's balance, and makes it exist.
+    /// Sets an account's balance and creates the account if necessary.
     fn set_balance(&mut self, address: Address, balance: Word) {
         let place = self.accounts.find(address);
         self.touch(place);
@@ -144,8 +144,8 @@ impl World {
         account.balance = balance;
     }
 
-    /// Finds a slot and marks it as accessed: the account's place, the slot's, the slot, and whether it was
-    /// cold.
+    /// Finds a slot and marks it as accessed. Returns the index of the account, the index of the slot, the
+    /// slot, and whether it was cold.
     #[inline(always)]
     fn access(&mut self, address: Address, key: Word) -> (u32, u32, &mut Slot, bool) {
         let place = self.accounts.find(address);
@@ -164,7 +164,7 @@ impl World {
         (place, slot_place, slot, cold)
     }
 
-    /// Makes an account exist, and remembers that the transaction had to do with it.
+    /// Creates an account if necessary and marks it as touched.
     fn touch(&mut self, place: usize) {
         let account = self.accounts.at(place);
         if !account.exists {
@@ -300,7 +300,7 @@ impl Host for World {
         let account = self.accounts.at(place);
         let before = account.nonce;
         account.nonce = before.checked_add(1)?;
-        // An authority (EIP-7702) may come into being by its nonce alone.
+        // The nonce may create the account: that of an EIP-7702 authority.
         self.touch(place);
         self.journal.push(Change::Nonce {
             account: place as u32,
@@ -354,7 +354,7 @@ impl Host for World {
         if address != beneficiary {
             self.transfer(address, beneficiary, balance);
         } else if dies {
-            // Sent to itself, the balance goes with the account.
+            // A balance sent to itself is destroyed with the account.
             self.set_balance(address, Word::ZERO);
         }
         newly

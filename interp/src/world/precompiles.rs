@@ -22,25 +22,26 @@ fn of(fork: Fork) -> &'static Precompiles {
     })
 }
 
-/// The highest address of a precompile (EIP-7951); all are small numbers.
+/// The highest address of a precompile (EIP-7951).
 const LAST: u64 = 0x100;
 
-/// Their addresses, which every transaction finds warm (EIP-2929), in ascending order: the crate's own
-/// changes from run to run, and so would the places of accounts and the counts of cache misses.
+/// The addresses of precompiles, which are warm in every transaction (EIP-2929), in ascending order. The
+/// crate's own order varies between runs, and with it the indices of accounts and the counts of cache misses
+/// would vary.
 pub(super) fn addresses(fork: Fork) -> impl Iterator<Item = Address> {
     let all = of(fork);
     let small = (1..=LAST).map(|number| Word::from(number).to_address());
     small.filter(|address| all.get(address).is_some())
 }
 
-/// Runs the precompile at `address`, if there is one.
+/// Runs the precompile at `address`; `None` if there is none.
 pub(super) fn run(
     address: Address,
     input: &[u8],
     gas: u64,
     fork: Fork,
 ) -> Option<PrecompileResult> {
-    // Nearly every call goes elsewhere.
+    // Most calls are not to precompiles.
     if address[..18] != [0; 18] {
         return None;
     }
@@ -58,7 +59,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn addresses_are_all_there_are_in_ascending_order() {
+    fn addresses_are_complete_and_in_ascending_order() {
         for fork in Fork::ALL {
             let found: Vec<_> = addresses(*fork).collect();
             assert!(found.is_sorted());

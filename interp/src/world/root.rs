@@ -23,7 +23,7 @@ impl World {
         }))
     }
 
-    /// The hash of the logs of the transaction under way, RLP encoded.
+    /// The hash of the RLP-encoded logs of the current transaction.
     pub fn logs_hash(&self) -> B256 {
         let mut encoded = Vec::new();
         let logs: Vec<alloy_primitives::Log> = self.logs().map(Into::into).collect();

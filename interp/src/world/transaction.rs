@@ -1,7 +1,7 @@
-//! A transaction on a world: validation, what it costs up front, its message, its settlement (Yellow
-//! Paper, 6; EIP-155, 1559, 2718, 2930, 3607, 3651, 4844, 7623, 7702, 7825).
+//! A transaction on a world: validation, intrinsic gas, its message, settlement (Yellow Paper, 6; EIP-155,
+//! 1559, 2718, 2930, 3607, 3651, 4844, 7623, 7702, 7825).
 //!
-//! Signatures are not its business: a transaction comes with its sender, an authorization with its
+//! Signatures are not verified here: a transaction comes with its sender, an authorization with its
 //! authority.
 
 use super::World;
@@ -16,22 +16,22 @@ use crate::word::Word;
 use alloy_primitives::{Address, B256, Bytes};
 use std::sync::Arc;
 
-/// A transaction, its sender known.
+/// A transaction with a known sender.
 #[derive(Clone, Debug, Default)]
 pub struct Transaction {
-    /// Who sends it.
+    /// The sender.
     pub caller: Address,
-    /// The sender's nonce it is made for.
+    /// The nonce, which must equal the sender's.
     pub nonce: u64,
-    /// Gas it may use, what it costs up front included.
+    /// Gas it may use, including its intrinsic gas.
     pub gas_limit: u64,
-    /// Whom it calls; nobody: it creates a contract.
+    /// The account it calls; `None` to create a contract.
     pub to: Option<Address>,
-    /// What it transfers, wei.
+    /// Value to transfer, wei.
     pub value: Word,
     /// Call data or init code.
     pub input: Bytes,
-    /// Its type, and what only that type has.
+    /// Its type, with the fields of that type.
     pub kind: Kind,
     /// Accounts and slots that are warm from the start (EIP-2930); since type 1.
     pub access_list: Vec<(Address, Vec<Word>)>,
@@ -42,28 +42,28 @@ pub struct Transaction {
 pub enum Kind {
     /// Type 0.
     Legacy {
-        /// What a unit of gas is paid, wei.
+        /// Price per unit of gas, wei.
         gas_price: Word,
     },
     /// Type 1 (EIP-2930).
     AccessList {
-        /// What a unit of gas is paid, wei.
+        /// Price per unit of gas, wei.
         gas_price: Word,
     },
     /// Type 2 (EIP-1559).
     FeeMarket(Fees),
     /// Type 3 (EIP-4844).
     Blob {
-        /// Fees of its gas.
+        /// Gas fees.
         fees: Fees,
-        /// Most that a unit of blob gas may cost, wei.
+        /// Maximum price per unit of blob gas, wei.
         max_fee_per_blob_gas: Word,
         /// Versioned hashes of its blobs.
         hashes: Vec<B256>,
     },
     /// Type 4 (EIP-7702).
     SetCode {
-        /// Fees of its gas.
+        /// Gas fees.
         fees: Fees,
         /// Accounts that set their code.
         authorizations: Vec<Authorization>,
@@ -78,29 +78,29 @@ impl Default for Kind {
     }
 }
 
-/// Fees of a unit of gas, wei (EIP-1559).
+/// Fees per unit of gas, wei (EIP-1559).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Fees {
-    /// Most that it may cost.
+    /// Maximum price.
     pub max_fee: Word,
-    /// Most that goes to the block's author.
+    /// Maximum share of the block's author.
     pub max_priority_fee: Word,
 }
 
-/// An account's wish to run another's code (EIP-7702).
+/// An account's authorization to run another account's code (EIP-7702).
 #[derive(Clone, Debug)]
 pub struct Authorization {
-    /// The chain it is for, 0: any.
+    /// The chain it is valid on; 0 for any.
     pub chain_id: Word,
-    /// Whose code; the zero address: none.
+    /// The account whose code to run; the zero address removes the delegation.
     pub address: Address,
     /// The authority's nonce.
     pub nonce: u64,
-    /// Who signed; `None` where the signature is invalid.
+    /// The signer; `None` if the signature is invalid.
     pub authority: Option<Address>,
 }
 
-/// Why a transaction is no part of any block. It changes nothing.
+/// Why a transaction is invalid. It changes nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[allow(missing_docs, reason = "the messages are the documentation")]
 pub enum TransactionError {
@@ -126,11 +126,11 @@ pub enum TransactionError {
     InitCodeSizeExceeded,
     #[error("gas limit below the intrinsic gas")]
     IntrinsicGasTooLow,
-    #[error("gas limit below the floor of the call data")]
+    #[error("gas limit below the call data floor")]
     IntrinsicGasBelowFloor,
-    #[error("balance below value and most that gas can cost")]
+    #[error("balance below the value plus the maximum gas cost")]
     InsufficientFunds,
-    #[error("a blob transaction cannot create")]
+    #[error("a blob transaction cannot create a contract")]
     BlobCreation,
     #[error("a blob transaction without blobs")]
     NoBlobs,
@@ -140,16 +140,16 @@ pub enum TransactionError {
     BlobHashVersion,
     #[error("blob fee cap below the blob base fee")]
     InsufficientMaxFeePerBlobGas,
-    #[error("a set-code transaction cannot create")]
+    #[error("a set-code transaction cannot create a contract")]
     SetCodeCreation,
     #[error("a set-code transaction without authorizations")]
     NoAuthorizations,
 }
 
 impl TransactionError {
-    /// The specification's names of the exception, the usual one first. Several where the specification
-    /// makes a difference that does not exist here: of the two limits on blobs, a single transaction
-    /// always breaks both.
+    /// The specification's names of the exception, the most common one first. There are several if the
+    /// specification distinguishes cases that are the same here: a single transaction always violates both
+    /// limits on blobs.
     pub const fn names(self) -> &'static [&'static str] {
         match self {
             TransactionError::TypeNotSupported(1) => &["TYPE_1_TX_PRE_FORK", "TYPE_NOT_SUPPORTED"],
@@ -191,12 +191,12 @@ impl TransactionError {
     }
 }
 
-/// What came of a transaction that is part of the block.
+/// Result of a valid transaction.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Receipt {
-    /// Gas paid for: after refunds, and at least the floor of the call data.
+    /// Gas charged: after refunds, and at least the call data floor.
     pub gas_used: u64,
-    /// What came of its message.
+    /// Result of its message.
     pub outcome: Outcome,
 }
 
@@ -210,18 +210,18 @@ const ZERO_BYTE: u64 = 4;
 const LISTED_ADDRESS: u64 = 2_400;
 /// Gas of a slot of an access list.
 const LISTED_SLOT: u64 = 1_900;
-/// Gas of an authorization, and what comes back where the authority exists (EIP-7702).
+/// Gas of an authorization, and the refund if the authority exists (EIP-7702).
 const AUTHORIZATION: u64 = 25_000;
 const AUTHORIZATION_REFUND: i64 = 12_500;
-/// Floor of a token of call data; a zero byte is one token, another byte four (EIP-7623).
+/// Floor price per token of call data; a zero byte is one token, any other byte four (EIP-7623).
 const FLOOR_TOKEN: u64 = 10;
-/// Most gas of a transaction (EIP-7825).
+/// Maximum gas limit of a transaction (EIP-7825).
 const GAS_CAP: u64 = 1 << 24;
 /// Gas of a blob (EIP-4844).
 const BLOB_GAS: u64 = 1 << 17;
 
 impl Kind {
-    /// The number of the type, and the first fork that has it.
+    /// The number of the type, and the fork that introduced it.
     fn number_and_fork(&self) -> (u8, Fork) {
         match self {
             Kind::Legacy { .. } => (0, Fork::Frontier),
@@ -232,7 +232,7 @@ impl Kind {
         }
     }
 
-    /// Fee cap and priority fee; before EIP-1559 all is priority.
+    /// Fee cap and priority fee. Without EIP-1559 fields, both are the gas price.
     fn fees(&self) -> Fees {
         match self {
             Kind::Legacy { gas_price } | Kind::AccessList { gas_price } => Fees {
@@ -259,7 +259,7 @@ impl Kind {
 }
 
 impl Transaction {
-    /// What it costs before its message runs, at a fork.
+    /// Gas charged before its message runs (Yellow Paper, 6.2: g_0).
     pub fn intrinsic_gas(&self, fork: Fork) -> u64 {
         let (zeros, others) = self.count_bytes();
         let other_byte = if fork >= Fork::Istanbul { 16 } else { 68 };
@@ -276,7 +276,7 @@ impl Transaction {
         gas + AUTHORIZATION * self.kind.authorizations().len() as u64
     }
 
-    /// The least it pays for (EIP-7623).
+    /// Minimum gas charged for the transaction, given its call data (EIP-7623).
     pub fn floor_gas(&self, fork: Fork) -> u64 {
         if fork < Fork::Prague {
             return 0;
@@ -290,7 +290,7 @@ impl Transaction {
         (zeros, self.input.len() as u64 - zeros)
     }
 
-    /// What a unit of gas is paid at a base fee.
+    /// Effective price per unit of gas at a base fee.
     fn price(&self, base_fee: Word) -> Word {
         let Fees {
             max_fee,
@@ -360,7 +360,7 @@ impl Transaction {
     fn check_sender(&self, world: &mut World) -> Result<(), TransactionError> {
         use TransactionError as E;
         let sender = world.account(self.caller);
-        // Of the transaction, whatever the sender's (EIP-2681).
+        // A limit of the transaction's own nonce, whatever the sender's (EIP-2681).
         if self.nonce == u64::MAX {
             return Err(E::NonceIsMax);
         }
@@ -375,14 +375,14 @@ impl Transaction {
         if !code.is_empty() && code.delegation().is_none() {
             return Err(E::SenderNotEoa);
         }
-        match self.most_it_can_cost() {
+        match self.max_cost() {
             Some(cost) if cost <= sender.balance => Ok(()),
             _ => Err(E::InsufficientFunds),
         }
     }
 
-    /// Value, gas and blobs at their caps; `None` beyond 2^256.
-    fn most_it_can_cost(&self) -> Option<Word> {
+    /// Maximum cost: value, plus gas and blobs at their caps; `None` if it exceeds 256 bits.
+    fn max_cost(&self) -> Option<Word> {
         let gas = checked_mul(Word::from(self.gas_limit), self.kind.fees().max_fee)?;
         let blobs = match &self.kind {
             Kind::Blob {
@@ -410,10 +410,10 @@ fn checked_add(a: Word, b: Word) -> Option<Word> {
 }
 
 impl World {
-    /// Runs a transaction in the interpreter and settles it.
+    /// Runs a transaction in the interpreter and settles its fees.
     ///
     /// # Errors
-    /// A transaction that is not valid on this state; nothing is changed then.
+    /// [`TransactionError`] if the transaction is not valid on this state, which is left unchanged.
     pub fn transact(
         &mut self,
         interpreter: &mut impl Execute,
@@ -458,16 +458,16 @@ impl World {
         let gas = Word::from(tx.gas_limit).wrapping_mul(price);
         let blobs = tx.blob_gas().wrapping_mul(self.environment.blob_base_fee);
         let balance = self.balance(tx.caller);
-        // `check_sender` has found that no part of this overflows.
+        // `check_sender` has verified that this does not overflow.
         self.set_balance(tx.caller, balance.wrapping_sub(gas.wrapping_add(blobs)));
         if tx.to.is_some() {
-            // A creation counts the nonce itself, after it has made its address from it.
+            // A creation increments the nonce itself, after it has computed its address from it.
             self.increment_nonce(tx.caller);
         }
     }
 
-    /// Sets the code of the authorities; what they set stays, whatever comes of the message (EIP-7702).
-    /// Returns the refund for those that existed.
+    /// Sets the code of the authorities, which stays whatever the result of the message (EIP-7702). Returns
+    /// the refund for authorities that already existed.
     fn authorize(&mut self, tx: &Transaction) -> i64 {
         let chain_id = Word::from(self.environment.chain_id);
         let mut refund = 0;
@@ -499,7 +499,7 @@ impl World {
         refund
     }
 
-    /// The message of a transaction; warms what it may access.
+    /// The message of a transaction. Warms the accounts and slots that are warm from the start.
     fn message(&mut self, tx: &Transaction, fork: Fork) -> Message {
         for (address, slots) in &tx.access_list {
             self.warm_account(*address);
@@ -526,7 +526,7 @@ impl World {
         }
     }
 
-    /// Gives back what was not used and pays the block's author.
+    /// Refunds unused gas to the sender and pays the block's author.
     fn settle(&mut self, tx: &Transaction, price: Word, base_fee: Word, gas_used: u64) {
         let unused = Word::from(tx.gas_limit - gas_used).wrapping_mul(price);
         let balance = self.balance(tx.caller).wrapping_add(unused);

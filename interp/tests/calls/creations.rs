@@ -21,7 +21,7 @@ fn creations_make_accounts() {
 }
 
 #[test]
-fn creations_with_salt_have_addresses_of_their_own() {
+fn create2_addresses_depend_on_salt_and_code() {
     for (salt, init) in [
         (0_u64, &[0][..]),
         (0xfeed, &[0]),
@@ -42,14 +42,14 @@ fn creations_with_salt_have_addresses_of_their_own() {
 }
 
 #[test]
-fn creations_count_the_nonce_of_their_creator() {
+fn creations_increment_the_nonce_of_their_creator() {
     let twice = create(&[0], 0) + &create(&[0], 0) + &give(2);
     let seen = run(&Scene::asm(&twice));
     assert_eq!(
         seen.words(),
         [CONTRACT.create(2).into(), Word::from(CONTRACT.create(1))]
     );
-    // A creation that fails counts, one that is refused does not.
+    // A creation that fails increments the nonce; one that fails before it starts does not.
     for failing in ["INVALID", "PUSH0 PUSH0 REVERT"] {
         let seen = run(&Scene::asm(&create(&assemble(failing), 0)));
         assert_eq!(seen.accounts[&CONTRACT].nonce, 2, "{failing}");
@@ -68,8 +68,8 @@ fn creations_count_the_nonce_of_their_creator() {
 }
 
 #[test]
-fn creations_are_paid_by_the_word_and_the_byte() {
-    // STOP at once; 33 bytes of init code; 3 bytes deployed.
+fn creations_cost_by_word_and_by_byte() {
+    // An immediate STOP; 33 bytes of init code; 3 bytes of deployed code.
     let base = 32_000;
     for (source, expected) in [
         ("PUSH0 PUSH0 PUSH0 CREATE", 6 + base),
@@ -117,7 +117,7 @@ fn deployed_code_has_limits() {
     ] {
         let seen = run(&Scene::asm(&(create(&assemble(init), 0) + &give(1))));
         assert_eq!(!seen.words()[0].is_zero(), works, "{init}");
-        // As a message of its own.
+        // As a top-level message.
         let seen = run(&Scene::asm(init).creation());
         assert_eq!(seen.created.is_some(), works, "{init}");
     }
@@ -134,7 +134,7 @@ fn deployed_code_has_limits() {
 
 #[test]
 fn init_code_has_a_limit() {
-    // EIP-3860: the frame that asks for more fails.
+    // EIP-3860: a frame that exceeds the limit fails.
     for op in [
         "PUSH2 {} PUSH0 PUSH0 CREATE",
         "PUSH0 PUSH2 {} PUSH0 PUSH0 CREATE2",
@@ -166,7 +166,7 @@ fn taken_addresses_are_not_created() {
         ("storage (EIP-7610)", with_storage(), false),
     ] {
         let scene = Scene::asm(&source).with(target, account).gas(100_000);
-        // The reference does not look at storage.
+        // The reference does not check storage.
         let seen = if name.starts_with("storage") {
             scene.run_all()
         } else {
@@ -174,7 +174,7 @@ fn taken_addresses_are_not_created() {
         };
         assert_eq!(!seen.words()[1].is_zero(), free, "{name}");
         assert_eq!(seen.accounts[&CONTRACT].nonce, 2, "{name}");
-        // The gas given is gone.
+        // The callee's gas is used up.
         assert_eq!(seen.gas_left < 2_000, !free, "{name}");
     }
     // The second creation with the same salt and code.
@@ -184,7 +184,7 @@ fn taken_addresses_are_not_created() {
 }
 
 #[test]
-fn nonces_end() {
+fn nonces_have_a_limit() {
     let source = create(&[0], 0) + &format!("RETURNDATASIZE {}", give(2));
     let scene = Scene::asm(&source)
         .alter(|account| account.nonce = u64::MAX)
@@ -192,7 +192,7 @@ fn nonces_end() {
     let seen = run(&scene);
     assert_eq!(seen.words(), words("0 0"));
     assert_eq!(seen.accounts[&CONTRACT].nonce, u64::MAX);
-    assert!(seen.gas_left > 60_000, "the gas given comes back");
+    assert!(seen.gas_left > 60_000, "the callee's gas is returned");
 }
 
 #[test]
@@ -209,7 +209,7 @@ fn created_addresses_are_warm_even_when_reverted() {
 }
 
 #[test]
-fn creation_messages_tell_the_address() {
+fn creation_messages_return_the_address() {
     let runtime = assemble("PUSH1 1 STOP");
     let mut scene = Scene::new(&deploys(&runtime)).creation().value(3);
     let seen = run(&scene);
@@ -235,7 +235,7 @@ fn creation_messages_tell_the_address() {
 }
 
 #[test]
-fn value_that_is_not_there_is_refused_for_nothing() {
+fn insufficient_balance_costs_no_gas() {
     let seen = run(&Scene::asm("PUSH1 1 PUSH0 SSTORE").value(1_000_001));
     assert_eq!(seen.status, Status::Halt(Halt::InsufficientBalance));
     assert_eq!(seen.gas_left, PLENTY);

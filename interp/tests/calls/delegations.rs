@@ -13,7 +13,7 @@ fn designator(to: Address) -> Account {
 }
 
 #[test]
-fn delegations_run_the_target_in_the_name_of_the_account() {
+fn delegations_run_the_target_at_the_address_of_the_account() {
     let source = call("CALL", "GAS", DELEGATED, 0) + "POP PUSH1 32 PUSH0 RETURN";
     let target = format!("PUSH1 7 PUSH0 SSTORE ADDRESS {}", give(1));
     for fork in [Fork::Prague, Fork::Osaka] {
@@ -26,7 +26,7 @@ fn delegations_run_the_target_in_the_name_of_the_account() {
         assert_eq!(seen.accounts[&DELEGATED].storage.len(), 1);
         assert_eq!(seen.accounts[&PEER].storage.len(), 0);
     }
-    // Before Prague it is code, which starts with an undefined opcode.
+    // Before Prague it is ordinary code that starts with an undefined opcode.
     let before = Scene::asm(&(call("CALL", "PUSH2 9000", DELEGATED, 0) + &give(1)))
         .fork(Fork::Cancun)
         .with(DELEGATED, designator(PEER))
@@ -37,10 +37,10 @@ fn delegations_run_the_target_in_the_name_of_the_account() {
 #[test]
 fn delegations_are_followed_once() {
     for (to, code, expected) in [
-        // To another delegation: the designator is no code to run.
+        // To another delegation: the designator itself cannot be executed.
         (OTHER, Some(designator(PEER)), 0),
         (DELEGATED, None, 0),
-        // To nothing, and to a precompile, which counts as no code.
+        // To an account without code, and to a precompile, which counts as one.
         (NOBODY, None, 1),
         (Address::with_last_byte(2), None, 1),
     ] {
@@ -57,7 +57,7 @@ fn delegations_are_followed_once() {
 }
 
 #[test]
-fn delegations_are_paid_as_a_second_access() {
+fn delegations_cost_a_second_access() {
     for kind in KINDS {
         for (to, expected) in [
             (PEER, 2_600 + 2_600),

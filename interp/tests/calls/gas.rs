@@ -4,7 +4,7 @@ use crate::common::{CALLER, EOA, NOBODY, Scene, assemble};
 use crate::{PEER, call, create, gas, give, metered, numbers, run};
 
 #[test]
-fn calls_are_paid_by_access_value_and_new_accounts() {
+fn calls_cost_by_access_value_and_new_accounts() {
     let (warm, cold, value, stipend, new) = (100, 2_600, 9_000, 2_300, 25_000);
     for (op, to, wei, expected) in [
         ("CALL", EOA, 0, cold),
@@ -16,7 +16,7 @@ fn calls_are_paid_by_access_value_and_new_accounts() {
         ("CALLCODE", EOA, 0, cold),
         ("DELEGATECALL", EOA, 0, cold),
         ("STATICCALL", NOBODY, 0, cold),
-        // Not enough to send: the call fails, and its gas and the stipend come back.
+        // Insufficient balance: the call fails, and its gas and the stipend are returned.
         ("CALL", EOA, 11, cold + value - stipend),
         ("CALL", NOBODY, 11, cold + value + new - stipend),
         ("CALLCODE", EOA, 11, cold + value - stipend),
@@ -41,7 +41,7 @@ fn a_second_access_is_warm() {
     let call = call("CALL", "PUSH0", EOA, 0);
     let once = gas(&Scene::asm(&call));
     let twice = gas(&Scene::asm(&format!("{call}{call}")));
-    // The second one grows no memory either.
+    // The second call does not expand memory either.
     assert_eq!(twice - once, once - 2_500 - 3);
 }
 
@@ -69,7 +69,7 @@ fn callees_get_at_most_all_but_a_64th() {
         left - 3 - (left - 3) / 64 - 2
     );
     assert_eq!(told("PUSH2 5000"), 5_000 - 2);
-    // A callee that cannot run at all takes what it was given and no more.
+    // A callee that fails at once uses its own gas and no more.
     let failing = Scene::asm(&call("CALL", "PUSH2 5000", PEER, 0)).contract(PEER, "INVALID");
     assert_eq!(gas(&failing), 18 + 3 + 2_600 + 5_000);
 }

@@ -1,7 +1,7 @@
-//! Calls, creations, SELFDESTRUCT and precompiles, in every mode: whose name and storage code runs on,
-//! the gas it is given, what comes back, and what is undone. Every scene is run on `revm` too.
+//! Calls, creations, SELFDESTRUCT and precompiles, in every mode: the address and storage that code uses, its
+//! gas, its results, and reverts. Every scene also runs on `revm`.
 //!
-//! A file a subject; here is what they share.
+//! One file per subject; shared helpers are here.
 
 #[path = "../common/mod.rs"]
 mod common;
@@ -22,16 +22,20 @@ use evmscope_interp::{Status, Word};
 const PEER: Address = PEERS[0];
 const OTHER: Address = PEERS[1];
 
-/// Runs the scene in every mode and on the reference.
+/// Runs the scene in every mode and in the reference.
 #[track_caller]
 fn run(scene: &Scene) -> Seen {
     let seen = scene.run_all();
     let expected = reference::run(scene).any_halt();
-    assert_eq!(seen.clone().any_halt(), expected, "against the reference");
+    assert_eq!(
+        seen.clone().any_halt(),
+        expected,
+        "differs from the reference"
+    );
     seen
 }
 
-/// Runs the scene, which succeeds; the gas it used.
+/// Runs the scene, which must succeed, and returns the gas used.
 #[track_caller]
 fn gas(scene: &Scene) -> u64 {
     let seen = run(scene);
@@ -43,7 +47,7 @@ fn numbers<const N: usize>(numbers: [u64; N]) -> Vec<Word> {
     numbers.map(Word::from).to_vec()
 }
 
-/// A call without input, its output from 0 on, 32 bytes of it; `GAS` is all of it.
+/// A call without input and with 32 bytes of output at offset 0; `GAS` passes all gas.
 fn call(op: &str, gas: &str, to: Address, value: u64) -> String {
     let value = match op {
         "CALL" | "CALLCODE" => format!("PUSH3 {value}"),
@@ -54,7 +58,7 @@ fn call(op: &str, gas: &str, to: Address, value: u64) -> String {
 
 const KINDS: [&str; 4] = ["CALL", "CALLCODE", "DELEGATECALL", "STATICCALL"];
 
-/// Returns the words on the stack, the top first.
+/// Code that returns the words on the stack, the top one first.
 fn give(count: usize) -> String {
     let save: String = (0..count)
         .map(|i| format!("PUSH2 {} MSTORE ", 32 * i))
@@ -62,7 +66,7 @@ fn give(count: usize) -> String {
     format!("{save} PUSH2 {} PUSH0 RETURN ", 32 * count)
 }
 
-/// Leaves the gas that `source`, which leaves one word, takes.
+/// Code that pushes the gas used by `source`, which must leave one word.
 fn metered(source: &str) -> String {
     format!("GAS {source} POP GAS SWAP1 SUB PUSH1 4 SWAP1 SUB ")
 }
@@ -77,12 +81,12 @@ fn deploys(runtime: &[u8]) -> Vec<u8> {
     [&head, runtime].concat()
 }
 
-/// Puts init code of at most 32 bytes into memory and creates with it.
+/// Stores init code of at most 32 bytes in memory and creates a contract with it.
 fn create(init: &[u8], value: u64) -> String {
     format!("{} PUSH3 {value} CREATE ", init_in_memory(init))
 }
 
-/// Puts init code into memory and leaves its length and offset.
+/// Stores init code in memory and pushes its length and offset.
 fn init_in_memory(init: &[u8]) -> String {
     assert!((1..=32).contains(&init.len()));
     let digits = alloy_primitives::hex::encode(init);

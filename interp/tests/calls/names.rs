@@ -1,11 +1,11 @@
-//! Whose name and storage code runs on; what a static call forbids its callees.
+//! The address and storage that code uses; what a static call forbids.
 
 use crate::common::{CALLER, CONTRACT, Scene, words};
 use crate::{KINDS, OTHER, PEER, call, give, numbers, run};
 use evmscope_interp::Word;
 
 #[test]
-fn callees_see_who_calls_whom_with_what() {
+fn callees_see_address_caller_and_value() {
     let view = format!("CALLVALUE CALLER ADDRESS {}", give(3));
     for (kind, expected) in [
         ("CALL", [PEER.into(), CONTRACT.into(), Word::from(2_u64)]),
@@ -35,7 +35,7 @@ fn callees_see_who_calls_whom_with_what() {
 }
 
 #[test]
-fn callees_write_to_the_storage_of_their_name() {
+fn callees_write_to_the_storage_of_their_address() {
     for (kind, owner) in [
         ("CALL", PEER),
         ("CALLCODE", CONTRACT),
@@ -51,7 +51,7 @@ fn callees_write_to_the_storage_of_their_name() {
 }
 
 #[test]
-fn callees_get_the_input_and_the_range_gets_the_output() {
+fn calls_copy_input_and_output() {
     let echo = "CALLDATASIZE PUSH0 PUSH0 CALLDATACOPY CALLDATASIZE PUSH0 RETURN";
     let filler = "ee".repeat(32);
     for (len, given) in [(0, ""), (2, "0011"), (3, "001122"), (5, "001122")] {
@@ -70,7 +70,7 @@ fn callees_get_the_input_and_the_range_gets_the_output() {
 
 #[test]
 fn static_is_inherited() {
-    // STATICCALL of PEER, which calls OTHER, which changes something.
+    // STATICCALL of PEER, which calls OTHER, which changes state.
     for kind in KINDS {
         for (change, allowed) in [
             ("PUSH0 PUSH0 SSTORE", false),
@@ -86,7 +86,7 @@ fn static_is_inherited() {
             assert_eq!(seen.words(), numbers([allowed.into()]), "{kind} {change}");
         }
     }
-    // Afterwards the caller may change things again.
+    // Afterwards the caller may change state again.
     let source = call("STATICCALL", "GAS", PEER, 0) + "PUSH0 SSTORE";
     assert_eq!(
         run(&Scene::asm(&source).contract(PEER, "STOP")).slot(0),

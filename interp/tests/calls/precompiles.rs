@@ -14,7 +14,7 @@ fn precompiles_run_and_fail() {
     let expected = words(&format!("0xabcd 0x00abcd{} 3 1", "00".repeat(29)));
     assert_eq!(seen.words(), expected);
 
-    // A point that is not on the curve: all gas given is gone, the value comes back.
+    // A point that is not on the curve: all of the callee's gas is used, the value is returned.
     let add = "PUSH1 1 PUSH0 MSTORE PUSH0 PUSH0 PUSH1 64 PUSH0 PUSH1 5 PUSH1 6 PUSH2 10000 CALL";
     let scene = Scene::asm(&format!("{add} RETURNDATASIZE {}", give(2))).balance(9);
     let seen = run(&scene);
@@ -28,7 +28,7 @@ fn precompiles_run_and_fail() {
         let source = call("STATICCALL", &format!("PUSH1 {given}"), sha, 0) + &give(1);
         assert_eq!(run(&Scene::asm(&source)).words(), numbers([expected]));
     }
-    // With any kind of call, and as the message itself.
+    // With any kind of call, and as a top-level message.
     for kind in KINDS {
         let source = call(kind, "GAS", sha, 0) + "POP PUSH1 32 PUSH0 RETURN";
         let expected = Word::from_be_slice(&alloy_primitives::hex!(
@@ -39,7 +39,7 @@ fn precompiles_run_and_fail() {
 }
 
 #[test]
-fn precompiles_come_with_their_forks() {
+fn precompiles_exist_since_their_forks() {
     let p256 = address!("0x0000000000000000000000000000000000000100");
     let map_g2 = Address::with_last_byte(0x11);
     for (to, fork, exists) in [
@@ -48,7 +48,7 @@ fn precompiles_come_with_their_forks() {
         (map_g2, Fork::Cancun, false),
         (map_g2, Fork::Prague, true),
     ] {
-        // Without input the first succeeds and the second fails; both take their gas.
+        // Without input the first succeeds and the second fails; both use their gas.
         let taken = gas(&Scene::asm(&call("CALL", "PUSH2 40000", to, 0)).fork(fork));
         assert_eq!(taken > 6_000, exists, "{to} at {fork}");
     }

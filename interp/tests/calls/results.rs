@@ -1,4 +1,4 @@
-//! What comes back from a call: return data, output, success.
+//! The results of a call: return data, output, success.
 
 use crate::common::{EOA, Scene, assemble};
 use crate::{KINDS, OTHER, PEER, call, create, give, numbers, run};
@@ -33,7 +33,7 @@ fn return_data_is_that_of_the_last_call() {
 }
 
 #[test]
-fn return_data_cannot_be_overread() {
+fn return_data_cannot_be_read_beyond_its_end() {
     let scene = |range: &str| {
         let source = format!(
             "{} {range} PUSH0 RETURNDATACOPY",
@@ -62,7 +62,7 @@ fn return_data_cannot_be_overread() {
 }
 
 #[test]
-fn calls_tell_success() {
+fn calls_push_their_success() {
     for kind in KINDS {
         for (callee, expected) in [
             ("STOP", 1_u64),

@@ -1,11 +1,11 @@
-//! What is undone with a frame that fails.
+//! What is reverted when a frame fails.
 
 use crate::common::{EOA, NOBODY, Scene};
 use crate::{PEER, call, create, give, metered, numbers, run};
 use evmscope_interp::Word;
 
 #[test]
-fn failed_callees_leave_nothing() {
+fn failed_callees_leave_no_changes() {
     let change = format!(
         "PUSH1 1 PUSH1 7 SSTORE PUSH1 1 PUSH1 7 TSTORE PUSH0 PUSH0 LOG0 {} {} ",
         create(&[0], 0),
@@ -35,7 +35,7 @@ fn failed_callees_leave_nothing() {
 }
 
 #[test]
-fn failed_callees_leave_nothing_warm() {
+fn failed_callees_leave_accounts_and_slots_cold() {
     for (end, slot, account) in [
         ("STOP", 100, 100),
         ("PUSH0 PUSH0 REVERT", 2_100, 2_600),
@@ -55,7 +55,7 @@ fn failed_callees_leave_nothing_warm() {
 }
 
 #[test]
-fn transient_slots_are_undone_and_belong_to_an_account() {
+fn transient_slots_are_reverted_and_belong_to_an_account() {
     let set = "PUSH1 9 PUSH0 TSTORE";
     for (kind, end, expected) in [
         ("DELEGATECALL", "STOP", 9),
@@ -73,14 +73,14 @@ fn transient_slots_are_undone_and_belong_to_an_account() {
 }
 
 #[test]
-fn refunds_are_summed_over_calls_that_succeed() {
+fn refunds_sum_over_successful_calls() {
     let clear = "PUSH0 PUSH0 SSTORE";
     for (own, callee, expected) in [
         ("", "PUSH0 PUSH0 SSTORE", 4_800),
         ("PUSH0 PUSH1 1 SSTORE", "PUSH0 PUSH0 SSTORE", 9_600),
         ("PUSH0 PUSH1 1 SSTORE", "PUSH0 PUSH0 SSTORE INVALID", 4_800),
         ("", "PUSH0 PUSH0 SSTORE PUSH0 PUSH0 REVERT", 0),
-        // The callee takes back what its caller cleared.
+        // The callee reverses a clear of its caller.
         (clear, "PUSH1 1 PUSH0 SSTORE", 2_800),
         (clear, "PUSH1 3 PUSH0 SSTORE", 0),
     ] {

@@ -27,7 +27,7 @@ fn selfdestruct_moves_the_balance_and_ends_the_frame() {
         let seen = run(&scene);
         assert_eq!((seen.status, seen.refund), (Status::Success, 0));
         assert_eq!(PLENTY - seen.gas_left, expected, "{to} {wei}");
-        // It was there before: only the balance goes (EIP-6780).
+        // It existed before: only the balance is transferred (EIP-6780).
         let kept = if to == CONTRACT { wei } else { 0 };
         assert_eq!(
             seen.accounts[&CONTRACT].balance,
@@ -47,7 +47,7 @@ fn selfdestruct_moves_the_balance_and_ends_the_frame() {
 fn selfdestruct_deletes_what_its_transaction_created() {
     let target = CONTRACT.create(1);
     for to in [EOA, target] {
-        // In init code, and in a call of the code deployed.
+        // In init code, and in a call of the deployed code.
         let init = assemble(&destroy(to));
         let at_once = create(&init, 5);
         let later = format!(
@@ -68,9 +68,9 @@ fn selfdestruct_deletes_what_its_transaction_created() {
 }
 
 #[test]
-fn selfdestruct_is_undone_with_its_frame() {
+fn selfdestruct_is_reverted_with_its_frame() {
     let target = CONTRACT.create(1);
-    // Creates, then has it destroyed by a callee that reverts.
+    // Creates a contract, and calls code that destroys it and reverts.
     let init = deploys(&assemble(&destroy(EOA)));
     let source = format!(
         "PUSH20 {OTHER:#x} EXTCODESIZE DUP1 PUSH0 PUSH0 PUSH20 {OTHER:#x} EXTCODECOPY PUSH0 PUSH1 5 CREATE {}",

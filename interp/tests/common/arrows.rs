@@ -1,9 +1,11 @@
-//! Which files of a crate import which, read from their sources, and whether a table of rooms allows it. Serves the tests
-//! of this crate and, by `#[path]`, those of others. Where the sources lie and what the table says is the caller's.
+//! Finds which files of a crate import which others, and checks that against a table of rooms. Used by the
+//! tests of this crate and, by `#[path]`, by those of other crates. The caller provides the sources and the
+//! table.
 //!
-//! A source is read as tokens, not parsed: so that `use` trees, paths written out in code and those in macros count alike. What
-//! is only there under `cfg(test)` does not count, neither do visibilities. A path leads to the file of the longest
-//! module in front of it: what a module passes on by `pub use` belongs to that module. `#[path]` is not followed.
+//! Sources are read as tokens and not parsed, so that `use` trees, paths in code and paths in macros all
+//! count. Items under `cfg(test)` and visibilities do not count. A path refers to the file of the longest
+//! module that is its prefix: items that a module re-exports with `pub use` belong to that module. `#[path]`
+//! is not followed.
 
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,20 +16,20 @@ use std::slice::from_ref;
 /// A file, by its path from the root of the crate's sources, and its text.
 pub type Source = (String, String);
 
-/// A row of the table: a room and the rooms that it may import. A room is a file or a folder, without `.rs`; what
-/// lies in it belongs to the longest row that fits.
+/// A row of the table: a room and the rooms that it may import. A room is a file or a folder, without `.rs`.
+/// A file belongs to the longest matching row.
 pub type Row<'a> = (&'a str, &'a [&'a str]);
 
-/// One file imports from another.
+/// An import of one file from another.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Arrow {
     pub from: String,
     pub to: String,
-    /// The path as it resolves, `crate::` left out.
+    /// The resolved path, without `crate::`.
     pub path: String,
 }
 
-/// All Rust files of a folder and those below it, in order.
+/// All Rust files of a folder and its subfolders, sorted.
 pub fn read(root: &Path) -> Vec<Source> {
     let mut found = Vec::new();
     let mut folders = vec![root.to_owned()];
@@ -47,7 +49,7 @@ pub fn read(root: &Path) -> Vec<Source> {
     found
 }
 
-/// The arrows between files, each pair and path once.
+/// The imports between files, each pair and path once.
 ///
 /// # Panics
 /// If a source is not Rust.
@@ -95,8 +97,8 @@ pub fn arrows(sources: &[Source]) -> Vec<Arrow> {
         .collect()
 }
 
-/// What the table does not allow: arrows, files without a room, rooms in it without a file. Its rows stand from top to
-/// bottom, and a room may import rooms below it only: so rooms cannot form a circle.
+/// Violations of the table: imports, files without a room, and rooms without a file. Rows are in order from
+/// top to bottom, and a room may only import rooms below it, so rooms cannot form a cycle.
 pub fn forbidden(sources: &[Source], table: &[Row]) -> Vec<String> {
     let mut faults = Vec::new();
     let rows: BTreeMap<&str, &[&str]> = table.iter().copied().collect();
@@ -130,7 +132,7 @@ pub fn forbidden(sources: &[Source], table: &[Row]) -> Vec<String> {
     faults
 }
 
-/// Arrows that the table allows and no file needs.
+/// Imports that the table allows and no file needs.
 pub fn unused(sources: &[Source], table: &[Row]) -> Vec<String> {
     let needed: BTreeSet<_> = arrows(sources)
         .into_iter()
@@ -145,7 +147,7 @@ pub fn unused(sources: &[Source], table: &[Row]) -> Vec<String> {
         .collect()
 }
 
-/// Files that import each other in a circle, each circle with all its files.
+/// Cycles of files that import each other, each with all of its files.
 pub fn circles(sources: &[Source]) -> Vec<Vec<String>> {
     let mut next: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for arrow in arrows(sources) {
@@ -172,7 +174,7 @@ pub fn circles(sources: &[Source]) -> Vec<Vec<String>> {
     circles.into_iter().filter(|it| it.len() > 1).collect()
 }
 
-/// The module that a file is: `a/b/mod.rs` and `a/b.rs` are `a::b`, the root of the crate is none.
+/// The module path of a file: `a/b/mod.rs` and `a/b.rs` are `a::b`; that of the crate's root is empty.
 fn module_of(file: &str) -> Vec<String> {
     let path = file.trim_end_matches(".rs");
     let path = path.strip_suffix("/mod").unwrap_or(path);
@@ -199,7 +201,7 @@ struct Reader<'a> {
     files: &'a BTreeMap<Vec<String>, String>,
     /// Paths from the root of the crate.
     paths: Vec<Vec<String>>,
-    /// Modules that are there in tests only.
+    /// Modules that exist only in tests.
     tests: Vec<Vec<String>>,
 }
 
@@ -212,7 +214,7 @@ impl Reader<'_> {
         }
     }
 
-    /// Reads what begins at the first token; what follows it.
+    /// Reads the item at the first token. Returns the tokens after it.
     fn step<'t>(&mut self, tokens: &'t [TokenTree], module: &[String]) -> &'t [TokenTree] {
         if let Some((attribute, after)) = attribute(tokens) {
             return match is_test(attribute) {
@@ -261,7 +263,7 @@ impl Reader<'_> {
         }
     }
 
-    /// Reads a `use` tree behind `prefix`; what follows it.
+    /// Reads a `use` tree after `prefix`. Returns the tokens after it.
     fn tree<'t>(
         &mut self,
         tokens: &'t [TokenTree],
@@ -285,7 +287,7 @@ impl Reader<'_> {
         after
     }
 
-    /// Notes a path that was written in a module, if it leads into this crate.
+    /// Records a path used in a module, if it refers to this crate.
     fn note(&mut self, module: &[String], path: &[String]) {
         let (mut from, mut rest) = match path.first().map(String::as_str) {
             None => return,
@@ -302,7 +304,8 @@ impl Reader<'_> {
         self.paths.push(join(from, rest));
     }
 
-    /// Leaves out what is there in tests only, up to a block, a semicolon or a comma; what follows it.
+    /// Skips an item that exists only in tests, up to a block, a semicolon or a comma. Returns the tokens
+    /// after it.
     fn skip<'t>(&mut self, mut tokens: &'t [TokenTree], module: &[String]) -> &'t [TokenTree] {
         loop {
             if let Some((_, after)) = attribute(tokens) {
@@ -330,7 +333,7 @@ impl Reader<'_> {
     }
 }
 
-/// Whether these are the words in the parentheses of `pub(crate)`, `pub(in crate::room)` and so on.
+/// Whether these are the tokens in the parentheses of `pub(crate)`, `pub(in crate::room)` and so on.
 fn is_scope(tokens: &TokenStream) -> bool {
     let first = tokens.clone().into_iter().next();
     matches!(first, Some(TokenTree::Ident(word))
@@ -345,13 +348,13 @@ fn is_sign(tokens: &[TokenTree], sign: char) -> bool {
     matches!(tokens.first(), Some(TokenTree::Punct(found)) if found.as_char() == sign)
 }
 
-/// What follows `::`.
+/// The tokens after `::`.
 fn colons(tokens: &[TokenTree]) -> Option<&[TokenTree]> {
     let both = is_sign(tokens, ':') && is_sign(&tokens[1..], ':');
     both.then(|| &tokens[2..])
 }
 
-/// Names with `::` between them, and what follows.
+/// Names separated by `::`, and the tokens after them.
 fn names(mut tokens: &[TokenTree]) -> (Vec<String>, &[TokenTree]) {
     let mut path = Vec::new();
     while let [TokenTree::Ident(name), after @ ..] = tokens {
@@ -364,7 +367,7 @@ fn names(mut tokens: &[TokenTree]) -> (Vec<String>, &[TokenTree]) {
     (path, tokens)
 }
 
-/// The attribute that the tokens begin with, without its brackets, and what follows.
+/// The attribute at the start of the tokens, without its brackets, and the tokens after it.
 fn attribute(tokens: &[TokenTree]) -> Option<(TokenStream, &[TokenTree])> {
     let after = is_sign(tokens, '#').then(|| &tokens[1..])?;
     match after {
@@ -375,14 +378,14 @@ fn attribute(tokens: &[TokenTree]) -> Option<(TokenStream, &[TokenTree])> {
     }
 }
 
-/// Whether an attribute is `cfg(test)`, or a `cfg` that holds in tests only.
+/// Whether an attribute is `cfg(test)`, or a `cfg` that is true only in tests.
 fn is_test(attribute: TokenStream) -> bool {
     let tokens: Vec<TokenTree> = attribute.into_iter().collect();
     matches!(&tokens[..], [TokenTree::Ident(word), TokenTree::Group(group)]
         if word == "cfg" && needs_test(&group.stream().into_iter().collect::<Vec<_>>()))
 }
 
-/// Whether a predicate of `cfg` holds in tests only.
+/// Whether a predicate of `cfg` is true only in tests.
 fn needs_test(predicate: &[TokenTree]) -> bool {
     match predicate {
         [TokenTree::Ident(word)] => word == "test",

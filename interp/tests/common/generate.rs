@@ -1,9 +1,9 @@
-//! Random scenes: contracts that compute, jump, store, log, hash, create and call one another, made of
-//! pieces that are likely to run for a while before they fail.
+//! Random scenes: contracts that compute, jump, store, log, hash, create and call each other, made of pieces
+//! that are likely to run for a while before they fail.
 //!
-//! A scene is decided by bytes alone, taken one after the other, with zeros behind their end: random ones
-//! in the tests, a fuzzer's in `fuzz/`. So what either finds is a file for the corpus of both, and bytes
-//! that are removed or made smaller make the scene smaller.
+//! A scene is determined by a sequence of bytes, padded with zeros: random bytes in the tests, a fuzzer's in
+//! `fuzz/`. Findings of either can be added to the same corpus, and removing bytes or making them smaller
+//! makes the scene smaller.
 
 use super::{CALLER, CONTRACT, EOA, FORKS, NOBODY, PEERS, Scene, environment};
 use alloy_primitives::{Address, address};
@@ -16,14 +16,14 @@ use std::fmt;
 
 /// Random scenes.
 pub fn plans() -> impl Strategy<Value = Plan> {
-    // As many as the largest scenes take; most take less.
+    // Enough bytes for the largest scenes; most need fewer.
     vec(any::<u8>(), 0..1_500).prop_map(|bytes| Plan::new(&bytes))
 }
 
 /// An account whose code is a delegation to the first peer, since Prague (EIP-7702).
 const DELEGATED: Address = address!("0xd0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0");
 
-/// A random scene, before it is put together.
+/// The description of a random scene.
 #[derive(Clone)]
 pub struct Plan {
     fork: Fork,
@@ -34,15 +34,15 @@ pub struct Plan {
     is_static: bool,
     contracts: [Vec<Piece>; 3],
     cuts: [u32; 4],
-    /// What decided all that.
+    /// The bytes that determined the plan.
     bytes: Vec<u8>,
 }
 
 impl Plan {
-    /// The scene that these bytes decide.
+    /// The plan determined by these bytes.
     pub fn new(bytes: &[u8]) -> Plan {
         let mut source = Unstructured::new(bytes);
-        let mut plan = Plan::draw(&mut source).expect("numbers come without end");
+        let mut plan = Plan::draw(&mut source).expect("the source never ends");
         plan.bytes = bytes[..bytes.len() - source.len()].to_vec();
         plan
     }
@@ -77,7 +77,7 @@ impl Plan {
         })
     }
 
-    /// Numbers to choose by with how little gas the scene is run too.
+    /// Random numbers that select the reduced amounts of gas.
     pub fn cuts(&self) -> [u32; 4] {
         self.cuts
     }
@@ -135,8 +135,8 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// An operand's raw number. What it becomes is decided by what the operand means (an offset, a slot, an
-/// account...).
+/// A random number for an operand. The meaning of the operand (an offset, a slot, an account...) determines
+/// how it is used.
 type Draw = u64;
 
 /// Four bytes of entropy are enough for any meaning.
@@ -146,27 +146,27 @@ fn draw(u: &mut Unstructured) -> Result<Draw> {
 
 #[derive(Clone, Debug)]
 enum Piece {
-    /// An opcode behind pushes of its operands.
+    /// An opcode after pushes of its operands.
     Op(Opcode, Vec<Draw>),
     /// A push of some width.
     Push(usize, Draw),
-    /// A jumpdest that jumps go to.
+    /// A jumpdest that other pieces jump to.
     Label,
-    /// A jump to a label, or to anywhere; `computed`: the target is seen only when it runs.
+    /// A jump to a label or to a random target; `computed`: the target is only known at run time.
     Jump {
         to: Draw,
         computed: bool,
         condition: Option<Draw>,
     },
-    /// The body so many times.
+    /// The body, repeated.
     Loop(u8, Vec<Piece>),
     /// A creation: of code that runs the first body and deploys the second.
     Create(Opcode, [Draw; 3], Vec<Piece>, Vec<Piece>),
-    /// Bytes as they are.
+    /// Raw bytes.
     Bytes(Vec<u8>),
 }
 
-/// At most so many of something.
+/// Maximum numbers of pieces.
 fn several<T>(
     u: &mut Unstructured,
     most: usize,
@@ -241,7 +241,7 @@ group! {
     RARE: STOP RETURN REVERT REVERT INVALID SELFDESTRUCT CREATE CREATE2;
 }
 
-/// What an operand means.
+/// The meaning of an operand.
 #[derive(Clone, Copy)]
 enum Meaning {
     Number,
@@ -263,7 +263,7 @@ fn meanings(op: Opcode) -> Vec<Meaning> {
         Opcode::MSTORE | Opcode::MSTORE8 => vec![Offset, Number],
         Opcode::KECCAK256 | Opcode::RETURN | Opcode::REVERT => vec![Offset, Length],
         Opcode::MCOPY | Opcode::CALLDATACOPY | Opcode::CODECOPY => vec![Offset, Offset, Length],
-        // Reading beyond the return data fails, so mostly nothing is read.
+        // Reading beyond the return data fails, so usually nothing is read.
         Opcode::RETURNDATACOPY => vec![Offset, Rarely, Rarely],
         Opcode::EXTCODECOPY => vec![Account, Offset, Offset, Length],
         Opcode::BALANCE | Opcode::EXTCODESIZE | Opcode::EXTCODEHASH | Opcode::SELFDESTRUCT => {
@@ -334,14 +334,14 @@ fn account(draw: Draw) -> Word {
     ];
     match draw % 16 {
         n @ 0..=9 => known[n as usize].into(),
-        // Precompiles, and a little beyond.
+        // Precompiles, and a few addresses after them.
         10..=13 => (draw / 16 % 0x13).into(),
         14 => 0x100_u64.into(),
         _ => spread(draw / 16),
     }
 }
 
-/// The operand, or `None` to take what is on the stack.
+/// The operand, or `None` to use what is on the stack.
 fn operand(meaning: Meaning, draw: Draw) -> Option<Word> {
     let (choice, draw) = (draw % 32, draw / 32);
     let small = |limit: Draw| Some(Word::from(draw % limit));
@@ -372,8 +372,7 @@ fn operand(meaning: Meaning, draw: Draw) -> Option<Word> {
     }
 }
 
-/// A whole program: something on the stack to begin with, the pieces, and what is on the stack then as
-/// output.
+/// A whole program: initial items on the stack, the pieces, and the resulting stack as output.
 fn program(fork: Fork, pieces: &[Piece]) -> Vec<u8> {
     let mut code = Emitter::new(fork);
     EDGES.into_iter().for_each(|word| code.push(word));
@@ -402,9 +401,9 @@ struct Emitter {
     fork: Fork,
     code: Vec<u8>,
     labels: Vec<usize>,
-    /// Two bytes to become a label's offset, xored with a key.
+    /// Two bytes for a label's offset, xored with a key.
     jumps: Vec<(usize, Draw, u16)>,
-    /// Two bytes to become the offset of data behind the code.
+    /// Two bytes for the offset of data after the code.
     data: Vec<(usize, Vec<u8>)>,
 }
 
@@ -439,7 +438,7 @@ impl Emitter {
             .extend_from_slice(&word.to_be_bytes()[32 - width..]);
     }
 
-    /// Pushes two bytes to be filled in; where they are.
+    /// Pushes two bytes to be filled in later. Returns their offset.
     fn push_later(&mut self) -> usize {
         self.push_wide(Word::ZERO, 2);
         self.code.len() - 2
@@ -451,7 +450,7 @@ impl Emitter {
 
     fn piece(&mut self, piece: &Piece) {
         match piece {
-            // What the fork lacks fails, so that mostly it is left out.
+            // Opcodes that the fork lacks fail, so they are usually omitted.
             Piece::Op(op, draws)
                 if !self.has(*op) && draws.first().is_some_and(|draw| draw % 64 > 0) => {}
             Piece::Op(op, draws) => {
@@ -516,7 +515,7 @@ impl Emitter {
         self.op(Opcode::POP);
     }
 
-    /// Creates, and calls what was created.
+    /// Creates a contract and calls it.
     fn create(&mut self, op: Opcode, draws: &[Draw; 3], init: Vec<u8>) {
         let len = self.load_data(init);
         if op == Opcode::CREATE2 {
@@ -534,7 +533,7 @@ impl Emitter {
             .for_each(|op| self.op(op));
     }
 
-    /// Copies data to memory from offset 0 on; its length.
+    /// Copies data to memory at offset 0. Returns its length.
     fn load_data(&mut self, data: Vec<u8>) -> usize {
         let len = data.len();
         self.push(len.into());
@@ -565,7 +564,7 @@ impl Emitter {
                 _ => &self.labels,
             };
             let target = match candidates.len() {
-                // Anywhere: nearly always to no jumpdest.
+                // A random target, which is hardly ever a jumpdest.
                 0 => draw % self.code.len(),
                 _ if choice == 63 => draw % self.code.len(),
                 count => candidates[draw % count],

@@ -1,6 +1,6 @@
-//! What the integration tests share: a scene (a world and a message), how to run it in every mode, and
-//! what can be seen of a run. Random scenes are made in [`generate`], the same scene is run on the
-//! crate `revm` in [`reference`], and compared in [`three_way`]; what must hold is told by the test files.
+//! Shared by the integration tests: a scene (a world and a message), how to run it in every mode, and the
+//! observable result. [`generate`] makes random scenes, [`reference`] runs a scene on the crate `revm`, and
+//! [`three_way`] compares the results.
 
 #![allow(dead_code, reason = "each test file uses a part of this module")]
 
@@ -16,24 +16,24 @@ use evmscope_interp::{
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
-/// Who sends the message.
+/// The sender of the message.
 pub const CALLER: Address = Address::repeat_byte(0xca);
-/// The contract it goes to.
+/// The recipient of the message.
 pub const CONTRACT: Address = Address::repeat_byte(0xc0);
 /// Other contracts.
 pub const PEERS: [Address; 2] = [Address::repeat_byte(0xc1), Address::repeat_byte(0xc2)];
-/// An account with a balance and nothing else.
+/// An account with only a balance.
 pub const EOA: Address = Address::repeat_byte(0xe0);
-/// No account.
+/// An address without an account.
 pub const NOBODY: Address = Address::repeat_byte(0xee);
 
-/// Enough for every program here, and not so much that a mistake runs for long.
+/// Enough gas for every program here, but not so much that an endless loop takes long.
 pub const PLENTY: u64 = 10_000_000;
 
 /// The forks under test.
 pub const FORKS: &[Fork] = Fork::ALL;
 
-/// The state before, and a message.
+/// A pre-state and a message.
 #[derive(Clone)]
 pub struct Scene {
     pub fork: Fork,
@@ -42,7 +42,7 @@ pub struct Scene {
 }
 
 impl Scene {
-    /// A call of [`CONTRACT`], which has this code, with [`PLENTY`] of gas.
+    /// A call of [`CONTRACT`] with this code and [`PLENTY`] of gas.
     pub fn new(code: &[u8]) -> Scene {
         static EMPTY: LazyLock<World> = LazyLock::new(empty_world);
         let mut world = EMPTY.clone();
@@ -54,7 +54,7 @@ impl Scene {
         }
     }
 
-    /// As [`Scene::new`], from assembly.
+    /// Like [`Scene::new`], from assembly.
     pub fn asm(source: &str) -> Scene {
         Scene::new(&assemble(source))
     }
@@ -85,7 +85,7 @@ impl Scene {
         self
     }
 
-    /// Adds an account, or takes the place of one.
+    /// Adds or replaces an account.
     pub fn with(mut self, address: Address, account: Account) -> Scene {
         self.world.insert(address, account);
         self
@@ -121,7 +121,7 @@ impl Scene {
         self
     }
 
-    /// The world as it is right before the message: a new transaction, sender and receiver warm.
+    /// The world right before the message: in a new transaction, with warm sender and recipient.
     pub fn before(&self) -> World {
         let mut world = self.world.clone();
         world.begin_transaction(self.fork, &[CALLER, CONTRACT]);
@@ -130,7 +130,7 @@ impl Scene {
 
     /// Runs the message in one mode.
     pub fn run(&self, mode: Mode) -> Seen {
-        // Code that runs once would never be translated.
+        // Translates at once, because code that runs once would not become hot.
         self.run_on(&mut Interpreter::with_settings(
             mode,
             self.fork,
@@ -147,7 +147,7 @@ impl Scene {
         assert_eq!(
             outcome.gas_used + outcome.gas_left,
             self.message.gas,
-            "gas used and left make the gas sent"
+            "gas used and gas left must add up to the gas sent"
         );
         Seen {
             status: outcome.status,
@@ -160,7 +160,7 @@ impl Scene {
         }
     }
 
-    /// Runs the message in every mode, which must agree.
+    /// Runs the message in every mode. The modes must agree.
     pub fn run_all(&self) -> Seen {
         let [first, rest @ ..] = Mode::ALL;
         let seen = self.run(first);
@@ -168,7 +168,7 @@ impl Scene {
             assert_eq!(
                 self.run(mode),
                 seen,
-                "{mode} against {first}, {}",
+                "{mode} differs from {first}, {}",
                 self.fork
             );
         }
@@ -180,7 +180,7 @@ impl Scene {
 fn empty_world() -> World {
     let mut world = World::new(environment());
     for number in BLOCK - 256..BLOCK {
-        // As the empty database of the reference has it.
+        // The same as in the empty database of the reference.
         world.set_block_hash(number, keccak256(number.to_string()));
     }
     world.insert(CALLER, rich());
@@ -195,7 +195,7 @@ fn rich() -> Account {
     account
 }
 
-/// What can be seen of a run, the state after the transaction included.
+/// The observable result of a run, including the state after the transaction.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Seen {
     pub status: Status,
@@ -223,8 +223,8 @@ impl Seen {
         storage.get(&key.into()).copied().unwrap_or_default()
     }
 
-    /// The same, with one halt for all. A failing opcode may break several rules, and which of them is
-    /// named is not laid down: all of them undo the frame and take its gas.
+    /// The same, with one halt for all. A failing opcode may violate several rules, and the specification
+    /// does not say which one is reported: each reverts the frame and uses its gas.
     pub fn any_halt(mut self) -> Seen {
         if let Status::Halt(_) = self.status {
             self.status = Status::Halt(Halt::OutOfGas);
@@ -257,10 +257,10 @@ fn accounts(world: &World) -> BTreeMap<Address, SeenAccount> {
         .collect()
 }
 
-/// Small, so that random numbers name blocks whose hash is known.
+/// Small, so that random block numbers often have a known hash.
 const BLOCK: u64 = 300;
 
-/// Every value differs from every other, so that none can stand in for another.
+/// All values differ, so that a mix-up is detected.
 pub fn environment() -> Environment {
     Environment {
         number: BLOCK,
@@ -281,7 +281,7 @@ pub fn assemble(source: &str) -> Vec<u8> {
     asm::assemble(source).unwrap_or_else(|error| panic!("{error} in\n{source}"))
 }
 
-/// A number as the tables write it: decimal, hex, or negative as two's complement.
+/// A number in the format of the tables: decimal, hex, or negative as two's complement.
 pub fn word(text: &str) -> Word {
     match text.strip_prefix('-') {
         Some(positive) => word(positive).wrapping_neg(),
@@ -291,24 +291,24 @@ pub fn word(text: &str) -> Word {
     }
 }
 
-/// A list of numbers, parted by white space.
+/// Numbers separated by white space.
 pub fn words(text: &str) -> Vec<Word> {
     text.split_whitespace().map(word).collect()
 }
 
-/// Pushes these operands, the first one on top, as the Yellow Paper counts them.
+/// Pushes these operands. The first one is on top, as in the Yellow Paper.
 pub fn pushes(operands: &[Word]) -> String {
     let push = |operand: &Word| format!("PUSH32 {operand} ");
     operands.iter().rev().map(push).collect()
 }
 
-/// The program leaves exactly this stack, the top last, in every mode.
+/// Checks that the program leaves exactly this stack in every mode; the top is last.
 #[track_caller]
 pub fn check(source: &str, stack: &str) {
     check_in(Scene::asm(""), source, stack);
 }
 
-/// As [`check`], with the program put into a scene of one's own.
+/// Like [`check`], in a scene made by the caller.
 ///
 /// Code that returns the stack is appended; one POP more must underflow.
 #[track_caller]
@@ -334,11 +334,11 @@ pub fn check_in(scene: Scene, source: &str, stack: &str) {
     assert_eq!(
         status,
         Status::Halt(Halt::StackUnderflow),
-        "more on the stack: {source}"
+        "more items on the stack: {source}"
     );
 }
 
-/// The program fails this way in every mode.
+/// Checks that the program fails with this halt in every mode.
 #[track_caller]
 pub fn check_halt(source: &str, halt: Halt) {
     assert_eq!(
@@ -348,8 +348,8 @@ pub fn check_halt(source: &str, halt: Halt) {
     );
 }
 
-/// The program takes exactly this much gas in every mode: with as much it succeeds, with one less it
-/// does not.
+/// Checks that the program uses exactly this much gas in every mode: it succeeds with that much, and fails
+/// with one less.
 #[track_caller]
 pub fn check_gas(scene: &Scene, gas: u64) {
     let seen = scene.run_all();
@@ -358,7 +358,7 @@ pub fn check_gas(scene: &Scene, gas: u64) {
     check_needs(scene, gas);
 }
 
-/// The program succeeds with this much gas and runs out of it with one less.
+/// Checks that the program succeeds with this much gas and runs out of gas with one less.
 #[track_caller]
 pub fn check_needs(scene: &Scene, gas: u64) {
     let exact = scene.clone().gas(gas).run_all();

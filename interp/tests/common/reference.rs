@@ -60,8 +60,8 @@ pub fn run(scene: &Scene) -> Seen {
     }
 }
 
-/// Whether the reference has the fork. It has no Constantinople, whose storage prices Petersburg took
-/// back on the day they came.
+/// Whether the reference supports the fork. It does not have Constantinople, whose storage prices Petersburg
+/// reversed on the day of their activation.
 pub fn has(fork: Fork) -> bool {
     spec(fork).is_some()
 }
@@ -73,7 +73,7 @@ fn spec(fork: Fork) -> Option<SpecId> {
         Fork::TangerineWhistle => SpecId::TANGERINE,
         Fork::SpuriousDragon => SpecId::SPURIOUS_DRAGON,
         Fork::Byzantium => SpecId::BYZANTIUM,
-        // The fork that Petersburg took a part of back before anything ran on it; `revm` has it not.
+        // Petersburg reversed a part of this fork before anything ran on it; `revm` does not support it.
         Fork::Constantinople => return None,
         Fork::Petersburg => SpecId::PETERSBURG,
         Fork::Istanbul => SpecId::ISTANBUL,
@@ -107,7 +107,7 @@ fn evm(scene: &Scene) -> Evm {
     };
     let transaction = TxEnv {
         caller: environment.origin,
-        // The type that has blobs; nothing else here depends on it.
+        // The type with blobs; nothing else here depends on the type.
         tx_type: 3,
         gas_price: environment.gas_price.to_u64().unwrap().into(),
         blob_hashes: environment.blob_hashes,
@@ -152,7 +152,7 @@ fn first_frame(scene: &Scene, evm: &mut Evm) -> FrameInit {
     let ctx = &mut evm.ctx;
     let memory = SharedMemory::new_with_buffer(ctx.local().shared_memory_buffer().clone());
     let journal = ctx.journal_mut();
-    // Loading makes warm.
+    // Loading an account makes it warm.
     journal.load_account(message.caller).unwrap();
     let code = journal
         .load_account_with_code(message.recipient)
@@ -220,7 +220,7 @@ fn status(result: InstructionResult) -> Status {
     })
 }
 
-/// A message that was refused before it began costs nothing.
+/// A message that fails before it starts uses no gas.
 fn refunds_gas(halt: Halt) -> bool {
     matches!(
         halt,
@@ -228,7 +228,7 @@ fn refunds_gas(halt: Halt) -> bool {
     )
 }
 
-/// The state after the transaction: what the journal touched over what was there.
+/// The state after the transaction: the pre-state with the changes of the journal.
 fn accounts(scene: &Scene, touched: &EvmState) -> BTreeMap<alloy_primitives::Address, SeenAccount> {
     let mut all = super::accounts(&scene.world);
     for (address, account) in touched {

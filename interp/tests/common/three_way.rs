@@ -1,5 +1,5 @@
 //! The three-way comparison: a scene in both modes and on the crate `revm`, with all of its gas and with
-//! less. Where scenes come from is told elsewhere: `differential.rs` draws them, `fuzz/` is given them.
+//! less. Scenes come from `differential.rs` and from the fuzzers in `fuzz/`.
 
 use super::generate::Plan;
 use super::{FORKS, Scene, Seen, reference};
@@ -8,14 +8,14 @@ use proptest::prelude::*;
 use proptest::test_runner::TestCaseResult;
 use std::cell::RefCell;
 
-/// As [`check_plan`], of the plan that these bytes decide; a failure shows it.
+/// Like [`check_plan`], for the plan determined by these bytes; a failure prints the plan.
 pub fn check_bytes(bytes: &[u8]) -> TestCaseResult {
     let plan = Plan::new(bytes);
     check_plan(&plan).map_err(|error| TestCaseError::fail(format!("{error}\n{plan:?}")))
 }
 
-/// A plan's scene ends alike with its gas, with just as much as it takes, with a share of that, and where
-/// its gas ends at one of its opcodes.
+/// Compares a plan's scene with its own gas, with exactly the gas used, with a share of that, and with gas
+/// that runs out at one of its opcodes.
 pub fn check_plan(plan: &Plan) -> TestCaseResult {
     let scene = plan.scene();
     let used = agree(&scene)?;
@@ -37,7 +37,7 @@ pub fn check_plan(plan: &Plan) -> TestCaseResult {
     Ok(())
 }
 
-/// Any bytes as code end alike: at the forks where it means the least, something between, and the most.
+/// Compares any bytes as code: on the first fork, one in the middle, and the last.
 pub fn check_code(code: &[u8]) -> TestCaseResult {
     let scene = Scene::new(code).slot(0, 1).balance(1_000).input(code);
     let between = FORKS[FORKS.len() / 2];
@@ -50,8 +50,8 @@ pub fn check_code(code: &[u8]) -> TestCaseResult {
     Ok(())
 }
 
-/// Compares the modes with each other, to the last halt, and with the reference where it has the fork;
-/// the gas used.
+/// Compares the modes with each other, including the halt, and with the reference if it supports the fork.
+/// Returns the gas used.
 pub fn agree(scene: &Scene) -> Result<u64, TestCaseError> {
     let gas = scene.message.gas;
     let traditional = run(Way::Traditional, scene);
@@ -81,9 +81,9 @@ pub fn agree(scene: &Scene) -> Result<u64, TestCaseError> {
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Way {
     Traditional,
-    /// All code is translated before it runs.
+    /// Translates all code before it runs.
     Eager,
-    /// Code is translated once it has run a little, as far as the budget goes.
+    /// Translates code after it has run a few times, within the budget.
     Warm,
 }
 
@@ -104,7 +104,7 @@ impl Way {
     }
 }
 
-/// Runs the scene on an interpreter that has run all earlier ones: what it keeps must not show.
+/// Runs the scene on an interpreter that has run all earlier ones. What it keeps must not change the result.
 fn run(way: Way, scene: &Scene) -> Seen {
     thread_local! {
         static KEPT: RefCell<Vec<(Way, Interpreter)>> = const { RefCell::new(Vec::new()) };

@@ -41,7 +41,7 @@ const TWO_P1: Point = &[
     "09f9edb99bc3b75d7489735c98b16ab78b9386c5f7a1f76c7e96ac6eb5bbde30dbca31a74ec6e0f0b12229eecea33c39",
 ];
 const ZERO_1: Point = &[FP_ZERO; 2];
-/// On the curve, and not of the group (`g1_not_in_correct_subgroup`).
+/// On the curve, but not in the subgroup (`g1_not_in_correct_subgroup`).
 const OUTSIDE_1: Point = &[
     "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",
     "193fb7cedb32b2c3adc06ec11a96bc0d661869316f5e4a577a9f7c179593987beb4fb2ee424dbb2f5dd891e228b46c4a",
@@ -81,10 +81,10 @@ const TWO_G2: Point = &[
 const ZERO_2: Point = &[FP_ZERO; 4];
 
 const FP_ZERO: &str = "000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000";
-/// The first coordinate of [`G1`] plus the modulus: no element of the field.
+/// The first coordinate of [`G1`] plus the modulus: not a field element.
 const BEYOND_FIELD: &str = "31f2e5916b17be2e71b10b4292f558e727dfd7d48af9cbc5087f0ce00dcca27c8b01e83eaace1aefb539f00adb227166";
 
-/// As the precompiles read and write it: each coordinate behind 16 zero bytes.
+/// The precompiles' encoding: each coordinate after 16 zero bytes.
 fn encode(points: &[Point]) -> Vec<u8> {
     let padded = |fp: &&str| [&[0; 16], &hex::decode(fp).unwrap()[..]].concat();
     points.concat().iter().flat_map(padded).collect()
@@ -162,7 +162,7 @@ fn points_are_multiplied_and_added() {
         (&[(G1, "2"), (P1, "2")], 22_776, two_g1_two_p1), // bls_g1msm_(2g1+2p1)
         (&[(ZERO_1, "0"); 3], 30_528, ZERO_1), // bls_g1msm_discount_table_3
         (&[(ZERO_1, "0"); 7], 61_992, ZERO_1), // as many as bls_g1msm_multiple
-        // Beyond the table the last discount holds: 519 of 1,000.
+        // After the end of the table, the last discount applies: 519 of 1,000.
         (&[(ZERO_1, "0"); 129], 129 * 12_000 * 519 / 1_000, ZERO_1),
     ] {
         gives(G1MSM, gas, &products(pairs), &encode(&[result]));
@@ -207,7 +207,7 @@ fn pairings_are_checked() {
 }
 
 #[test]
-fn field_elements_are_mapped() {
+fn field_elements_are_mapped_to_points() {
     for (fp, point) in [
         // bls_g1map_
         (
@@ -274,7 +274,7 @@ fn inputs_have_the_right_length() {
 }
 
 #[test]
-fn coordinates_are_of_the_field_and_points_of_the_curve() {
+fn coordinates_must_be_in_the_field_and_points_on_the_curve() {
     let beyond: Point = &[BEYOND_FIELD, G1[1]];
     let off_curve_1: Point = &[G1[0], P1[1]];
     let beyond_2: Point = &[BEYOND_FIELD, G2[1], G2[2], G2[3]];
@@ -298,7 +298,7 @@ fn coordinates_are_of_the_field_and_points_of_the_curve() {
 }
 
 #[test]
-fn points_are_of_the_subgroup_where_it_matters() {
+fn points_must_be_in_the_subgroup_except_for_additions() {
     refuses(G1MSM, &products(&[(OUTSIDE_1, "2")]));
     refuses(G1MSM, &products(&[(G1, "2"), (OUTSIDE_1, "0")]));
     refuses(PAIRING_CHECK, &encode(&[OUTSIDE_1, ZERO_2]));

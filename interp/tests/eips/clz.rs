@@ -33,7 +33,7 @@ fn counts_leading_zeros() {
 #[test]
 fn counts_at_every_bit() {
     for bit in 0..256 {
-        // Shifted, so that nothing can be known when the code is decoded.
+        // Computed by a shift of an input, so that the operand is not known at translation time.
         check(
             &format!("PUSH1 1 PUSH2 {bit} SHL CLZ"),
             &format!("{}", 255 - bit),

@@ -1,5 +1,5 @@
-//! What transactions may have, and must pay at least: EIP-7623, call data; EIP-7691 and EIP-7594, blobs;
-//! EIP-7825, gas.
+//! Limits and minimum prices of transactions: EIP-7623, call data; EIP-7691 and EIP-7594, blobs; EIP-7825,
+//! gas.
 
 use super::common::{CALLER, CONTRACT, EOA, assemble, environment};
 use super::{FUNDS, PRICE, accept, fees, gas_used, refuse, transaction, world, world_in};
@@ -8,7 +8,7 @@ use evmscope_interp::world::transaction::{Kind, Transaction};
 use evmscope_interp::world::{Account, World};
 use evmscope_interp::{Environment, Fork, Status, Word};
 
-/// A transaction with so many zero bytes of call data and so many others.
+/// A transaction with this number of zero bytes and of other bytes of call data.
 fn with_data(zeros: usize, others: usize) -> Transaction {
     let mut tx = transaction(EOA, Kind::FeeMarket(fees()));
     tx.input = [vec![0; zeros], vec![1; others]].concat().into();
@@ -51,7 +51,7 @@ fn the_floor_must_be_in_the_gas_limit() {
 
 #[test]
 fn execution_counts_towards_the_floor() {
-    // 2,400 gas between what 100 bytes cost and their floor.
+    // 2,400 gas is between the price of 100 bytes and their floor.
     for (burns, expected) in [
         (0, 25_000),
         (2_300, 25_000),
@@ -70,10 +70,10 @@ fn execution_counts_towards_the_floor() {
 }
 
 #[test]
-fn creations_pay_for_themselves_above_the_same_floor() {
+fn creations_have_the_same_floor() {
     let mut tx = with_data(1_000, 0);
     tx.to = None;
-    // Init code that stops at once: 32 words of it.
+    // 32 words of init code that stops at once.
     let standard = 21_000 + 32_000 + 2 * 32 + 4 * 1_000;
     assert_eq!(gas_used(&world(), &tx, Fork::Prague), standard);
     tx.input = vec![0; 6_000].into();
@@ -85,7 +85,7 @@ fn creations_pay_for_themselves_above_the_same_floor() {
 
 #[test]
 fn refunds_stop_at_the_floor() {
-    // Clears a slot: 5,006 gas, of which 4,800 may come back.
+    // Clears a slot: 5,006 gas, of which up to 4,800 are refunded.
     let mut contract = Account::contract(&assemble("PUSH0 PUSH0 SSTORE"));
     contract.set_storage(Word::ZERO, Word::ONE);
     for (others, expected) in [
@@ -107,7 +107,8 @@ fn refunds_stop_at_the_floor() {
 
 #[test]
 fn refunds_are_capped_by_what_was_spent_and_not_by_the_floor() {
-    // Clears two slots: of 9,600 gas a fifth of what was spent comes back (EIP-3529), whatever the floor.
+    // Clears two slots: the refund of 9,600 gas is capped at a fifth of the gas spent (EIP-3529), whatever
+    // the floor.
     let mut contract = Account::contract(&assemble("PUSH0 PUSH0 SSTORE PUSH0 PUSH1 1 SSTORE"));
     for slot in [Word::ZERO, Word::ONE] {
         contract.set_storage(slot, Word::ONE);
@@ -151,14 +152,14 @@ fn with_blobs(count: usize) -> Transaction {
 }
 
 #[test]
-fn transactions_have_at_most_so_many_blobs() {
-    // EIP-4844 and EIP-7691: as many as a block. EIP-7594: fewer.
+fn the_number_of_blobs_is_limited() {
+    // EIP-4844 and EIP-7691: the block's limit. EIP-7594: fewer.
     for (fork, most) in [(Fork::Cancun, 6), (Fork::Prague, 9), (Fork::Osaka, 6)] {
         refuse(&world(), &with_blobs(0), fork, "NoBlobs");
         refuse(&world(), &with_blobs(most + 1), fork, "BlobCountExceeded");
         let (receipt, after) = accept(&world(), &with_blobs(most), fork);
         assert_eq!(receipt.gas_used, 21_000);
-        // What blobs cost is burnt: the author has the priority fee and nothing else.
+        // Blob fees are burnt: the author gets only the priority fee.
         let blobs = (most as u64) * (1 << 17) * 11;
         assert_eq!(paid(&after), 21_000 * PRICE + blobs);
         let author = after.get(&environment().coinbase).unwrap();
@@ -167,7 +168,7 @@ fn transactions_have_at_most_so_many_blobs() {
 }
 
 #[test]
-fn blobs_are_refused_in_creations_and_below_their_price() {
+fn blobs_are_rejected_in_creations_and_below_the_blob_base_fee() {
     for fork in [Fork::Cancun, Fork::Prague, Fork::Osaka] {
         let mut tx = with_blobs(1);
         tx.to = None;

@@ -1,14 +1,13 @@
-//! The EIPs of Prague and Osaka that concern execution, each against its own published vectors and
-//! numbers, in every mode. No reference implementation is asked here: what is expected stands in the EIP.
+//! The EIPs of Prague and Osaka that concern execution, each tested in every mode against its published
+//! vectors and numbers. Expected results are from the EIPs, not from a reference implementation.
 //!
-//! A file an EIP, or a few that belong together; here is what they share.
+//! One file per EIP or group of related EIPs; shared helpers are here.
 //!
-//! Not here, since they are the block's business and no transaction's:
-//! - EIP-2935, EIP-4788, EIP-7002, EIP-7251 (Prague): a client calls system contracts before the first or
-//!   after the last transaction of a block. To a transaction they are contracts like any other. EIP-6110
-//!   and EIP-7685 gather what their logs and calls return.
-//! - EIP-7918, EIP-7892 (Osaka), and the half of EIP-7691 that is the blob base fee: a header fixes that
-//!   fee; a transaction is told it. EIP-7934, EIP-7642, EIP-7910, EIP-7917: blocks and the network.
+//! Not tested, because they concern blocks and not transactions: - EIP-2935, EIP-4788, EIP-7002, EIP-7251
+//! (Prague): a client calls system contracts before the first or after the last transaction of a block. To a
+//! transaction they are contracts like any other. EIP-6110 and EIP-7685 gather what their logs and calls
+//! return. - EIP-7918, EIP-7892 (Osaka), and the half of EIP-7691 that is the blob base fee: a header fixes
+//! that fee; a transaction is told it. EIP-7934, EIP-7642, EIP-7910, EIP-7917: blocks and the network.
 
 #[path = "../common/mod.rs"]
 mod common;
@@ -35,7 +34,7 @@ fn call(address: u16, input: &[u8], fork: Fork) -> Scene {
     scene
 }
 
-/// The precompile gives this output for this gas, and fails with one less.
+/// The precompile returns this output for this gas, and fails with one less.
 #[track_caller]
 fn check(scene: &Scene, gas: u64, output: &[u8]) {
     let seen = scene.run_all();
@@ -45,7 +44,7 @@ fn check(scene: &Scene, gas: u64, output: &[u8]) {
     check_refused(&scene.clone().gas(gas - 1));
 }
 
-/// The precompile fails and takes all gas.
+/// The precompile fails and uses all gas.
 #[track_caller]
 fn check_refused(scene: &Scene) {
     let seen = scene.run_all();
@@ -54,7 +53,7 @@ fn check_refused(scene: &Scene) {
     assert_eq!(seen.output, Bytes::new());
 }
 
-/// There is no precompile: a call of nothing succeeds, for nothing.
+/// There is no precompile: the call succeeds without output and without gas.
 #[track_caller]
 fn check_absent(scene: &Scene) {
     let Seen {
@@ -67,7 +66,7 @@ fn check_absent(scene: &Scene) {
     assert_eq!((gas_left, output), (scene.message.gas, Bytes::new()));
 }
 
-/// Bytes from hex digits, white space between them ignored.
+/// Bytes from hex digits; white space is ignored.
 fn bytes(digits: &str) -> Vec<u8> {
     let digits: String = digits.split_whitespace().collect();
     hex::decode(digits).unwrap()
@@ -75,9 +74,9 @@ fn bytes(digits: &str) -> Vec<u8> {
 
 /// [`CALLER`]'s balance before a transaction.
 const FUNDS: u64 = 1 << 60;
-/// What a transaction here pays a unit of gas: 7 of it are the base fee.
+/// Gas price of the transactions here; 7 of it are the base fee.
 const PRICE: u64 = 10;
-/// What a message may use in a transaction that is about something else.
+/// Gas for the message of a transaction that tests something else.
 const GAS: u64 = 500_000;
 
 /// A state in which [`CALLER`] has [`FUNDS`].
@@ -109,7 +108,7 @@ fn transaction(to: Address, kind: Kind) -> Transaction {
     }
 }
 
-/// Runs a transaction in every mode, which must agree; the state afterwards.
+/// Runs a transaction in every mode. The modes must agree. Returns the state afterwards.
 #[track_caller]
 fn transact(
     world: &World,
@@ -120,7 +119,7 @@ fn transact(
         let mut world = world.clone();
         let mut result = world.transact(&mut Interpreter::new(mode, fork), tx);
         if let Ok(receipt) = &mut result {
-            // Tells of the mode and nothing else.
+            // The statistics depend on the mode.
             receipt.outcome.statistics = Default::default();
         }
         (result, world)
@@ -134,20 +133,20 @@ fn transact(
     first
 }
 
-/// Runs a transaction that is valid.
+/// Runs a valid transaction.
 #[track_caller]
 fn accept(world: &World, tx: &Transaction, fork: Fork) -> (Receipt, World) {
     let (result, world) = transact(world, tx, fork);
     (result.unwrap(), world)
 }
 
-/// Gas used by a transaction that is valid.
+/// Gas used by a valid transaction.
 #[track_caller]
 fn gas_used(world: &World, tx: &Transaction, fork: Fork) -> u64 {
     accept(world, tx, fork).0.gas_used
 }
 
-/// The transaction is refused for this reason, and nothing is changed.
+/// The transaction is rejected with this error, and nothing is changed.
 #[track_caller]
 fn refuse(world: &World, tx: &Transaction, fork: Fork, reason: &str) {
     let (result, after) = transact(world, tx, fork);

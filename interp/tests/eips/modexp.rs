@@ -1,4 +1,4 @@
-//! MODEXP at Osaka: EIP-7823, how long its operands may be; EIP-7883, what it costs.
+//! MODEXP in Osaka: EIP-7823, maximum length of operands; EIP-7883, price.
 
 use super::{bytes, call, check, check_refused};
 use evmscope_interp::{Fork, Word};
@@ -10,8 +10,8 @@ fn input(base: &[u8], exponent: &[u8], modulus: &[u8]) -> Vec<u8> {
     [header.as_flattened(), base, exponent, modulus].concat()
 }
 
-/// The EIP's table. The price depends on the lengths of base and modulus and on the length and the first
-/// 32 bytes of the exponent alone: the vectors' own are given, and other bytes take the place of the rest.
+/// The EIP's table. The price depends only on the lengths of base and modulus, and on the length and the
+/// first 32 bytes of the exponent. These are from the EIP's vectors; all other bytes are replaced.
 #[test]
 fn the_table_of_eip_7883() {
     // Name, length of base, exponent (its first bytes and its length), length of modulus, gas since
@@ -77,7 +77,8 @@ fn the_table_of_eip_7883() {
     ] {
         let mut power = bytes(first);
         power.resize(exponent, 0xff);
-        // A base of ones and a modulus that is a power of 256: whatever the power, the last byte is odd.
+        // A base of ones and a modulus that is a power of 256: whatever the exponent, the last byte of the
+        // result is odd.
         let input = input(
             &vec![1; base],
             &power,
@@ -99,14 +100,14 @@ fn results_are_those_of_eip_198() {
     let p = "fffffffffffffffffffffffffffffffffffffffffffffffffffffffefffffc2f";
     let less = "fffffffffffffffffffffffffffffffffffffffffffffffffffffffefffffc2e";
     let powers = [
-        // The EIP's examples, by Fermat: 3^(p - 1) mod p, 0^(p - 1) mod p.
+        // The EIP's examples, by Fermat's little theorem: 3^(p - 1) mod p, 0^(p - 1) mod p.
         (
             input(&[3], &bytes(less), &bytes(p)),
             4_080,
             format!("{:064x}", 1),
         ),
         (input(&[], &bytes(less), &bytes(p)), 4_080, "0".repeat(64)),
-        // And a remainder with zeros before it, no modulus, and nothing at all.
+        // Also a result with leading zeros, an empty modulus, and empty input.
         (input(&[2], &[3], &[0, 6]), 500, "0002".to_owned()),
         (input(&[2], &[3], &[]), 500, String::new()),
         (vec![], 500, String::new()),
@@ -114,7 +115,7 @@ fn results_are_those_of_eip_198() {
     for (input, gas, output) in powers {
         check(&call(MODEXP, &input, Fork::Osaka), gas, &bytes(&output));
     }
-    // 3^0xffff, the operands cut short and taken as if zeros followed.
+    // 3^0xffff with truncated operands, which are padded with zeros.
     let cut = [1_u64, 2, 32].map(|len| Word::from(len).to_be_bytes());
     let cut = [cut.as_flattened(), &bytes("03 ffff 80")].concat();
     let result = "3b01b01ac41f2d6e917c6d6a221ce793802469026d9ab7578fa2e79e4da6aaab";
@@ -137,7 +138,7 @@ fn operands_have_at_most_1024_bytes_since_osaka() {
     }
     let all = call(MODEXP, &input(&most, &[1], &most), Fork::Osaka).run_all();
     assert_eq!(all.output.len(), 1_024);
-    // The lengths alone decide: nothing follows, and the modulus is empty.
+    // Only the lengths matter: there is no other input, and the modulus is empty.
     for place in 0..3 {
         for len in [Word::from(1_025_u64), Word([0, 1, 0, 0]), Word::MAX] {
             let mut header = [Word::ZERO; 3];

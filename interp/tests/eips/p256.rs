@@ -6,15 +6,15 @@ use evmscope_interp::{Fork, Word};
 const P256VERIFY: u16 = 0x100;
 const GAS: u64 = 6_900;
 
-/// The hash of the message of most vectors, and the key that they were signed with, of the EIP's
-/// `assets/eip-7951/test-vectors.json`, which has them from Wycheproof.
+/// Message hash and public key of most vectors in the EIP's `assets/eip-7951/test-vectors.json`, which are
+/// from Wycheproof.
 const HASH: &str = "bb5a52f42f9c9261ed4361f59422a1e30036e7c32b270c8807a419feca605023";
 const R: &str = "2ba3a8be6b94d5ec80a6d9d1190a436effe50d85a1eee859b8cc6af9bd5c2e18";
 const S: &str = "4cd60b855d442f5b3c7b11eb6c4e0ae7525fe710fab9aa7c77a67f79e6fadd76";
 const X: &str = "2927b10512bae3eddcfe467828128bad2903269919f7086069c8c4df6c732838";
 const Y: &str = "c7787964eaac00e5921fb1498a60f4606766b3d9685001558d1a974e7341513e";
 
-/// The order of the group, and the field's modulus.
+/// The order of the group, and the modulus of the field.
 const N: &str = "ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551";
 const P: &str = "ffffffff00000001000000000000000000000000ffffffffffffffffffffffff";
 const ZERO: &str = "0000000000000000000000000000000000000000000000000000000000000000";
@@ -29,10 +29,10 @@ fn verify(parts: [&str; 5], valid: bool) {
 
 #[test]
 fn valid_signatures_give_one() {
-    // #1, signature malleability: of s and n - s both are valid.
+    // #1, signature malleability: both s and n - s are valid.
     verify([HASH, R, S, X, Y], true);
-    // "k*G has a large x-coordinate": r is that coordinate modulo n, which EIP-7951 minds and its
-    // forerunner, RIP-7212, did not.
+    // "k*G has a large x-coordinate": r is that coordinate modulo n, which EIP-7951 handles and its
+    // predecessor, RIP-7212, did not.
     verify(
         [
             HASH,
@@ -81,7 +81,7 @@ fn invalid_signatures_give_nothing_and_cost_the_same() {
         (near, ZERO),
         (near, ONE),
         (near, N),
-        // A valid r with s beyond its range, and the other way about.
+        // A valid r with s out of range, and vice versa.
         (R, ZERO),
         (R, N),
         (ZERO, S),

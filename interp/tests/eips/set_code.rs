@@ -1,5 +1,5 @@
-//! EIP-7702: accounts that run another's code. What CALL and its kin make of them is in `calls` too;
-//! here is what the transaction that sets them does.
+//! EIP-7702: accounts that run another account's code. `calls` tests calls of such accounts; these tests are
+//! about set-code transactions.
 
 use super::common::{CALLER, CONTRACT, EOA, NOBODY, PEERS, assemble, environment};
 use super::{FUNDS, PRICE, accept, fees, gas_used, refuse, transaction, world};
@@ -10,9 +10,9 @@ use evmscope_interp::{EMPTY_HASH, Fork, Halt, Status, Word};
 
 const FORKS: [Fork; 2] = [Fork::Prague, Fork::Osaka];
 
-/// An account that signs; the state does not have it yet.
+/// The signing account, which is not in the state yet.
 const AUTHORITY: Address = Address::repeat_byte(0xa7);
-/// Whose code it wants to run.
+/// The account whose code it delegates to.
 const TARGET: Address = PEERS[0];
 
 /// Intrinsic gas of a transaction and of each of its authorizations.
@@ -50,7 +50,7 @@ fn designator(target: Address) -> Vec<u8> {
     [&[0xef, 0x01, 0x00], target.as_slice()].concat()
 }
 
-/// The account has this nonce and runs that code.
+/// Checks the nonce and the delegation of the authority.
 #[track_caller]
 fn has(world: &World, authority: Address, nonce: u64, target: Option<Address>) {
     let account = world.get(&authority).expect("the authority exists");
@@ -66,7 +66,7 @@ fn has(world: &World, authority: Address, nonce: u64, target: Option<Address>) {
 }
 
 #[test]
-fn an_authorization_brings_the_account_into_being() {
+fn an_authorization_creates_the_account() {
     for fork in FORKS {
         let tx = set_code(EOA, &[authorization(AUTHORITY, 0, TARGET)]);
         let (receipt, after) = accept(&world(), &tx, fork);
@@ -76,7 +76,7 @@ fn an_authorization_brings_the_account_into_being() {
 }
 
 #[test]
-fn half_comes_back_where_the_account_existed() {
+fn half_is_refunded_if_the_account_existed() {
     for fork in FORKS {
         let mut world = world_with(CONTRACT, "PUSH1 1 PUSH0 SSTORE");
         world.insert(AUTHORITY, Account::funded(Word::ONE));
@@ -86,10 +86,10 @@ fn half_comes_back_where_the_account_existed() {
         assert_eq!(receipt.gas_used, spent - 12_500);
         assert_eq!(after.get(&AUTHORITY).unwrap().balance, Word::ONE);
         has(&after, AUTHORITY, 1, Some(TARGET));
-        // Not more than a fifth of all (EIP-3529).
+        // At most a fifth of the gas used (EIP-3529).
         let tx = set_code(EOA, &[authorization(AUTHORITY, 0, TARGET)]);
         assert_eq!(gas_used(&world, &tx, fork), 46_000 - 46_000 / 5);
-        // Not below the floor of the call data (EIP-7623).
+        // Not below the call data floor (EIP-7623).
         let mut tx = tx;
         tx.input = vec![1; 700].into();
         assert_eq!(gas_used(&world, &tx, fork), TRANSACTION + 40 * 700);
@@ -97,7 +97,7 @@ fn half_comes_back_where_the_account_existed() {
 }
 
 #[test]
-fn half_comes_back_where_an_earlier_authorization_made_the_account() {
+fn half_is_refunded_if_an_earlier_authorization_created_the_account() {
     for fork in FORKS {
         let world = world_with(CONTRACT, "PUSH1 1 PUSH0 SSTORE");
         let tx = set_code(
@@ -105,7 +105,7 @@ fn half_comes_back_where_an_earlier_authorization_made_the_account() {
             &[
                 authorization(AUTHORITY, 0, TARGET),
                 authorization(AUTHORITY, 1, CONTRACT),
-                // Too low a nonce by now.
+                // This nonce is too low by now.
                 authorization(AUTHORITY, 0, EOA),
             ],
         );
@@ -144,7 +144,7 @@ fn invalid_authorizations_are_paid_and_skipped() {
             authorization(AUTHORITY, 4, TARGET),
             authorization(AUTHORITY, u64::MAX, TARGET),
             authorization(NOBODY, 1, TARGET),
-            // Contracts do not sign, and could not.
+            // Authorities with code are skipped.
             authorization(CONTRACT, 1, TARGET),
         ] {
             let tx = set_code(EOA, std::slice::from_ref(&wrong));
@@ -165,7 +165,7 @@ fn invalid_authorizations_are_paid_and_skipped() {
 }
 
 #[test]
-fn the_last_nonce_cannot_be_counted_up() {
+fn the_last_nonce_cannot_be_incremented() {
     for (nonce, after) in [(u64::MAX - 1, u64::MAX), (u64::MAX, u64::MAX)] {
         let mut world = world();
         let mut authority = Account::default();
@@ -178,14 +178,14 @@ fn the_last_nonce_cannot_be_counted_up() {
 }
 
 #[test]
-fn the_zero_address_clears() {
+fn the_zero_address_clears_the_delegation() {
     for fork in FORKS {
         let mut world = world();
         world.insert(AUTHORITY, Account::contract(&designator(TARGET)));
         let tx = set_code(EOA, &[authorization(AUTHORITY, 1, Address::ZERO)]);
         let (_, after) = accept(&world, &tx, fork);
         has(&after, AUTHORITY, 2, None);
-        // An account that had no code has none, and still counts its nonce.
+        // An account without code stays without code, but its nonce is incremented.
         let tx = set_code(EOA, &[authorization(NOBODY, 0, Address::ZERO)]);
         let (_, after) = accept(&world, &tx, fork);
         has(&after, NOBODY, 1, None);
@@ -195,7 +195,7 @@ fn the_zero_address_clears() {
 #[test]
 fn delegations_can_be_replaced() {
     for fork in FORKS {
-        // By another one, by the same, by one to itself.
+        // By another delegation, by the same one, by one to itself.
         for target in [CONTRACT, TARGET, AUTHORITY] {
             let mut world = world_with(CONTRACT, "PUSH1 1 PUSH0 SSTORE");
             let mut authority = Account::contract(&designator(TARGET));
@@ -216,7 +216,7 @@ fn delegations_can_be_replaced() {
 fn a_delegation_to_an_empty_account_runs_nothing() {
     for fork in FORKS {
         let mut world = world_with(TARGET, "STOP");
-        // In the state and empty, which no chain has since EIP-161; and not there at all.
+        // An empty account in the state, which no chain has since EIP-161, and a missing account.
         world.insert(EOA, Account::default());
         for target in [EOA, NOBODY] {
             let mut tx = set_code(AUTHORITY, &[authorization(AUTHORITY, 0, target)]);
@@ -226,14 +226,14 @@ fn a_delegation_to_an_empty_account_runs_nothing() {
             assert_eq!(receipt.gas_used, TRANSACTION + AUTHORIZATION);
             assert_eq!(after.get(&AUTHORITY).unwrap().balance, Word::from(3_u64));
             has(&after, AUTHORITY, 1, Some(target));
-            // Looking at a target is no touch.
+            // A delegation does not touch its target.
             assert_eq!(after.get(&target).is_some(), target == EOA);
         }
     }
 }
 
 #[test]
-fn delegations_stay_whatever_comes_of_the_message() {
+fn delegations_stay_whatever_the_result_of_the_message() {
     for fork in FORKS {
         for (source, status) in [
             ("PUSH0 PUSH0 REVERT", Status::Revert),
@@ -245,7 +245,7 @@ fn delegations_stay_whatever_comes_of_the_message() {
             let (receipt, after) = accept(&world, &tx, fork);
             assert_eq!(receipt.outcome.status, status);
             has(&after, AUTHORITY, 1, Some(TARGET));
-            // The refund for it too.
+            // So does the refund.
             let spent = tx.gas_limit - receipt.outcome.gas_left;
             assert_eq!(receipt.gas_used, spent - 12_500.min(spent / 5));
         }
@@ -254,11 +254,11 @@ fn delegations_stay_whatever_comes_of_the_message() {
 
 #[test]
 fn senders_may_authorize_and_be_called() {
-    // In the sender's name: stores the caller, and whether there is value.
+    // Runs at the sender's address: stores the caller, and whether there is value.
     let target = "CALLER PUSH0 SSTORE CALLVALUE PUSH1 1 SSTORE";
     for fork in FORKS {
         let world = world_with(TARGET, target);
-        // The sender's nonce is counted up before its authorization is looked at.
+        // The sender's nonce is incremented before its authorization is checked.
         for (nonce, valid) in [(0, false), (1, true), (2, false)] {
             let mut tx = set_code(CALLER, &[authorization(CALLER, nonce, TARGET)]);
             tx.value = 5_u64.into();
@@ -274,11 +274,11 @@ fn senders_may_authorize_and_be_called() {
             storage.sort();
             let expected = [(Word::ZERO, CALLER.into()), (Word::ONE, 5_u64.into())];
             assert_eq!(storage, if valid { &expected[..] } else { &[] });
-            // Value to oneself costs nothing but gas.
+            // A transfer to the sender itself costs only gas.
             let paid = FUNDS - account.balance.to_u64().unwrap();
             assert_eq!(paid, receipt.gas_used * PRICE);
             if valid {
-                // And it still can send (EIP-3607 refuses other code).
+                // It can still send transactions (EIP-3607 rejects senders with other code).
                 let mut next = transaction(EOA, Kind::FeeMarket(fees()));
                 next.nonce = 2;
                 accept(&after, &next, fork);
@@ -288,7 +288,7 @@ fn senders_may_authorize_and_be_called() {
 }
 
 #[test]
-fn the_author_may_authorize() {
+fn the_block_author_may_authorize() {
     let author = environment().coinbase;
     for fork in FORKS {
         let tx = set_code(author, &[authorization(author, 0, TARGET)]);
@@ -299,7 +299,7 @@ fn the_author_may_authorize() {
     }
 }
 
-/// Returns the gas that a BALANCE of each takes.
+/// Code that returns the gas used by a BALANCE of each.
 fn balances_cost(addresses: &[Address]) -> String {
     let measure = |(i, address): (usize, &Address)| {
         format!(
@@ -343,7 +343,7 @@ fn authorities_are_warm_once_their_signature_and_chain_are_right() {
 }
 
 #[test]
-fn the_target_of_whom_the_transaction_calls_is_warm_and_free() {
+fn the_target_of_the_called_account_is_warm_and_free() {
     let source = balances_cost(&[TARGET, AUTHORITY, EOA]);
     for fork in FORKS {
         let plain = gas_used(
@@ -351,13 +351,13 @@ fn the_target_of_whom_the_transaction_calls_is_warm_and_free() {
             &transaction(TARGET, Kind::FeeMarket(fees())),
             fork,
         );
-        // Set before, and set by the transaction itself.
+        // Delegation set before, and by the transaction itself.
         let mut before = world_with(TARGET, &source);
         before.insert(AUTHORITY, Account::contract(&designator(TARGET)));
         let call = transaction(AUTHORITY, Kind::FeeMarket(fees()));
         let (receipt, _) = accept(&before, &call, fork);
         costs(&receipt.outcome.output, &[100, 100, 2_600]);
-        // AUTHORITY is not cold here, as it was for the plain call.
+        // AUTHORITY is warm here, unlike in the plain call.
         assert_eq!(receipt.gas_used, plain - 2_500);
         let tx = set_code(AUTHORITY, &[authorization(AUTHORITY, 0, TARGET)]);
         let (receipt, _) = accept(&world_with(TARGET, &source), &tx, fork);
@@ -367,7 +367,7 @@ fn the_target_of_whom_the_transaction_calls_is_warm_and_free() {
 }
 
 #[test]
-fn calls_pay_for_the_account_and_for_its_target() {
+fn calls_pay_for_the_account_and_its_target() {
     for op in ["CALL", "CALLCODE", "DELEGATECALL", "STATICCALL"] {
         let value = if op.starts_with("CALL") { "PUSH0" } else { "" };
         let source = format!(
@@ -388,10 +388,10 @@ fn calls_pay_for_the_account_and_for_its_target() {
         ] {
             let mut world = world_with(CONTRACT, &source);
             let tx = set_code(CONTRACT, &[authorization(AUTHORITY, 0, target)]);
-            // The authority is warm, since the transaction has it.
+            // The authority is warm, because it is in the transaction.
             let (receipt, _) = accept(&world, &tx, Fork::Prague);
             costs(&receipt.outcome.output, &[around + 100 + cost]);
-            // Set earlier, it is cold.
+            // With an earlier delegation, it is cold.
             world.insert(AUTHORITY, Account::contract(&designator(target)));
             let tx = transaction(CONTRACT, Kind::FeeMarket(fees()));
             let (receipt, _) = accept(&world, &tx, Fork::Prague);
@@ -407,9 +407,9 @@ fn delegations_are_followed_once_and_not_into_precompiles() {
     for fork in FORKS {
         for (target, status) in [
             (NOBODY, Status::Success),
-            // SHA-256 would need gas and give 32 bytes.
+            // SHA-256 would need gas and return 32 bytes.
             (Address::with_last_byte(2), Status::Success),
-            // The designator is no code to run.
+            // The designator itself cannot be executed.
             (other, halt),
             (AUTHORITY, halt),
         ] {
@@ -447,13 +447,13 @@ fn others_see_the_designator() {
 }
 
 #[test]
-fn delegated_code_sees_its_own_code_and_cannot_die() {
+fn delegated_code_sees_its_own_code_and_cannot_be_destroyed() {
     let source = "CODESIZE PUSH0 SSTORE CALLER SELFDESTRUCT";
     let size = assemble(source).len() as u64;
     let mut tx = set_code(AUTHORITY, &[authorization(AUTHORITY, 0, TARGET)]);
     tx.value = 9_u64.into();
     let (_, after) = accept(&world_with(TARGET, source), &tx, Fork::Prague);
-    // Its balance has gone back; the account stays (EIP-6780).
+    // Its balance is transferred; the account stays (EIP-6780).
     let account = after.get(&AUTHORITY).unwrap();
     assert_eq!(account.balance, Word::ZERO);
     let storage: Vec<_> = account.storage().collect();
@@ -462,7 +462,7 @@ fn delegated_code_sees_its_own_code_and_cannot_die() {
 }
 
 #[test]
-fn transactions_have_authorizations_and_a_receiver() {
+fn transactions_must_have_authorizations_and_a_recipient() {
     let one = [authorization(AUTHORITY, 0, TARGET)];
     for fork in FORKS {
         refuse(&world(), &set_code(EOA, &[]), fork, "NoAuthorizations");

@@ -1,9 +1,9 @@
-//! 0x01 to 0x1e: operands, the first one on top, and the result.
+//! 0x01 to 0x1e: operands (the first one is on top) and results.
 
 use crate::common::{Scene, check, check_gas, pushes, word, words};
 
 #[test]
-fn arithmetic_gives() {
+fn arithmetic_returns_expected_results() {
     const MIN: &str = "0x8000000000000000000000000000000000000000000000000000000000000000";
     for (op, operands, result) in [
         ("ADD", "2 3", "5"),
@@ -61,7 +61,7 @@ fn arithmetic_gives() {
 }
 
 #[test]
-fn comparisons_and_bits_give() {
+fn comparisons_and_bits_return_expected_results() {
     const MIN: &str = "0x8000000000000000000000000000000000000000000000000000000000000000";
     const MAX: &str = "0x7fffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff";
     const COUNT: &str = "0x0102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f20";
@@ -115,7 +115,7 @@ fn comparisons_and_bits_give() {
 }
 
 #[test]
-fn exponents_are_paid_by_the_byte() {
+fn exponents_cost_by_the_byte() {
     for (exponent, gas) in [
         ("0", 10),
         ("1", 60),

@@ -24,8 +24,8 @@ fn pushes_dups_and_swaps_move_words() {
 }
 
 #[test]
-fn pushes_cut_short_read_zeros() {
-    // Nothing can look at the item: running off the end is a STOP.
+fn truncated_pushes_read_zeros() {
+    // The item cannot be observed, because the end of the code is a STOP.
     for code in [&[0x7f, 1, 2][..], &[0x60], &[0x61, 0x5b], &[0x5b, 0x7f]] {
         let seen = Scene::new(code).run_all();
         assert_eq!(seen.status, Status::Success, "{code:02x?}");
@@ -37,7 +37,7 @@ fn jumps_go_to_jumpdests_only() {
     check("PUSH1 @on JUMP PUSH1 1 on: JUMPDEST PUSH1 2", "2");
     check("PUSH1 1 PUSH1 @on JUMPI PUSH1 1 on: JUMPDEST PUSH1 2", "2");
     check("PUSH0 PUSH1 @on JUMPI PUSH1 1 on: JUMPDEST PUSH1 2", "1 2");
-    // Any bit of the condition counts; a target that is not taken need not be one.
+    // Any bit of the condition counts; the target of a jump that is not taken may be invalid.
     check(
         &format!(
             "PUSH32 {} PUSH1 @on JUMPI PUSH1 1 on: JUMPDEST",
@@ -47,7 +47,7 @@ fn jumps_go_to_jumpdests_only() {
     );
     check("PUSH0 PUSH1 1 JUMPI PUSH1 9", "9");
     check("PUSH0 PUSH0 NOT JUMPI PUSH1 9", "9");
-    // The same, with targets that only show when they run.
+    // The same, with targets that are only known at run time.
     check("PUSH1 @on PUSH0 ADD JUMP PUSH1 1 on: JUMPDEST PUSH1 2", "2");
     check(
         "PUSH1 1 PUSH1 @on PUSH0 ADD JUMPI PUSH1 1 on: JUMPDEST PUSH1 2",
@@ -58,13 +58,13 @@ fn jumps_go_to_jumpdests_only() {
         ("no jumpdest", "PUSH1 3 JUMP STOP"),
         ("data of a push", "PUSH1 4 JUMP PUSH1 0x5b"),
         (
-            "data of a push, conditionally",
+            "push data, conditionally",
             "PUSH1 1 PUSH1 6 JUMPI PUSH1 0x5b",
         ),
         ("beyond the code", "PUSH1 200 JUMP JUMPDEST"),
         ("right behind the code", "PUSH1 4 JUMP JUMPDEST"),
         (
-            "far beyond the code",
+            "far after the end of the code",
             "PUSH32 0x10000000000000000 JUMP JUMPDEST",
         ),
         (
@@ -100,7 +100,7 @@ fn jumpdests_in_push_data_follow_the_linear_walk() {
 fn pc_and_gas_are_exact_inside_a_block() {
     check("PC PC PUSH1 0 PC", "0 1 0 4");
     let scene = Scene::asm("").gas(100_000);
-    // GAS takes 2, POP 2, MSTORE 3 and 3 for the word, PUSH1 3 each.
+    // GAS costs 2, POP 2, MSTORE 3 plus 3 for the word, each PUSH1 3.
     check_in(
         scene,
         "GAS PUSH1 1 POP GAS PUSH1 7 PUSH1 0 MSTORE GAS",

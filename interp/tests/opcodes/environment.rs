@@ -7,7 +7,7 @@ use alloy_primitives::{Address, B256, keccak256};
 use evmscope_interp::{Fork, Word};
 
 #[test]
-fn environment_is_told() {
+fn environment_opcodes_return_their_values() {
     let scene = Scene::asm("").balance(1_000).value(5).input(&[1, 2, 3]);
     let environment = common::environment();
     let hex = |word: Word| word.to_string();
@@ -56,7 +56,7 @@ fn environment_is_told() {
 }
 
 #[test]
-fn accounts_are_told_and_paid() {
+fn account_opcodes_return_values_and_cost_by_access() {
     let code = assemble("PUSH1 1 STOP");
     let hash = Word::from(keccak256(&code)).to_string();
     let empty = Word::from(keccak256([])).to_string();

@@ -1,7 +1,7 @@
-//! Every opcode in every mode: that its row in the table is true, what it computes, what it costs, and
-//! each way to fail. Calls, creations and SELFDESTRUCT are in `calls`.
+//! Every opcode in every mode: its row in the table, its result, its gas, and each way to fail. Calls,
+//! creations and SELFDESTRUCT are in `calls`.
 //!
-//! A file a subject; they share `common`.
+//! One file per subject; they share `common`.
 
 #[path = "../common/mod.rs"]
 mod common;

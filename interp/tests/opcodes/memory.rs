@@ -1,4 +1,4 @@
-//! 0x20, 0x37 to 0x3e, 0x51 to 0x5e: memory, copies, hashes, and what memory costs.
+//! 0x20, 0x37 to 0x3e, 0x51 to 0x5e: memory, copies, hashes, and the price of memory.
 
 use crate::common::{PEERS, Scene, check, check_gas, check_halt, check_in, pushes, word};
 use alloy_primitives::keccak256;
@@ -60,7 +60,7 @@ fn copies_pad_with_zeros_and_overlap() {
             "PUSH1 2 PUSH1 1 PUSH1 0 PUSH20 0xc1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1 EXTCODECOPY",
             format!("0x0100{}", "ee".repeat(30)),
         ),
-        // Forwards, backwards and onto itself (EIP-5656).
+        // Forwards, backwards and to the same place (EIP-5656).
         (
             "PUSH2 0x0102 PUSH0 MSTORE PUSH1 3 PUSH1 29 PUSH1 28 MCOPY",
             format!("0x{}00010202", "00".repeat(28)),
@@ -85,7 +85,7 @@ fn copies_pad_with_zeros_and_overlap() {
             &format!("{expected} 32"),
         );
     }
-    // MCOPY grows for what it reads as for what it writes.
+    // MCOPY expands memory for what it reads and for what it writes.
     check("PUSH1 1 PUSH1 64 PUSH0 MCOPY MSIZE", "96");
     check("PUSH1 1 PUSH0 PUSH1 64 MCOPY MSIZE", "96");
 }
@@ -110,7 +110,7 @@ fn keccak_hashes_memory() {
 }
 
 #[test]
-fn memory_is_paid_by_the_word() {
+fn memory_costs_by_the_word() {
     for (source, gas) in [
         ("PUSH0 MLOAD", 2 + 3 + 3),
         ("PUSH1 1 MLOAD", 3 + 3 + 6),

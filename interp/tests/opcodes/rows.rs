@@ -1,4 +1,4 @@
-//! The table: that each row is true, on `revm` too.
+//! The opcode table: each row is compared with the opcode's behaviour and with `revm`.
 
 use crate::common::{FORKS, PEERS, PLENTY, Scene, assemble, pushes, reference, words};
 use alloy_primitives::hex;
@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-/// Amsterdam's, which no fork here has.
+/// Opcodes of Amsterdam, which is not supported here.
 const LATER: [u8; 4] = [0x4b, 0xe6, 0xe7, 0xe8];
 
 #[test]
@@ -42,7 +42,7 @@ fn opcodes_begin_with_their_fork() {
     }
 }
 
-/// Operands of many sorts, the first one on top.
+/// Operands of many kinds; the first one is on top.
 fn operands() -> Vec<Vec<Word>> {
     let peer = format!("{:#x}", Word::from(PEERS[0]));
     [
@@ -62,20 +62,20 @@ fn operands() -> Vec<Vec<Word>> {
     .to_vec()
 }
 
-/// Runs an opcode on these operands, and then the code.
+/// Runs an opcode on these operands, and then `code`.
 fn program(operands: &[Word], op: Opcode, then: &str) -> Vec<u8> {
     let immediate = vec![0; op.immediate()];
     let before = assemble(&pushes(operands));
     [&before, &[op.0][..], &immediate, &assemble(then)].concat()
 }
 
-/// Status, gas, output, logs and state of each opcode, at each fork, with operands of many sorts: with
-/// gas in plenty, with as much as it takes, and with one less.
+/// Status, gas, output, logs and state of each opcode, at each fork, with operands of many kinds: with ample
+/// gas, with exactly the gas used, and with one less.
 #[test]
-fn every_opcode_ends_as_on_revm() {
+fn every_opcode_agrees_with_revm() {
     for operands in operands() {
         for op in (0..=255).map(Opcode) {
-            // The height of the stack and its top item show in the output.
+            // The output contains the height of the stack and its top item.
             let show = "PUSH1 0 MSTORE MSIZE PUSH1 32 MSTORE PUSH1 64 PUSH1 0 RETURN";
             let code = program(&operands, op, show);
             for fork in FORKS.iter().filter(|fork| reference::has(**fork)) {
@@ -106,7 +106,7 @@ fn compare(scene: &Scene) {
     }
 }
 
-/// Opcodes behind which nothing runs when their operands are 0.
+/// Opcodes that end the frame when their operands are 0.
 const ENDS: [Opcode; 6] = [
     Opcode::STOP,
     Opcode::RETURN,
@@ -124,7 +124,7 @@ fn rows() -> impl Iterator<Item = (Opcode, usize, usize)> {
     })
 }
 
-/// So many zeros, the opcode, so many POPs.
+/// A number of zeros, the opcode, a number of POPs.
 fn stack_program(zeros: usize, op: Opcode, pops: usize) -> Status {
     let code = [
         vec![Opcode::PUSH0.0; zeros],
@@ -164,7 +164,7 @@ fn stacks_hold_1024_items() {
             assert_eq!(stack_program(1_023, op, 0), Status::Success, "{op}");
         }
     }
-    // In one block, and in one that is entered with items on the stack.
+    // In one block, and in a block that is entered with items on the stack.
     for before in ["", "JUMPDEST", "PUSH2 @on JUMP on: JUMPDEST"] {
         let status = |below: usize, more: usize| {
             let [below, more, pops] = [("PUSH0 ", below), ("PUSH0 ", more), ("POP ", more)]
@@ -188,7 +188,7 @@ fn stacks_hold_1024_items() {
     }
 }
 
-/// What a failing opcode broke first: the stack before gas, and operands last.
+/// Which failure is reported: the stack is checked before gas, and operands last.
 #[test]
 fn failures_are_named_in_order() {
     let status = |source, gas| Scene::asm(source).gas(gas).run_all().status;
@@ -208,7 +208,7 @@ fn failures_are_named_in_order() {
     assert_eq!(status("PUSH0 MLOAD ADD", 7), Status::Halt(Halt::OutOfGas));
 }
 
-/// What the translation relies on: it leaves out masks that a result does not need.
+/// Translation relies on this to omit masks that do not change a result.
 #[test]
 fn results_are_below_their_bits() {
     for op in (0..=255).map(Opcode) {
@@ -226,10 +226,10 @@ fn results_are_below_their_bits() {
     }
 }
 
-/// The translation does not load again what it knows memory to hold, so it has to know who writes to it
-/// (`writes_memory` in `translate/analysis.rs`).
+/// Translation omits loads of known memory, so it must know which opcodes write to memory (`writes_memory` in
+/// `translate/analysis.rs`).
 #[test]
-fn memory_is_loaded_again_behind_what_writes_it() {
+fn memory_is_loaded_again_after_a_write() {
     let peer = format!("{:#x}", Word::from(PEERS[0]));
     let more = [format!("{peer} 0 0 32"), "0 0 32".into(), "20 0 8".into()];
     let operands: Vec<_> = operands()
@@ -258,11 +258,15 @@ fn memory_is_loaded_again_behind_what_writes_it() {
             }
         }
     }
-    assert_eq!(stale, [], "these write memory unseen");
+    assert_eq!(
+        stale,
+        [],
+        "these opcodes write memory but are not in writes_memory"
+    );
 }
 
-/// A build that learns from runs should see every opcode: `cases/opcodes` runs all that its fork has but POP, which its
-/// sum over all results has no use for. Other cases run that.
+/// A profile-guided build should be trained on every opcode. `cases/opcodes` runs all opcodes of its fork
+/// except POP, which other cases run.
 #[test]
 fn the_case_of_all_opcodes_runs_each() {
     struct Seen(BTreeSet<Opcode>);
@@ -294,6 +298,6 @@ fn the_case_of_all_opcodes_runs_each() {
     assert_eq!(
         missing,
         [Opcode::POP],
-        "cases/opcodes/opcodes.asm lacks these"
+        "missing in cases/opcodes/opcodes.asm"
     );
 }

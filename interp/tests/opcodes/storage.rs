@@ -1,4 +1,4 @@
-//! 0x54, 0x55, 0x5c, 0x5d: storage, lasting and transient.
+//! 0x54, 0x55, 0x5c, 0x5d: persistent and transient storage.
 
 use crate::common::{CONTRACT, PLENTY, Scene, check, check_gas, check_in};
 use evmscope_interp::{Fork, Halt, Interpreter, Mode, Status, Word};
@@ -8,7 +8,7 @@ fn slots_are_cold_once() {
     check_gas(&Scene::asm("PUSH0 SLOAD"), 2 + 2_100);
     check_gas(&Scene::asm("PUSH0 SLOAD PUSH0 SLOAD"), 4 + 2_200);
     check_gas(&Scene::asm("PUSH0 SLOAD PUSH1 1 SLOAD"), 5 + 4_200);
-    // The load behind it: a store alone would need more gas than it takes.
+    // A load follows, because a store alone requires more gas than it uses.
     check_gas(
         &Scene::asm("PUSH0 PUSH0 SSTORE PUSH1 1 SLOAD"),
         4 + 2_200 + 3 + 2_100,
@@ -26,9 +26,9 @@ fn slots_are_cold_once() {
     );
 }
 
-/// The table of EIP-3529: slots warm, the value before the transaction, the values stored.
+/// The table of EIP-3529, with warm slots: the original value and the values stored.
 #[test]
-fn stores_are_paid_by_what_they_change() {
+fn stores_cost_by_what_they_change() {
     for (original, values, gas, refund) in [
         (0, &[0_u64, 0][..], 212, 0),
         (0, &[0, 1], 20_112, 0),
@@ -69,7 +69,7 @@ fn stores_are_paid_by_what_they_change() {
 
 #[test]
 fn stores_need_more_gas_than_the_stipend() {
-    // A store that changes nothing takes 100, but 2,301 must be there (EIP-2200).
+    // A store that changes nothing costs 100, but 2,301 must be left (EIP-2200).
     let scene = Scene::asm("PUSH0 SLOAD POP PUSH0 PUSH0 SSTORE");
     let before = 2 + 2_100 + 2 + 4;
     assert_eq!(

@@ -1,4 +1,4 @@
-//! A draft: a transaction and what it runs on, put together from a plan, damaged where the plan says so, and run in both
+//! A draft: a transaction and its state, made from a plan, made invalid if the plan says so, and run in both
 //! modes and on `revm`.
 
 use crate::common::reference::transaction::{Chain, End, Settled, state};
@@ -14,7 +14,7 @@ use std::sync::Arc;
 /// More than any transaction here can cost.
 pub const PLENTY: Word = Word([0, 1 << 40, 0, 0]);
 
-/// How many transactions came to which end.
+/// Number of transactions per result.
 #[derive(Debug, Default)]
 pub struct Counts {
     pub refused: u64,
@@ -37,7 +37,7 @@ impl Counts {
 }
 
 impl Plan {
-    /// Runs the plan with its own gas, with just what that took, and with one less.
+    /// Runs the plan with its own gas, with exactly the gas used, and with one less.
     pub fn check(&self, counts: &mut Counts) -> Result<(), TestCaseError> {
         let mut draft = Draft::new(self);
         let reason = self.fault.and_then(|fault| draft.damage(fault));
@@ -53,16 +53,16 @@ impl Plan {
     }
 }
 
-/// A transaction and what it runs on, put together.
+/// A transaction and its state.
 pub struct Draft<'a> {
     pub plan: &'a Plan,
     pub environment: Environment,
     pub tx: Transaction,
     pub accounts: Vec<(Address, Account)>,
     pub sender: Account,
-    /// Has just what the transaction can cost.
+    /// Has exactly the maximum cost of the transaction.
     pub exact: bool,
-    /// Lacks so much of that.
+    /// Has this much less than the maximum cost.
     pub lacks: u64,
 }
 
@@ -162,7 +162,7 @@ impl Draft<'_> {
         }
     }
 
-    /// Breaks a rule, where the transaction is one that can; the reason that must be found.
+    /// Breaks a rule, if it applies to this type of transaction. Returns the expected error.
     pub fn damage(&mut self, fault: Fault) -> Option<&'static str> {
         let fork = self.plan.fork;
         match fault {
@@ -255,7 +255,7 @@ impl Draft<'_> {
         }
     }
 
-    /// As [`Draft::damage`], in what only one type has.
+    /// Like [`Draft::damage`], for rules of a single type.
     fn damage_kind(&mut self, fault: Fault) -> Option<&'static str> {
         match (fault, &mut self.tx.kind) {
             (Fault::NoBlobs, Kind::Blob { hashes, .. }) => {
@@ -288,7 +288,7 @@ impl Draft<'_> {
         }
     }
 
-    /// The most that it can cost the sender.
+    /// Maximum cost to the sender.
     fn cost(&self) -> Word {
         let (max_fee, blobs) = match &self.tx.kind {
             Kind::Legacy { gas_price } | Kind::AccessList { gas_price } => (*gas_price, Word::ZERO),
@@ -326,8 +326,8 @@ impl Draft<'_> {
         world
     }
 
-    /// Runs it twice in a row, the second time as often refused as not, everywhere; the gas that it took
-    /// before refunds.
+    /// Runs it twice in a row in both modes and on `revm`; the second time is often rejected. Returns the gas
+    /// used before refunds.
     pub fn check(&self, reason: Option<&str>, counts: &mut Counts) -> Result<u64, TestCaseError> {
         let fork = self.plan.fork;
         let before = self.world();
@@ -353,7 +353,7 @@ impl Draft<'_> {
                 same_state(world, &chain, mode)?;
             }
             counts.add(&expected);
-            // For the next round, as far as it can go on.
+            // Prepares the next round, if there can be one.
             let sender = chain.state.get(&tx.caller);
             tx.nonce = sender.map_or(0, |account| account.nonce);
         }
@@ -382,7 +382,7 @@ fn name(error: TransactionError) -> String {
     name.split('(').next().unwrap().to_owned()
 }
 
-/// One account at a time, so that a difference can be read.
+/// Compares one account at a time, so that differences are readable.
 fn same_state(world: &World, chain: &Chain, mode: Mode) -> Result<(), TestCaseError> {
     let (found, expected) = (state(world), &chain.state);
     for address in found.keys().chain(expected.keys()) {

@@ -1,13 +1,13 @@
-//! Random transactions of all types end in both modes as on the crate `revm`: accepted or refused for the
-//! same reason; gas used, output, logs, and every account afterwards, empty ones included.
+//! Random transactions of all types have the same result in both modes as on the crate `revm`: acceptance or
+//! the reason for rejection, gas used, output, logs, and every account afterwards, including empty ones.
 //!
-//! A plan is a valid transaction on random contracts, or one that breaks a single rule, so that the
-//! reason to refuse it is known. It runs with its own gas, then with just what that took and one less,
-//! each time twice in a row on the same state.
+//! A plan is a valid transaction on random contracts, or one that breaks a single rule, so that the expected
+//! error is known. It runs with its own gas, then with exactly the gas used and with one less, each time
+//! twice in a row on the same state.
 //!
-//! By default the same 1,500 plans every time. `PROPTEST_CASES=100000 PROPTEST_RNG_SEED=7 cargo test
-//! --release -p evmscope-interp --test transactions` runs more and other ones. What failed is kept in
-//! `transactions/main.regressions` and tried first the next time.
+//! By default, every run uses the same 1,500 plans. `PROPTEST_CASES=100000 PROPTEST_RNG_SEED=7 cargo test
+//! --release -p evmscope-interp --test transactions` runs more and different ones. Failures are stored in
+//! `transactions/main.regressions` and run first the next time.
 
 #[path = "../common/mod.rs"]
 mod common;
@@ -25,7 +25,7 @@ use plan::plan;
 use proptest::test_runner::{Config, FileFailurePersistence, RngSeed, TestRunner};
 
 #[test]
-fn random_transactions_end_in_both_modes_as_on_revm() {
+fn random_transactions_agree_in_both_modes_and_on_revm() {
     let chosen = |name| std::env::var_os(name).is_some();
     let default = Config::default();
     let config = Config {
@@ -57,13 +57,13 @@ fn random_transactions_end_in_both_modes_as_on_revm() {
         halted,
     } = counts;
     for count in [refused, succeeded, reverted, halted] {
-        assert!(count > 0, "plans come to every end: {counts:?}");
+        assert!(count > 0, "plans must reach every result: {counts:?}");
     }
 }
 
-/// The random plans found that revm gets this wrong; what is right stands here.
+/// The random plans found a bug of revm here, so the expected result is written down.
 #[test]
-fn a_selfdestruct_that_cannot_be_paid_touches_nobody() {
+fn a_selfdestruct_that_cannot_be_paid_touches_no_account() {
     const COST: u64 = 21_000 + 3 + 5_000;
     let forks = Fork::ALL.iter().copied();
     for fork in forks.filter(|fork| *fork >= Fork::SpuriousDragon) {

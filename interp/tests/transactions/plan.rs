@@ -1,4 +1,4 @@
-//! A plan: a random transaction and what it runs on, before it is put together, and how plans are drawn.
+//! A plan describes a random transaction and its state; and how plans are generated.
 
 use crate::common::{
     CALLER, CONTRACT, EOA, NOBODY, PEERS, assemble, environment, generate, reference,
@@ -14,21 +14,21 @@ use std::sync::Arc;
 
 /// The code of this account delegates to the first peer (EIP-7702). Generated contracts call it.
 pub const DELEGATED: Address = address!("0xd0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0");
-/// Delegates to [`DELEGATED`], which is not followed further.
+/// Delegates to [`DELEGATED`]; only the first delegation is followed.
 pub const CHAINED: Address = Address::repeat_byte(0xd1);
 /// Delegates to itself.
 pub const SELFISH: Address = Address::repeat_byte(0xd2);
 /// Delegates to a precompile.
 pub const TO_PRECOMPILE: Address = Address::repeat_byte(0xd3);
-/// Exists, and is empty.
+/// An existing, empty account.
 pub const EMPTY: Address = Address::repeat_byte(0xe1);
-/// Has the highest nonce that can still be counted up.
+/// Has the highest nonce that can still be incremented.
 pub const LAST_NONCE: Address = Address::repeat_byte(0xe2);
 
 /// A versioned hash of a blob (EIP-4844).
 pub const BLOB: B256 = b256!("0x0100000000000000000000000000000000000000000000000000000000000009");
 
-/// Whom a transaction may have to do with.
+/// Accounts that a transaction may use.
 pub const PEOPLE: &[Address] = &[
     CALLER,
     CONTRACT,
@@ -53,18 +53,18 @@ pub const PEOPLE: &[Address] = &[
     Address::repeat_byte(0xf0),
 ];
 
-/// A random transaction and what it runs on, before it is put together.
+/// Describes a random transaction and its state.
 #[derive(Clone, Debug)]
 pub struct Plan {
     pub fork: Fork,
-    /// Its type, as far as the fork has it.
+    /// Its type, if the fork has it.
     pub kind: u8,
     pub contracts: generate::Plan,
-    /// Takes the place of the code of [`CONTRACT`].
+    /// Replaces the code of [`CONTRACT`].
     pub template: Option<&'static str>,
     pub block: Block,
     pub sender: Sender,
-    /// Nobody: a creation with the code of [`CONTRACT`] as init code.
+    /// No recipient: a creation with the code of [`CONTRACT`] as init code.
     pub to: Option<Address>,
     pub value: u64,
     pub input: Input,
@@ -87,16 +87,16 @@ pub struct Block {
 pub struct Sender {
     pub address: Address,
     pub nonce: u64,
-    /// Has just what the transaction can cost, else plenty.
+    /// Has exactly the maximum cost of the transaction, or plenty.
     pub exact: bool,
 }
 
 #[derive(Clone, Debug)]
 pub enum Input {
     Bytes(Vec<u8>),
-    /// Names whom the transaction names: an authority, or an account of the access list.
+    /// Contains an address from the transaction: an authority, or an account of the access list.
     Named,
-    /// So many times the same byte: the floor of EIP-7623 is above what little code costs.
+    /// One byte repeated so often that the floor of EIP-7623 exceeds the gas of short code.
     Heavy(usize, u8),
 }
 
@@ -110,22 +110,22 @@ pub struct Price {
 pub enum Tip {
     None,
     One,
-    /// All that is above the base fee, or one more than that.
+    /// Everything above the base fee, or one more.
     Rest,
     MoreThanRest,
-    /// As much as the whole cap.
+    /// The whole fee cap.
     Cap,
 }
 
 #[derive(Clone, Copy, Debug)]
 pub enum Gas {
-    /// So much more than the least that is accepted.
+    /// This much more than the minimum.
     Least(u64),
-    /// As much as the block has, or a transaction may have.
+    /// The limit of the block or of a transaction.
     Most,
 }
 
-/// An authorization; its nonce is so far from the authority's in the state.
+/// An authorization; its nonce is relative to the authority's nonce in the state.
 #[derive(Clone, Debug)]
 pub struct Planned {
     pub authority: Option<Address>,
@@ -182,51 +182,51 @@ pub const FAULTS: &[Fault] = &[
     Fault::NoAuthorizations,
 ];
 
-/// Code for which the generator would need luck.
+/// Code that the generator would rarely produce.
 pub const TEMPLATES: &[&str] = &[
     "",
     "PUSH0 PUSH0 REVERT",
     "INVALID",
-    // Clears slots: the refund is capped, and by the floor of heavy call data.
+    // Clears slots: the refund is capped, also by the floor of long call data.
     "PUSH1 0 PUSH1 0 SSTORE PUSH1 0 PUSH1 1 SSTORE",
     // Clears and sets again, and reverts.
     "PUSH1 0 PUSH1 0 SSTORE PUSH1 7 PUSH1 0 SSTORE PUSH1 0 PUSH1 0 REVERT",
     "ORIGIN SELFDESTRUCT",
     "COINBASE SELFDESTRUCT",
     "ADDRESS SELFDESTRUCT",
-    // Creates an account that destroys itself towards the coinbase, with all it is sent.
+    // Creates an account that destroys itself and sends its balance to the coinbase.
     "PUSH2 0x41ff PUSH1 0 MSTORE PUSH1 2 PUSH1 30 CALLVALUE CREATE",
-    // Creates an account that destroys itself towards itself.
+    // Creates an account that destroys itself with itself as beneficiary.
     "PUSH2 0x30ff PUSH1 0 MSTORE PUSH1 2 PUSH1 30 CALLVALUE CREATE",
-    // Deploys nothing twice with the same salt: the second one collides.
+    // Deploys empty code twice with the same salt: the second creation collides.
     "PUSH1 0 PUSH1 0 PUSH1 0 PUSH1 0 CREATE2 PUSH1 0 PUSH1 0 PUSH1 0 PUSH1 0 CREATE2",
-    // Sends all it has to whom the call data names.
+    // Sends its whole balance to the account in the call data.
     "PUSH1 0 PUSH1 0 PUSH1 0 PUSH1 0 SELFBALANCE PUSH1 0 CALLDATALOAD GAS CALL PUSH1 0 SSTORE",
-    // Calls whom the call data names, and undoes that.
+    // Calls the account in the call data, and reverts.
     "PUSH1 0 PUSH1 0 PUSH1 0 PUSH1 0 PUSH1 0 PUSH1 0 CALLDATALOAD GAS CALL PUSH1 0 PUSH1 0 REVERT",
     "PUSH1 0 PUSH1 0 PUSH1 0 PUSH1 0 PUSH1 0 PUSH1 0 CALLDATALOAD GAS CALL INVALID",
-    // Init code that deploys what begins with 0xef; that costs more than there may be.
+    // Init code that deploys code starting with 0xef, and code of the maximum size and one byte more.
     "PUSH1 0xef PUSH1 0 MSTORE8 PUSH1 1 PUSH1 0 RETURN",
     "PUSH2 24576 PUSH1 0 RETURN",
     "PUSH2 24577 PUSH1 0 RETURN",
 ];
 
-/// Code that returns what it sees of the transaction, the block and the accounts that it has to do with.
+/// Code that returns what it observes of the transaction, the block and the accounts involved.
 pub const OBSERVERS: &[&str] = &[
-    // Calls whom the call data names, each way, and tells the gas that took.
+    // Calls the account in the call data in each way, and returns the gas used.
     "GAS PUSH1 0 PUSH1 0 PUSH1 0 PUSH1 0 PUSH1 0 PUSH1 0 CALLDATALOAD PUSH2 9999 CALL POP GAS SWAP1 SUB
      GAS PUSH1 0 PUSH1 0 PUSH1 0 PUSH1 0 PUSH1 0 PUSH1 0 CALLDATALOAD PUSH2 9999 CALLCODE POP GAS SWAP1 SUB
      GAS PUSH1 0 PUSH1 0 PUSH1 0 PUSH1 0 PUSH1 0 CALLDATALOAD PUSH2 9999 DELEGATECALL POP GAS SWAP1 SUB
      GAS PUSH1 0 PUSH1 0 PUSH1 0 PUSH1 0 PUSH1 0 CALLDATALOAD PUSH2 9999 STATICCALL POP GAS SWAP1 SUB
      PUSH1 0 MSTORE PUSH1 32 MSTORE PUSH1 64 MSTORE PUSH1 96 MSTORE PUSH1 128 PUSH1 0 RETURN",
-    // Looks at whom the call data names.
+    // Queries the account in the call data.
     "PUSH1 0 CALLDATALOAD EXTCODESIZE PUSH1 0 MSTORE PUSH1 0 CALLDATALOAD EXTCODEHASH PUSH1 32 MSTORE
      PUSH1 32 PUSH1 0 PUSH1 64 PUSH1 0 CALLDATALOAD EXTCODECOPY GAS PUSH1 96 MSTORE
      PUSH1 0 CALLDATALOAD BALANCE PUSH1 128 MSTORE PUSH1 160 PUSH1 0 RETURN",
     // The transaction and the block.
     "GASPRICE PUSH1 0 MSTORE BASEFEE PUSH1 32 MSTORE PUSH1 0 BLOBHASH PUSH1 64 MSTORE BLOBBASEFEE PUSH1 96
      MSTORE ORIGIN BALANCE PUSH1 128 MSTORE COINBASE BALANCE PUSH1 160 MSTORE PUSH1 192 PUSH1 0 RETURN",
-    // The gas that storage takes.
+    // The gas used by storage.
     "GAS PUSH1 0 SLOAD POP GAS SWAP1 SUB PUSH1 0 MSTORE GAS PUSH1 1 SLOAD POP GAS SWAP1 SUB PUSH1 32 MSTORE
      GAS PUSH1 7 PUSH1 2 SSTORE GAS SWAP1 SUB PUSH1 64 MSTORE PUSH1 96 PUSH1 0 RETURN",
 ];
@@ -361,8 +361,8 @@ pub fn authorization() -> impl Strategy<Value = Planned> {
 impl Plan {
     pub fn accounts(&self) -> Vec<(Address, Account)> {
         let scene = self.contracts.scene();
-        // Its fork is another one. Delegations before Prague are left out: no chain has any, and the
-        // reference would follow them.
+        // Requires another fork. No delegations before Prague: no chain has any, and the reference would
+        // follow them.
         let known = scene.world.accounts();
         let known = known.filter(|(_, account)| account.code.delegation().is_none());
         let mut accounts: Vec<_> = known.map(|(at, account)| (*at, account.clone())).collect();
@@ -397,7 +397,7 @@ impl Plan {
 
     fn nonce_of(&self, authority: Address) -> u64 {
         if authority == self.sender.address {
-            // Counted up before authorizations are looked at.
+            // Incremented before authorizations are checked.
             return self.sender.nonce.saturating_add(1);
         }
         let accounts = self.accounts();
@@ -405,7 +405,7 @@ impl Plan {
         found.map_or(0, |(_, account)| account.nonce)
     }
 
-    /// The first account that the transaction names besides its sender and receiver.
+    /// The first address in the transaction other than its sender and recipient.
     pub fn named(&self, kind: &Kind) -> Option<Address> {
         match kind {
             Kind::SetCode { authorizations, .. } => authorizations.first()?.authority,

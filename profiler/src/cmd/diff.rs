@@ -116,7 +116,7 @@ fn of_runs(args: &Diff, base: Run, head: Run) -> Result<Changes> {
             );
         }
     }
-    let taken = Taken::Apart;
+    let taken = Taken::Separately;
     Ok(Changes::of(
         base,
         head,

@@ -1,4 +1,4 @@
-// Uses report.html as a reader does and leaves what came of it in the title, for browser.rs.
+// Uses report.html as a reader does and puts the result into the title, for browser.rs.
 addEventListener("load", async () => {
   const turn = () => new Promise((resolve) => setTimeout(resolve, 50));
   await turn();

@@ -71,7 +71,7 @@ fn what_cannot_be_drawn_says_so_in_a_line() {
 }
 
 #[test]
-fn a_recording_of_another_program_is_drawn_and_judged() {
+fn perf_data_of_another_program_becomes_a_flamegraph() {
     let folder = Folder::new();
     let out = folder.arg("out");
     let fixture = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/perf.data");

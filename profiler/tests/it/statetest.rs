@@ -76,7 +76,7 @@ fn run_in(folder: &Path, arguments: &[&str]) -> (i32, String, String) {
 }
 
 /// Runs a single test in `t.json`; the exit code and what was printed. Nothing is told on stderr.
-fn judge(post: Value, arguments: &[&str]) -> (i32, String) {
+fn run_one(post: Value, arguments: &[&str]) -> (i32, String) {
     let arguments = [&["t.json"], arguments].concat();
     let (code, stdout, stderr) = statetest(&[("t.json", add(post))], &arguments);
     assert_eq!(stderr, "");
@@ -89,7 +89,7 @@ fn good() -> Value {
 
 #[test]
 fn passing_tests_are_counted_by_fork_and_mode() {
-    let (code, text) = judge(good(), &[]);
+    let (code, text) = run_one(good(), &[]);
     assert_eq!(code, 0, "{text}");
     insta::assert_snapshot!(text);
 }
@@ -97,7 +97,7 @@ fn passing_tests_are_counted_by_fork_and_mode() {
 #[test]
 fn a_wrong_root_is_told_with_all_that_finds_the_case_again() {
     let post = json!({"Berlin": [entry(BERLIN), entry(BEFORE)]});
-    let (code, text) = judge(post, &[]);
+    let (code, text) = run_one(post, &[]);
     assert_eq!(code, 1);
     insta::assert_snapshot!(text);
 }
@@ -105,7 +105,7 @@ fn a_wrong_root_is_told_with_all_that_finds_the_case_again() {
 #[test]
 fn json_says_the_same() {
     let post = json!({"Berlin": [entry(BERLIN), entry(BEFORE)], "Atlantis": [entry(BEFORE)]});
-    let (code, text) = judge(post, &["--format", "json", "--mode", "advanced"]);
+    let (code, text) = run_one(post, &["--format", "json", "--mode", "advanced"]);
     assert_eq!(code, 1);
     let found: Value = serde_json::from_str(&text).unwrap();
     let expected = json!({
@@ -124,12 +124,12 @@ fn json_says_the_same() {
 #[test]
 fn an_unknown_fork_is_skipped_with_the_reason() {
     let post = json!({"Berlin": [entry(BERLIN)], "Atlantis": [entry(BEFORE), entry(BEFORE)]});
-    let (code, text) = judge(post.clone(), &[]);
+    let (code, text) = run_one(post.clone(), &[]);
     assert_eq!(code, 0);
     assert!(text.starts_with("skipped 4: fork Atlantis is not known\n"));
     assert!(text.ends_with("\n2 passed, 0 failed, 4 skipped\n"));
 
-    let (_, text) = judge(post, &["--fork", "berlin"]);
+    let (_, text) = run_one(post, &["--fork", "berlin"]);
     assert!(
         text.ends_with("\n2 passed, 0 failed, 0 skipped\n"),
         "{text}"
@@ -139,7 +139,7 @@ fn an_unknown_fork_is_skipped_with_the_reason() {
 #[test]
 fn the_exception_must_be_one_of_those_named() {
     let verdict = |exception| {
-        let (code, text) = judge(json!({"Cancun": [refused(exception)]}), &[]);
+        let (code, text) = run_one(json!({"Cancun": [refused(exception)]}), &[]);
         (code == 0, text)
     };
     for met in [
@@ -158,7 +158,7 @@ fn the_exception_must_be_one_of_those_named() {
 fn a_missing_and_an_unexpected_exception_are_failures() {
     let mut missing = entry(BERLIN);
     missing["expectException"] = json!("TR_NoFunds");
-    let (code, text) = judge(json!({"Berlin": [missing]}), &["--mode", "advanced"]);
+    let (code, text) = run_one(json!({"Berlin": [missing]}), &["--mode", "advanced"]);
     assert_eq!(code, 1);
     assert!(
         text.contains("exception\n    expected TR_NoFunds\n    found    none\n"),
@@ -170,7 +170,7 @@ fn a_missing_and_an_unexpected_exception_are_failures() {
         .as_object_mut()
         .unwrap()
         .remove("expectException");
-    let (code, text) = judge(json!({"Berlin": [unexpected]}), &["--mode", "advanced"]);
+    let (code, text) = run_one(json!({"Berlin": [unexpected]}), &["--mode", "advanced"]);
     assert_eq!(code, 1);
     assert!(
         text.contains("exception\n    expected none\n    found    INTRINSIC_GAS_TOO_LOW\n"),
@@ -190,7 +190,7 @@ fn a_value_beyond_256_bits_is_refused_and_an_index_beyond_the_list_is_a_failure(
 
     let mut beyond = refused(exception);
     beyond["indexes"]["data"] = json!(7);
-    let (code, text) = judge(json!({"Cancun": [beyond]}), &["--mode", "advanced"]);
+    let (code, text) = run_one(json!({"Cancun": [beyond]}), &["--mode", "advanced"]);
     assert_eq!(code, 1);
     assert!(text.contains("indices d7 g1 v0\n  indices\n"), "{text}");
 }

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # `make test-pmu`: evmscope, built for arm64, counts on an emulated machine that has a PMU, and
-# tests/pmu_vm.rs checks what came of it. Skipped, with the reason, where setup.sh finds no way.
+# tests/pmu_vm.rs checks the result. Skipped, with the reason, where setup.sh finds no way.
 #
 # The parts of the machine stay in $EVMSCOPE_PMU_VM (300 MB, made once); the build is cargo's own folder.
 set -euo pipefail

@@ -306,7 +306,7 @@ fn noise(changes: &Changes) -> String {
             format::percent(median),
             format::percent(reach)
         ),
-        (None, Taken::Apart) => format!(
+        (None, Taken::Separately) => format!(
             "Noise floor: not measured, since the runs were made at different times; intervals are widened by {} \
              instead.",
             format::percent(RUN_TO_RUN)
@@ -404,7 +404,7 @@ fn legend(changes: &Changes) -> Vec<String> {
                  launches."
             )
         }
-        Taken::Apart => "The two runs were measured at different times.".to_owned(),
+        Taken::Separately => "The two runs were measured at different times.".to_owned(),
     };
     vec![
         taken,

@@ -1,18 +1,21 @@
-//! A cache that keeps places finds the opcode of each instruction.
+//! A cache that records places finds the opcode of each instruction.
 
 use super::*;
 use crate::asm;
 use crate::opcode::Opcode;
 
 #[test]
-fn an_address_in_a_stream_tells_its_opcode_and_the_one_before() {
+fn an_address_in_a_stream_has_an_opcode_and_a_preceding_one() {
     let source = "loop: JUMPDEST CALLER MUL DUP1 PUSH2 1000 MSTORE DUP1 PUSH1 @loop JUMPI STOP";
     let code = Arc::new(Code::new(&asm::assemble(source).unwrap()));
     let mut cache = Cache::new(Fork::Osaka, &Settings::eager());
     cache.translate(&code, &mut Statistics::default());
     let id = cache.get(&code, &mut Statistics::default()).unwrap();
     let start = cache.program(id).0.stream.as_ptr().addr();
-    assert!(cache.place(start).is_none(), "nobody asked for places");
+    assert!(
+        cache.place(start).is_none(),
+        "places are not recorded by default"
+    );
 
     cache.keep_places();
     cache.translate(&code, &mut Statistics::default());
@@ -25,7 +28,7 @@ fn an_address_in_a_stream_tells_its_opcode_and_the_one_before() {
         let place = cache.place(address);
         let at = (address - start) / 8;
         if address % 8 != 0 || at == 0 {
-            // Cell 0 is before all entries.
+            // Cell 0 belongs to no entry.
             assert!(place.is_none(), "{address:#x}");
             continue;
         }
@@ -36,7 +39,7 @@ fn an_address_in_a_stream_tells_its_opcode_and_the_one_before() {
             seen.push((op.to_string(), place.before));
         }
     }
-    // MUL and MSTORE are one cell each, CALLER too; the way round is walked twice.
+    // CALLER, MUL and MSTORE are one cell each; the trace contains the loop twice.
     let names: Vec<_> = seen.iter().map(|(op, _)| op.as_str()).collect();
     assert_eq!(names[..3], ["CALLER", "MUL", "MSTORE"]);
     let pc = |name: &str| {

@@ -1,7 +1,7 @@
-//! What handlers do between their operands and the next instruction, where more than the opcode's own function is
-//! to do: exact gas, memory that grows, slots that are remembered.
+//! What handlers do besides the opcode's own function: exact gas, memory expansion, cached slots.
 //!
-//! Unsafe: instructions, stack and what the machine's registers point to are read and written through pointers.
+//! Unsafe: reads and writes instructions, the stack and the targets of the machine's registers through
+//! pointers.
 
 #![allow(unsafe_code)]
 
@@ -15,7 +15,7 @@ use crate::slot_ir::instruction::Cell;
 use crate::stack;
 use crate::word::Word;
 
-/// Makes the memory of an access usable. Takes and returns the gas as it stands in a handler.
+/// Expands the memory for an access. Takes and returns the gas of a handler, with the whole trace charged.
 ///
 /// # Safety
 /// The instruction accesses memory.
@@ -29,8 +29,8 @@ pub(super) unsafe fn grow(
     if gas >= 0 && m.frame.memory.window_or_grow(&mut left, at).is_ok() {
         return Ok(left.signed());
     }
-    // What follows in the trace need not be paid yet.
-    // SAFETY: the program is that of the stream.
+    // The static gas of the rest of the trace need not be paid yet. SAFETY: `m.advanced.program` is the
+    // running program, and `ip` is in its stream.
     let pending = unsafe {
         let program = &*m.advanced.program;
         i64::from(program.pending(ip.offset_from_unsigned(program.stream.as_ptr())))
@@ -43,10 +43,11 @@ pub(super) unsafe fn grow(
     Ok(left.signed() - pending)
 }
 
-/// Runs the body of an opcode that sees gas, with the gas that there would be without the trace.
+/// Runs the body of an opcode that observes gas, with the gas left as if the trace were charged opcode by
+/// opcode.
 ///
 /// # Safety
-/// The instruction is such an opcode's.
+/// The instruction is that of such an opcode.
 #[inline(always)]
 pub(super) unsafe fn exact<const OUT: usize>(
     ip: *const Cell,
@@ -54,7 +55,7 @@ pub(super) unsafe fn exact<const OUT: usize>(
     m: &mut Machine,
     body: impl FnOnce(&mut Machine) -> Result<[Word; OUT], Halt>,
 ) -> Result<(i64, [Word; OUT]), Halt> {
-    // SAFETY: the caller's.
+    // SAFETY: guaranteed by the caller.
     let pending = i64::from(unsafe { field(ip, 4) });
     if gas + pending < 0 {
         return Err(Halt::OutOfGas);
@@ -64,8 +65,8 @@ pub(super) unsafe fn exact<const OUT: usize>(
     Ok((m.frame.gas.signed() - pending, results))
 }
 
-/// SLOAD of a slot that the stream has read before: its value is known, and that it is warm. The gas left, or
-/// [`FAILED`] where it was not read, or cannot be paid.
+/// SLOAD of a cached slot, which is warm. Returns the gas left, or [`FAILED`] if the slot is not cached or
+/// the gas is not enough.
 ///
 /// # Safety
 /// The instruction is SLOAD.
@@ -76,7 +77,7 @@ pub(super) unsafe fn remembered_load(
     gas: i64,
     m: &mut Machine,
 ) -> i64 {
-    // SAFETY: the caller's; the table outlives the run of the stream.
+    // SAFETY: guaranteed by the caller; the table outlives the run of the stream.
     unsafe {
         let [key] = wide_operands(ip, sp);
         let left = gas - m.rules.sload as i64;
@@ -90,7 +91,7 @@ pub(super) unsafe fn remembered_load(
     }
 }
 
-/// Cells of the instruction of a pure opcode.
+/// Number of cells of the instruction of a pure opcode.
 pub(super) const fn pure_cells<const N: usize, A: Source, B: Source>() -> usize {
     match N {
         3 => 2,
@@ -109,7 +110,7 @@ pub(super) unsafe fn compute<const N: usize, A: Source, B: Source>(
     op: Opcode,
     function: impl FnOnce([Word; N]) -> Word,
 ) {
-    // SAFETY: the caller's; with three operands the result's slot is in the second cell.
+    // SAFETY: guaranteed by the caller; with three operands the result's slot is in the second cell.
     unsafe {
         let result = function(operands::<N, A, B>(ip, sp, is_chain(op)));
         stack::store(slot(ip, sp, if N == 3 { 5 } else { 3 }), result);

@@ -1,6 +1,6 @@
-//! The ways out of a stream: none of these goes on at another instruction.
+//! The exits of a stream: none of these functions continues with another instruction.
 //!
-//! Unsafe: the pointers that handlers work on.
+//! Unsafe: the pointers that handlers use.
 
 #![allow(unsafe_code)]
 
@@ -25,12 +25,11 @@ pub(super) fn halt(m: &mut Machine, halt: Halt) -> Next<Cell> {
     leave(m, StreamExit::Halt(halt))
 }
 
-/// Leaves for the traditional mode at `pc`, or from an instruction for an entry that does not exist yet.
-/// Takes numbers only: the address of something on the native stack would keep a handler from ending in a
-/// jump.
+/// Leaves at `pc`: for the traditional mode, or from an instruction for an entry that does not exist yet.
+/// Takes only numbers, because an argument on the native stack would prevent a handler from ending in a jump.
 ///
 /// # Safety
-/// `sp` is the stack pointer of the frame, laid out.
+/// `sp` is the stack pointer of the frame, and the stack has the EVM's layout.
 #[cold]
 #[inline(never)]
 pub(super) unsafe fn leave_at(
@@ -55,10 +54,10 @@ pub(super) unsafe fn leave_at(
     )
 }
 
-/// Not for an entry.
+/// Leave for the traditional mode, not for an entry.
 pub(super) const FOR_GOOD: usize = usize::MAX;
 
-/// A jump to no jumpdest, if it could be paid.
+/// An invalid jump destination, or out of gas if the jump cannot be paid.
 #[cold]
 #[inline(never)]
 pub(super) fn fail(gas: i64, m: &mut Machine) -> Next<Cell> {

@@ -1,17 +1,17 @@
-//! What each instruction does: one handler for each, derived from the opcode table where it is an opcode.
-//! They own operand fetch, gas and jumps of the decoded form; what opcodes mean is in `ops`.
+//! Executes instructions: one handler for each, derived from the opcode table if it is an opcode. Handlers do
+//! operand fetch, gas and jumps of the decoded form; the opcodes' functions are in `ops`.
 //!
-//! A handler ends by [`next`]: in optimised builds it jumps to the next handler, elsewhere it returns to a
-//! loop (`dispatch`). The table of all handlers names each, so they stay in one file, which is longer than others.
+//! A handler ends with [`next`]: in optimised builds it jumps to the next handler, in others it returns to a
+//! loop (`dispatch`). The table of handlers names each of them, so they are all in one long file.
 //!
-//! Gas: the header took the static gas of the whole trace. What sees gas adds what is still to come in
-//! its trace (`pending`) and takes it away again; the counter may go below zero meanwhile, where the
-//! way that is really taken can still be paid. Every exit gives back what the trace took too much, and
-//! fails if that is not enough.
+//! Gas: the header charges the static gas of the whole trace. An opcode that observes gas adds the gas of the
+//! rest of its trace (`pending`) and subtracts it again. The counter may be negative meanwhile, if the path
+//! actually taken can still be paid. Every exit refunds what the trace charged too much, and fails if the
+//! counter is still negative.
 //!
-//! Unsafe: instructions and stack are read and written through pointers. The encoder vouches for the
-//! instructions (operands follow, distances lead to instructions or headers), the check of the header for
-//! the stack.
+//! Unsafe: reads and writes instructions and the stack through pointers. The encoder guarantees that the
+//! instructions are valid (operands follow, distances lead to instructions or headers); the check of the
+//! header guarantees that stack slots are in bounds.
 
 #![allow(unsafe_code)]
 
@@ -27,21 +27,22 @@ use crate::slot_ir::instruction::{self as ins, Cell, Form, Header, Test};
 use crate::stack;
 use crate::word::Word;
 
-/// What runs an instruction.
+/// Executes an instruction.
 ///
 /// # Safety
-/// The cell is the first of an instruction that the handler is for; the stack pointer is that of the
-/// trace's entry, whose header has checked the stack; the gas is what the header left.
+/// The cell is the first one of an instruction of this handler. The stack pointer is that of the trace's
+/// entry, whose header has checked the stack. The gas is what the header's charge left, minus dynamic gas
+/// since.
 type Handler = unsafe fn(*const Cell, *mut Word, i64, &mut Machine) -> Next<Cell>;
 
-/// Goes on at an instruction.
+/// Continues with an instruction.
 ///
 /// # Safety
 /// As for its handler.
 #[inline(always)]
 unsafe fn next(ip: *const Cell, sp: *mut Word, gas: i64, m: &mut Machine) -> Next<Cell> {
     #[cfg(tail_calls)]
-    // SAFETY: the caller's; the first field is a number below the table's length.
+    // SAFETY: guaranteed by the caller; the first field is a number below the table's length.
     unsafe {
         handler(ip)(ip, sp, gas, m)
     }
@@ -56,16 +57,16 @@ unsafe fn next(ip: *const Cell, sp: *mut Word, gas: i64, m: &mut Machine) -> Nex
 /// An instruction is at `ip`.
 #[inline(always)]
 unsafe fn handler(ip: *const Cell) -> Handler {
-    // SAFETY: the caller's; the encoder writes numbers below the table's length.
+    // SAFETY: guaranteed by the caller; the encoder writes only numbers below the table's length.
     unsafe { *HANDLERS.get_unchecked(usize::from((*ip).0[0])) }
 }
 
-/// The loop to which handlers return.
+/// The loop that handlers return to.
 #[cfg(not(tail_calls))]
 pub(super) fn drive((mut ip, mut sp): Next<Cell>, m: &mut Machine) {
     while !ip.is_null() {
         let gas = m.advanced.gas;
-        // SAFETY: every handler returns the cell of an instruction whose contract it has kept.
+        // SAFETY: every handler returns the cell of an instruction for which the contract of `Handler` holds.
         (ip, sp) = unsafe { handler(ip)(ip, sp, gas, m) };
     }
 }
@@ -73,10 +74,10 @@ pub(super) fn drive((mut ip, mut sp): Next<Cell>, m: &mut Machine) {
 #[cfg(tail_calls)]
 pub(super) fn drive(_: Next<Cell>, _: &mut Machine) {}
 
-/// Enters the trace whose header is at `header`, after checking stack and gas by one branch.
+/// Enters the trace whose header is at `header`, after a check of stack and gas in one branch.
 ///
 /// # Safety
-/// It is a header; `sp` is the stack pointer of the frame, laid out.
+/// `header` points to a header; `sp` is the stack pointer of the frame, and the stack has the EVM's layout.
 #[inline(always)]
 pub(super) unsafe fn enter<const CHECKS_STACK: bool>(
     header: *const Cell,
@@ -84,7 +85,7 @@ pub(super) unsafe fn enter<const CHECKS_STACK: bool>(
     gas: i64,
     m: &mut Machine,
 ) -> Next<Cell> {
-    // SAFETY: the caller's; an instruction follows a header.
+    // SAFETY: guaranteed by the caller; an instruction follows a header.
     unsafe {
         let needs = Header::of(*header);
         let left = gas - i64::from(needs.gas);
@@ -117,7 +118,7 @@ unsafe fn leave_for_entry(ip: *const Cell, sp: *mut Word, gas: i64, m: &mut Mach
     // SAFETY: the contract of `Handler`.
     unsafe {
         let gas = gas + i64::from(field(ip, 3));
-        // The program is that of the stream.
+        // `ip` is in the stream of the running program.
         let from = ip.offset_from_unsigned((*m.advanced.program).stream.as_ptr());
         leave_at(field(ip, 1), slot(ip, sp, 2), gas, m, from)
     }
@@ -144,10 +145,10 @@ unsafe fn jump_dynamic(ip: *const Cell, sp: *mut Word, gas: i64, m: &mut Machine
     }
 }
 
-/// A dynamic jump to another target than the last time.
+/// A dynamic jump to a target other than the cached one.
 #[inline(never)]
 unsafe fn find(ip: *const Cell, sp: *mut Word, gas: i64, m: &mut Machine) -> Next<Cell> {
-    // SAFETY: the contract of `Handler`; the program is that of the stream.
+    // SAFETY: the contract of `Handler`; `ip` is in the stream of the running program.
     unsafe {
         let target = Slot::get(ip, sp, 1).saturating_u64();
         let gas = gas + i64::from(field(ip, 3));
@@ -311,7 +312,8 @@ macro_rules! body {
     }};
 }
 
-/// What of a body is outlined, by class; the gas afterwards. SAFETY of every arm: the contract of [`Handler`].
+/// The outlined part of a body, by class; its value is the gas left. SAFETY of every arm: the contract of
+/// [`Handler`].
 macro_rules! outlined {
     ($ip:ident $sp:ident $gas:ident $m:ident $byte:literal $inputs:literal pure($function:expr)) => {{
         compute::<$inputs, A, B>($ip, $sp, Opcode($byte), $function);
@@ -353,8 +355,8 @@ macro_rules! outlined {
     }};
 }
 
-/// What a memory opcode does with the word at an offset; whether there is one. SAFETY of every arm: the contract of
-/// [`Handler`].
+/// Applies a memory opcode to the word at an offset; its value is whether the memory holds that word. SAFETY
+/// of every arm: the contract of [`Handler`].
 macro_rules! access {
     ($ip:ident $sp:ident $m:ident $inputs:literal $offset:expr; memory($function:expr)) => {{
         match $m.frame.memory.window_at($offset) {
@@ -386,8 +388,8 @@ macro_rules! access {
     }};
 }
 
-/// Compiles for the classes that have no instruction, each by its name: translation turns them into moves and jumps, or
-/// leaves for the traditional mode.
+/// Compiles only for the classes without an instruction, so that a new class must be added here or above.
+/// Translation turns these into moves and jumps, or leaves for the traditional mode.
 macro_rules! has_no_handler {
     (exit) => {};
     (push) => {};
@@ -402,8 +404,9 @@ macro_rules! has_no_handler {
 
 macro_rules! define {
     ($($byte:literal $name:ident $gas:literal $inputs:literal $outputs:literal $bits:literal $since:ident $class:ident $(($arg:expr))?;)*) => {
-        /// Opcodes whose operands are in slots or constants, under their names, which is what profiles show.
-        #[allow(dead_code, non_snake_case, unused_variables, reason = "of each class, the rows of others are empty")]
+        /// Handlers of opcodes with operands in slots or constants. They have the names of the opcodes, which
+        /// profiles show.
+        #[allow(dead_code, non_snake_case, unused_variables, reason = "empty for the opcodes of other classes")]
         mod op {
             use super::*;
             $(pub(super) unsafe fn $name<A: Source, B: Source>(ip: *const Cell, sp: *mut Word, gas: i64, m: &mut Machine) -> Next<Cell> {
@@ -412,8 +415,8 @@ macro_rules! define {
             })*
         }
 
-        /// The same for pure opcodes where computing takes a call.
-        #[allow(dead_code, non_snake_case, unused_variables, reason = "of each class, the rows of others are empty")]
+        /// The same for pure opcodes whose computation needs a call.
+        #[allow(dead_code, non_snake_case, unused_variables, reason = "empty for the opcodes of other classes")]
         mod called {
             use super::*;
             $(#[inline(never)]
@@ -426,20 +429,20 @@ macro_rules! define {
             })*
         }
 
-        /// What of them needs room on the native stack: apart, so that the handler can end in a jump.
-        #[allow(dead_code, non_snake_case, unused_variables, reason = "of each class, the rows of others are empty")]
+        /// The parts that need the native stack: outlined, so that the handler can end in a jump.
+        #[allow(dead_code, non_snake_case, unused_variables, reason = "empty for the opcodes of other classes")]
         mod outlined {
             use super::*;
             $(#[inline(never)]
             pub(super) unsafe fn $name<A: Source, B: Source>(ip: *const Cell, sp: *mut Word, gas: i64, m: &mut Machine) -> i64 {
                 // SAFETY: the contract of `Handler`.
-                #[allow(unused_unsafe, reason = "of classes without a handler, there is nothing")]
+                #[allow(unused_unsafe, reason = "empty for classes without a handler")]
                 unsafe { outlined!(ip sp gas m $byte $inputs $class $(($arg))?) }
             })*
         }
 
         /// Opcodes that access a word of memory.
-        #[allow(dead_code, non_snake_case, unused_variables, reason = "of each class, the rows of others are empty")]
+        #[allow(dead_code, non_snake_case, unused_variables, reason = "empty for the opcodes of other classes")]
         mod memory_op {
             use super::*;
             $(pub(super) unsafe fn $name<A: Address, B: Source>(ip: *const Cell, sp: *mut Word, gas: i64, m: &mut Machine) -> Next<Cell> {
@@ -455,8 +458,8 @@ macro_rules! define {
             })*
         }
 
-        /// The same where memory has to grow first.
-        #[allow(dead_code, non_snake_case, unused_variables, reason = "of each class, the rows of others are empty")]
+        /// The same, after expanding the memory.
+        #[allow(dead_code, non_snake_case, unused_variables, reason = "empty for the opcodes of other classes")]
         mod grown {
             use super::*;
             $(#[inline(never)]
@@ -477,8 +480,8 @@ macro_rules! define {
             })*
         }
 
-        /// What of that needs room on the native stack.
-        #[allow(dead_code, non_snake_case, unused_variables, reason = "of each class, the rows of others are empty")]
+        /// The parts of that which need the native stack.
+        #[allow(dead_code, non_snake_case, unused_variables, reason = "empty for the opcodes of other classes")]
         mod grow_outlined {
             use super::*;
             $(#[inline(never)]
@@ -588,7 +591,7 @@ macro_rules! opcode_forms {
     };
 }
 
-/// Sets the handlers of a test, for both ways and all forms.
+/// Sets the handlers of a test, for both directions and all forms.
 macro_rules! branch_forms {
     ($table:ident $test:ident) => {{
         const T: u8 = Test::$test as u8;

@@ -1,8 +1,8 @@
-//! Where the operands of an instruction are, and where its result goes: slots of the stack, constants in the
-//! instruction, the addresses of memory accesses.
+//! The operands and results of an instruction: stack slots, constants in the instruction, addresses of memory
+//! accesses.
 //!
-//! Unsafe: instructions and stack are read through pointers. The encoder vouches for the instructions: operands
-//! follow, slots are inside the stack and its margin.
+//! Unsafe: reads instructions and the stack through pointers. The encoder guarantees that operands follow and
+//! that slots are inside the stack and its scratch area.
 
 #![allow(unsafe_code)]
 
@@ -10,50 +10,50 @@ use crate::slot_ir::instruction::Cell;
 use crate::stack;
 use crate::word::Word;
 
-/// A field of the instruction at `ip`; from 4 on those of the next cell.
+/// Field `n` of the instruction at `ip`; fields from 4 are in the next cell.
 ///
 /// # Safety
-/// The instruction has that many cells.
+/// The instruction has a cell for field `n`.
 #[inline(always)]
 pub(super) unsafe fn field(ip: *const Cell, n: usize) -> u16 {
-    // SAFETY: the caller's; a cell is four fields.
+    // SAFETY: guaranteed by the caller; a cell has four fields.
     unsafe { ip.cast::<u16>().add(n).read() }
 }
 
 /// The number in the `n`th cell of the instruction at `ip`.
 ///
 /// # Safety
-/// The instruction has that many cells and more.
+/// The instruction has more than `n` cells.
 #[inline(always)]
 pub(super) unsafe fn long(ip: *const Cell, n: usize) -> u64 {
-    // SAFETY: the caller's; a cell has the size and alignment of the number.
+    // SAFETY: guaranteed by the caller; a cell has the size and alignment of the number.
     unsafe { ip.add(n).cast::<u64>().read() }
 }
 
-/// The slot that a field names.
+/// A pointer to the slot in field `n`.
 ///
 /// # Safety
-/// As [`field`]; the field is a slot.
+/// As for [`field`]; the field is a slot.
 #[inline(always)]
 pub(super) unsafe fn slot(ip: *const Cell, sp: *mut Word, n: usize) -> *mut Word {
-    // SAFETY: the caller's; slots are inside the stack and its margin.
+    // SAFETY: guaranteed by the caller; slots are inside the stack and its scratch area.
     unsafe { sp.byte_offset(field(ip, n) as i16 as isize) }
 }
 
 /// Where an operand comes from.
 pub(super) trait Source {
-    /// Cells it takes behind the instruction.
+    /// Number of cells it takes after the first one of the instruction.
     const CELLS: usize = 0;
     /// # Safety
     /// Field `n` of the instruction is of this kind.
     unsafe fn get(ip: *const Cell, sp: *mut Word, n: usize) -> Word;
-    /// As `get`, in a way that lets a carry chain read memory.
+    /// Like `get`, but lets the compiler read the operand from memory in a carry chain.
     ///
     /// # Safety
-    /// As `get`.
+    /// As for `get`.
     #[inline(always)]
     unsafe fn get_plain(ip: *const Cell, sp: *mut Word, n: usize) -> Word {
-        // SAFETY: the caller's.
+        // SAFETY: guaranteed by the caller.
         unsafe { Self::get(ip, sp, n) }
     }
 }
@@ -65,13 +65,13 @@ pub(super) struct Long;
 impl Source for Slot {
     #[inline(always)]
     unsafe fn get(ip: *const Cell, sp: *mut Word, n: usize) -> Word {
-        // SAFETY: the caller's.
+        // SAFETY: guaranteed by the caller.
         unsafe { stack::load(slot(ip, sp, n)) }
     }
 
     #[inline(always)]
     unsafe fn get_plain(ip: *const Cell, sp: *mut Word, n: usize) -> Word {
-        // SAFETY: the caller's.
+        // SAFETY: guaranteed by the caller.
         unsafe { *slot(ip, sp, n) }
     }
 }
@@ -79,7 +79,7 @@ impl Source for Slot {
 impl Source for Short {
     #[inline(always)]
     unsafe fn get(ip: *const Cell, _: *mut Word, n: usize) -> Word {
-        // SAFETY: the caller's.
+        // SAFETY: guaranteed by the caller.
         unsafe { Word::from(u64::from(field(ip, n))) }
     }
 }
@@ -88,7 +88,7 @@ impl Source for Long {
     const CELLS: usize = 1;
     #[inline(always)]
     unsafe fn get(ip: *const Cell, _: *mut Word, _: usize) -> Word {
-        // SAFETY: the caller's; the constant is in the next cell.
+        // SAFETY: guaranteed by the caller; the constant is in the next cell.
         unsafe { Word::from(long(ip, 1)) }
     }
 }
@@ -103,9 +103,9 @@ pub(super) unsafe fn operands<const N: usize, A: Source, B: Source>(
     sp: *mut Word,
     plain: bool,
 ) -> [Word; N] {
-    // Written out: a closure over arrays is not always inlined, and the array then stays in memory.
+    // Unrolled by hand: a closure over arrays is not always inlined, and the array then stays in memory.
     let mut operands = [Word::ZERO; N];
-    // SAFETY: the caller's.
+    // SAFETY: guaranteed by the caller.
     unsafe {
         if N > 0 {
             operands[0] = if plain {
@@ -128,17 +128,17 @@ pub(super) unsafe fn operands<const N: usize, A: Source, B: Source>(
     operands
 }
 
-/// How a memory access says where.
+/// Where the address of a memory access comes from.
 pub(super) trait Address {
-    /// The offset, or `u64::MAX` where it is beyond 64 bits.
+    /// The address, or `u64::MAX` if it does not fit 64 bits.
     ///
     /// # Safety
     /// The instruction is of this kind.
     unsafe fn offset(ip: *const Cell, sp: *mut Word) -> u64;
-    /// The whole of it.
+    /// The full address.
     ///
     /// # Safety
-    /// As `offset`.
+    /// As for `offset`.
     unsafe fn whole(ip: *const Cell, sp: *mut Word) -> Word;
 }
 
@@ -150,11 +150,11 @@ pub(super) struct AtNarrow;
 impl Address for At {
     #[inline(always)]
     unsafe fn offset(ip: *const Cell, sp: *mut Word) -> u64 {
-        // SAFETY: the caller's.
+        // SAFETY: guaranteed by the caller.
         unsafe { Slot::get(ip, sp, 1).saturating_u64() }
     }
     unsafe fn whole(ip: *const Cell, sp: *mut Word) -> Word {
-        // SAFETY: the caller's.
+        // SAFETY: guaranteed by the caller.
         unsafe { Slot::get(ip, sp, 1) }
     }
 }
@@ -162,11 +162,11 @@ impl Address for At {
 impl Address for AtShort {
     #[inline(always)]
     unsafe fn offset(ip: *const Cell, _: *mut Word) -> u64 {
-        // SAFETY: the caller's.
+        // SAFETY: guaranteed by the caller.
         unsafe { field(ip, 2).into() }
     }
     unsafe fn whole(ip: *const Cell, sp: *mut Word) -> Word {
-        // SAFETY: the caller's.
+        // SAFETY: guaranteed by the caller.
         unsafe { Short::get(ip, sp, 2) }
     }
 }
@@ -174,14 +174,15 @@ impl Address for AtShort {
 impl Address for AtSum {
     #[inline(always)]
     unsafe fn offset(ip: *const Cell, sp: *mut Word) -> u64 {
-        // SAFETY: the caller's. Where the sum wraps, `whole` finds out.
+        // SAFETY: guaranteed by the caller. If the sum saturates, the access is out of range and `whole`
+        // computes the exact address.
         unsafe {
             let base = Slot::get(ip, sp, 1).saturating_u64();
             base.saturating_add(field(ip, 2).into())
         }
     }
     unsafe fn whole(ip: *const Cell, sp: *mut Word) -> Word {
-        // SAFETY: the caller's.
+        // SAFETY: guaranteed by the caller.
         unsafe { Slot::get(ip, sp, 1).wrapping_add(Short::get(ip, sp, 2)) }
     }
 }
@@ -189,14 +190,15 @@ impl Address for AtSum {
 impl Address for AtNarrow {
     #[inline(always)]
     unsafe fn offset(ip: *const Cell, sp: *mut Word) -> u64 {
-        // SAFETY: the caller's. The low limb is all of it; only where an earlier sum wrapped is it not, and then it
-        // is so near to 2^64 that `whole` decides.
+        // SAFETY: guaranteed by the caller. The low limb is the whole base, unless an earlier sum wrapped.
+        // Then the low limb is so close to 2^64 that the access is out of range and `whole` computes the
+        // exact address.
         let base = unsafe { slot(ip, sp, 1).cast::<u64>().read() };
-        // SAFETY: the caller's.
+        // SAFETY: guaranteed by the caller.
         base.saturating_add(unsafe { field(ip, 2).into() })
     }
     unsafe fn whole(ip: *const Cell, sp: *mut Word) -> Word {
-        // SAFETY: the caller's.
+        // SAFETY: guaranteed by the caller.
         unsafe { AtSum::whole(ip, sp) }
     }
 }
@@ -207,20 +209,20 @@ impl Address for AtNarrow {
 /// Field `n` is a distance.
 #[inline(always)]
 pub(super) unsafe fn far(ip: *const Cell, n: usize) -> *const Cell {
-    // SAFETY: the caller's; distances lead to cells of the same stream.
+    // SAFETY: guaranteed by the caller; distances lead to cells of the same stream.
     unsafe { ip.offset(field(ip, n) as i16 as isize) }
 }
 
-/// The operands of an opcode that sees gas.
+/// The operands of an opcode that observes gas.
 ///
 /// # Safety
-/// The instruction is such an opcode's, with `N` operands.
+/// The instruction is that of such an opcode, with `N` operands.
 #[inline(always)]
 pub(super) unsafe fn wide_operands<const N: usize>(ip: *const Cell, sp: *mut Word) -> [Word; N] {
     const FIELDS: [usize; 6] = [1, 2, 3, 6, 7, 8];
-    // A loop, for the reason told at `operands`.
+    // A loop, not a closure; see `operands`.
     let mut operands = [Word::ZERO; N];
-    // SAFETY: the caller's; a bit says which operands are constants.
+    // SAFETY: guaranteed by the caller; a bit per operand marks the constants.
     unsafe {
         let shorts = field(ip, 5);
         for i in 0..N {

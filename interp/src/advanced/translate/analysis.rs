@@ -1,6 +1,6 @@
-//! From code to a trace: walks the code from an entry point on with an abstract stack, so that what only
-//! moves items vanishes. It chooses the way: static jumps are followed, past conditional ones the likelier
-//! side. What opcodes become is told in `simplify`.
+//! From code to a trace: walks the code from an entry point with an abstract stack, so that opcodes which
+//! only move items disappear. It follows static jumps, and the more likely side of conditional ones.
+//! `simplify` simplifies the nodes.
 
 use super::simplify::{self, Condition, Tested};
 use super::value::{Exit, Node, OPERANDS, Operation, To, Trace, Value};
@@ -13,41 +13,41 @@ use crate::technique::{Technique, Techniques};
 use crate::word::Word;
 use std::collections::VecDeque;
 
-/// How far a trace may go.
+/// Limits of a trace.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limits {
-    /// Opcodes.
+    /// Maximum number of opcodes.
     pub opcodes: u32,
-    /// How often it may pass a jumpdest.
+    /// How often it may pass the same jumpdest.
     pub visits: usize,
-    /// Whether it ends where another trace begins.
+    /// Whether it ends where another trace starts.
     pub links: bool,
 }
 
-/// Static gas of a trace: a field of the header.
+/// Maximum static gas of a trace, which is stored in a field of the header.
 const MOST_GAS: u32 = u16::MAX as u32;
 
-/// Side exits of a trace: each writes down the layout of the stack.
+/// Maximum number of side exits of a trace, because each stores the layout of the stack.
 const MOST_EXITS: usize = 32;
 
-/// Addresses looked through for one that was accessed before: the walk takes linear time.
+/// Number of recent addresses searched for an earlier access. Constant, to keep the walk linear.
 const RECENT_ACCESSES: usize = 8;
 
-/// Bytes looked at to see that code only fails.
+/// Number of bytes scanned to find out whether code only fails.
 const REVERT_LOOKAHEAD: usize = 96;
 
 /// Makes traces; keeps its buffers between them.
 #[derive(Debug, Default)]
 pub(super) struct Walker {
     pub trace: Trace,
-    /// Offsets of the opcodes on the way.
+    /// Offsets of the opcodes on the path.
     pub path: Vec<u16>,
     stack: AbstractStack,
     /// Jumpdests passed.
     visited: Vec<u16>,
     /// What memory is known to hold.
     known: Vec<Known>,
-    /// Addresses that memory was accessed at: any beyond 64 bits would have failed.
+    /// Addresses of earlier memory accesses. They fit 64 bits, as the access would have failed otherwise.
     accessed: Vec<Value>,
 }
 
@@ -59,7 +59,7 @@ struct Known {
     value: Value,
 }
 
-/// The items of the stack from the lowest one touched on.
+/// The items of the stack, from the lowest one touched.
 #[derive(Debug, Default)]
 struct AbstractStack {
     items: VecDeque<Value>,
@@ -71,7 +71,7 @@ impl AbstractStack {
         self.floor + self.items.len() as i32
     }
 
-    /// The index of the item at `depth`, 1 the top.
+    /// The index of the item at `depth`; the top has depth 1.
     fn at(&mut self, depth: usize) -> usize {
         while self.items.len() < depth {
             self.floor -= 1;
@@ -104,7 +104,7 @@ impl Walker {
         walker
     }
 
-    /// Walks from `pc` on; the trace is in `self.trace` afterwards.
+    /// Walks the code from `pc` and leaves the trace in `self.trace`.
     pub fn walk(&mut self, program: &Program, fork: Fork, pc: usize, limits: Limits) {
         self.trace.clear();
         self.trace.pc = pc as u16;
@@ -121,7 +121,7 @@ impl Walker {
         self.trace.floor = self.stack.floor;
     }
 
-    /// Takes the opcode at `pc` into the trace; tells where to go on, unless the trace has ended.
+    /// Adds the opcode at `pc` to the trace. Returns where to continue, or `None` if the trace has ended.
     fn step(&mut self, program: &Program, fork: Fork, pc: usize, limits: Limits) -> Option<usize> {
         #[cfg(test)]
         super::tests::step();
@@ -139,7 +139,7 @@ impl Walker {
             self.account(info);
         }
         match info.class {
-            // The trace has ended before it.
+            // `ends_before` has already ended the trace.
             Class::Exit => return None,
             Class::Jump => return self.jump(program, info, pc),
             Class::Jumpi => return self.jumpi(program, info, pc),
@@ -164,12 +164,12 @@ impl Walker {
         }
         debug_assert!(
             -self.stack.floor <= self.trace.least && self.stack.height() <= self.trace.most,
-            "{op} takes or leaves other items than its row states"
+            "the stack effect of {op} differs from its row"
         );
         Some(next)
     }
 
-    /// What only changes which values are on the stack makes no node.
+    /// Opcodes that only rearrange the stack, which need no node.
     fn rearrange(&mut self, program: &Program, info: &Info, pc: usize) {
         match info.class {
             Class::Push => {
@@ -191,7 +191,7 @@ impl Walker {
             }
             Class::Swap => {
                 let (top, other) = (self.stack.at(1), self.stack.at(info.inputs.into()));
-                // Reaching for the other may have moved the top.
+                // Access to the other item may have moved the top.
                 let top = top.max(self.stack.items.len() - 1);
                 self.stack.items.swap(top, other);
             }
@@ -206,7 +206,7 @@ impl Walker {
         }
     }
 
-    /// Where the trace goes on instead, if it cannot take the opcode at `pc`.
+    /// Where the trace continues if it must end before the opcode at `pc`.
     fn ends_before(
         &mut self,
         program: &Program,
@@ -240,7 +240,7 @@ impl Walker {
         (least > limit || most + least > limit).then_some(To::Resume(pc as u16))
     }
 
-    /// Items needed at the entry, and the greatest height above it, with an opcode more.
+    /// Items needed at the entry, and maximum height above it, if one more opcode is added.
     fn reach(&self, info: &Info) -> (i32, i32) {
         let height = self.stack.height();
         let (inputs, outputs) = (i32::from(info.inputs), i32::from(info.outputs));
@@ -256,7 +256,7 @@ impl Walker {
         self.trace.gas += u32::from(info.gas);
     }
 
-    /// The node of an opcode, its operands taken from the stack.
+    /// The node of an opcode, with its operands popped from the stack.
     fn node(&mut self, op: Opcode, info: &Info, pc: usize) -> Node {
         let mut operands = [Value::Entry(0); OPERANDS];
         for operand in &mut operands[..usize::from(info.inputs)] {
@@ -284,7 +284,7 @@ impl Walker {
         }
     }
 
-    /// An opcode that looks at the frame or does something to the machine.
+    /// An opcode that reads the frame or uses the machine.
     fn look(
         &mut self,
         program: &Program,
@@ -307,7 +307,7 @@ impl Walker {
         Some(Value::Node(self.trace.nodes.len() as u16 - 1))
     }
 
-    /// MLOAD and MSTORE: splits a constant off the address, and remembers what lies there.
+    /// MLOAD and MSTORE: splits a constant off the address, and records the value at the address.
     fn access(&mut self, mut node: Node) -> Option<Value> {
         let (base, offset) = simplify::address(&self.trace, node.operands[0]);
         if let (Some(base), Ok(short)) = (base, u16::try_from(offset)) {
@@ -389,7 +389,7 @@ impl Walker {
         }
     }
 
-    /// A conditional jump at `pc` to `to`, as a branch to a side exit for the less likely side.
+    /// Turns a conditional jump at `pc` to `to` into a branch, with a side exit for the less likely side.
     fn branch(&mut self, program: &Program, pc: usize, to: To, tested: Tested) -> Option<usize> {
         let next = pc + 1;
         let (exit, follow, when) = match to {
@@ -425,7 +425,7 @@ impl Walker {
         Some(follow)
     }
 
-    /// Whether a conditional jump to `to` rather goes there than on at `next`.
+    /// Whether a conditional jump to `to` is more likely taken than not.
     fn likely(&self, program: &Program, to: usize, next: usize) -> bool {
         if fails(program.code.bytes(), next) {
             return true;
@@ -461,13 +461,13 @@ impl Walker {
     }
 }
 
-/// The offset that a word names, if it is a jumpdest.
+/// The offset in a word, if it is a jumpdest.
 fn jumpdest(program: &Program, target: Word) -> Option<usize> {
     let at = target.to_u64()?;
     program.code.is_jumpdest(at).then_some(at as usize)
 }
 
-/// Whether an opcode may write memory.
+/// Whether an opcode without a memory node may write memory.
 fn writes_memory(op: Opcode) -> bool {
     matches!(
         op,
@@ -480,7 +480,7 @@ fn writes_memory(op: Opcode) -> bool {
     )
 }
 
-/// Whether code runs straight into a REVERT or INVALID.
+/// Whether code runs into a REVERT or INVALID without a jump.
 fn fails(code: &[u8], mut pc: usize) -> bool {
     let end = pc + REVERT_LOOKAHEAD;
     while pc < end {

@@ -1,5 +1,5 @@
-//! From a trace to instructions: dead nodes go, operands become slots or constants, side exits get their
-//! code behind the trace.
+//! From a trace to instructions: drops dead nodes, turns operands into slots or constants, and puts the code
+//! of side exits after the trace.
 
 use super::slots::{Slots, Source};
 use super::value::{Exit, Node, Operation, To, Trace, Value};
@@ -10,7 +10,7 @@ use crate::stack::{self, SCRATCH};
 use crate::technique::Technique;
 use crate::word::Word;
 
-/// Bytes of an item.
+/// Bytes per item.
 const ITEM: i32 = size_of::<Word>() as i32;
 
 /// Makes the instructions of traces; keeps its buffers between them.
@@ -18,11 +18,11 @@ const ITEM: i32 = size_of::<Word>() as i32;
 pub(super) struct Encoder {
     pub out: EncodedTrace,
     slots: Slots,
-    /// Branches to exits whose code is not there yet.
+    /// Branches to exits that are not encoded yet.
     branches: Vec<(usize, u16)>,
 }
 
-/// An operand as an instruction wants it.
+/// An operand in the form that an instruction needs.
 #[derive(Clone, Copy)]
 enum Operand {
     Slot,
@@ -31,7 +31,7 @@ enum Operand {
 }
 
 impl Encoder {
-    /// Encodes a trace; `false` where it is too large for the fields of instructions.
+    /// Encodes a trace. Returns `false` if it is too large for the fields of instructions.
     pub fn encode(&mut self, trace: &Trace) -> bool {
         self.out.clear();
         self.branches.clear();
@@ -55,7 +55,7 @@ impl Encoder {
             return false;
         };
         self.exit(trace, end, trace.nodes.len());
-        // An exit's branch knows its number, and exits are in the order of their branches.
+        // Exits are in the order of their branches, each of which has the number of its exit.
         for (number, exit) in sides.iter().enumerate() {
             let (branch, of) = self.branches[number];
             debug_assert_eq!(usize::from(of), number);
@@ -112,7 +112,7 @@ impl Encoder {
                     | Class::Jumpi
                     | Class::Jumpdest,
                 )
-                | None => debug_assert!(false, "the walk makes no node of {op}"),
+                | None => debug_assert!(false, "the walk makes no node for {op}"),
             },
         }
     }
@@ -131,7 +131,7 @@ impl Encoder {
                 _ => (Form::SlotSlot, self.slot(trace, a, at), 0, None),
             },
             2 => {
-                // A small negative constant has no form; its negation has one.
+                // A small negative constant has no short form, but its negation does.
                 if op == Opcode::ADD
                     && let Some(word) = trace.constant(b)
                     && word.is_negative()
@@ -193,7 +193,7 @@ impl Encoder {
             .push(Cell::new(number, [base, offset, third]));
     }
 
-    /// Opcodes that see gas: two cells, or three where they have six operands.
+    /// Opcodes that observe gas: two cells, or three with six operands.
     fn machine(&mut self, trace: &Trace, at: usize, node: &Node, op: Opcode) {
         let mut shorts = 0;
         let mut fields = [0; 6];
@@ -219,7 +219,7 @@ impl Encoder {
         }
     }
 
-    /// Two operands in the form that holds them.
+    /// Encodes two operands in a form that holds them.
     fn pair(
         &mut self,
         trace: &Trace,
@@ -245,7 +245,7 @@ impl Encoder {
         }
     }
 
-    /// The operand as it is; a constant that no form holds counts as a slot.
+    /// The kind of an operand. A constant that fits no form counts as a slot.
     fn operand(&self, trace: &Trace, value: Value) -> Operand {
         match self.slots.source(value) {
             Source::Slot(_) => Operand::Slot,
@@ -260,7 +260,7 @@ impl Encoder {
         }
     }
 
-    /// The slot of a value; a constant is put into one.
+    /// The slot of a value. A constant is stored in a temporary slot first.
     fn slot(&mut self, trace: &Trace, value: Value, at: usize) -> u16 {
         match self.slots.source(value) {
             Source::Slot(slot) => field(slot),
@@ -296,7 +296,7 @@ impl Encoder {
         }
     }
 
-    /// Lays out the stack as it is at `time`, and leaves.
+    /// Moves the stack at `time` into the layout of an exit, and leaves.
     fn exit(&mut self, trace: &Trace, exit: &Exit, time: usize) {
         self.out.exits.push((self.out.cells.len() as u16, exit.pc));
         let target = self.slots.lay_out(trace, exit, time);

@@ -1,4 +1,4 @@
-//! The slot IR as text, beside the code it was made of: for people, and for golden files.
+//! The slot IR as text, next to its source code: for humans and golden files.
 
 use super::analysis::Walker;
 use crate::code::Code;
@@ -7,11 +7,11 @@ use crate::slot_ir::EncodedTrace;
 use crate::slot_ir::instruction::{self as ins, Cell, Header};
 use std::fmt::Write;
 
-/// Bytes of an item.
+/// Bytes per item.
 const ITEM: i16 = 32;
 
-/// The trace that `walker` walked and the encoder encoded, in two columns: the opcodes on the way, and the
-/// instructions where their opcodes are.
+/// A trace of `walker` and its encoding in two columns: opcodes on the path, and the instructions next to
+/// their opcodes.
 pub(super) fn listing(code: &Code, walker: &Walker, encoded: &EncodedTrace) -> String {
     let header = Header::of(encoded.cells[0]);
     let mut text = format!(
@@ -27,7 +27,7 @@ pub(super) fn listing(code: &Code, walker: &Walker, encoded: &EncodedTrace) -> S
     let mut marks = encoded.marks.iter().peekable();
     for &pc in &walker.path {
         let left = code_line(code, pc);
-        // What lies before the next mark belongs to this one.
+        // Cells before the next mark belong to this one.
         let mut mine = Vec::new();
         if marks.next_if(|mark| mark.1 == pc).is_some() {
             let end = marks.peek().map_or(usize::MAX, |mark| mark.0.into());
@@ -49,7 +49,7 @@ pub(super) fn listing(code: &Code, walker: &Walker, encoded: &EncodedTrace) -> S
     text
 }
 
-/// An opcode of the code, cut to the width of its column.
+/// An opcode of the code, truncated to the width of its column.
 fn code_line(code: &Code, pc: u16) -> String {
     let at = usize::from(pc);
     let op = Opcode(code.bytes().get(at).copied().unwrap_or_default());
@@ -65,7 +65,7 @@ fn code_line(code: &Code, pc: u16) -> String {
     line
 }
 
-/// The instructions behind a header, with the index of their first cells.
+/// The instructions after a header, each with the index of its first cell.
 fn instructions(cells: &[Cell]) -> Vec<(usize, String)> {
     let mut at = 1;
     let mut lines = Vec::new();
@@ -87,7 +87,7 @@ fn long(cell: Cell) -> String {
     format!("{:#x}", u64::from_ne_bytes(bytes))
 }
 
-/// The two operands of a form, and whether a cell follows.
+/// The two operands of a form, and the number of additional cells.
 fn pair(form: u16, cell: Cell, next: Option<&Cell>) -> (String, String, usize) {
     let [_, a, b, _] = cell.0;
     let constant = || next.copied().map(long).unwrap_or_default();
@@ -124,7 +124,7 @@ fn instruction(cells: &[Cell], at: usize) -> (usize, String) {
     }
 }
 
-/// An instruction that fills slots.
+/// An instruction that copies or sets slots.
 fn copy(cells: &[Cell], at: usize) -> (usize, String) {
     let [number, a, b, c] = cells[at].0;
     let [d, e, ..] = cells.get(at + 1).map_or([0; 4], |next| next.0);
@@ -175,7 +175,7 @@ fn opcode(op: Opcode, cells: &[Cell], at: usize) -> (usize, String) {
         | Class::Pc
         | Class::Jump
         | Class::Jumpi
-        | Class::Jumpdest => (1, format!("{op} is not for traces")),
+        | Class::Jumpdest => (1, format!("{op} cannot be in a trace")),
     }
 }
 

@@ -1,5 +1,4 @@
-//! From an entry point of code to a trace in the slot IR: how one is translated. What is kept of it, and when, is in
-//! `cache`.
+//! Translates an entry point of code into a trace in the slot IR. `cache` holds the results.
 
 mod analysis;
 mod encode;
@@ -18,7 +17,7 @@ use encode::Encoder;
 use listing::listing;
 use value::To;
 
-/// Where a frame may begin or go on: the start, jumpdests, behind what jumps or calls.
+/// The entry points of code: the start, jumpdests, and the opcodes after jumps and calls.
 pub(super) fn entry_points(code: &Code) -> Vec<usize> {
     let mut points = vec![0];
     let mut pc = 0;
@@ -28,7 +27,7 @@ pub(super) fn entry_points(code: &Code) -> Vec<usize> {
         if code.is_jumpdest(pc as u64) {
             points.push(pc);
         }
-        // An exit with a result calls or creates, and the frame goes on behind it.
+        // An exit with a result is a call or creation, after which the frame continues.
         let returns = op.info().is_some_and(|info| {
             info.class == Class::Jumpi || info.class == Class::Exit && info.outputs > 0
         });
@@ -45,13 +44,13 @@ pub(super) fn entry_points(code: &Code) -> Vec<usize> {
 #[derive(Debug)]
 pub(super) struct Translator {
     fork: Fork,
-    /// Opcodes that a trace without jumps must have.
+    /// Minimum number of opcodes of a trace without jumps.
     least: u32,
     walker: Walker,
     encoder: Encoder,
 }
 
-/// The longest traces while there is plenty of the budget, and what they shrink to.
+/// Limits tried first. `SHORT` is tried if the result does not fit the budget.
 const LONG: Limits = Limits {
     opcodes: 200,
     visits: 2,
@@ -63,7 +62,7 @@ const SHORT: Limits = Limits {
     links: true,
 };
 
-/// A smaller trace than this is not worth looking for: a header, an instruction, and the way out.
+/// The smallest possible trace: a header, an instruction and an exit.
 const LEAST_CELLS: usize = 3;
 
 impl Translator {
@@ -76,9 +75,9 @@ impl Translator {
         }
     }
 
-    /// Adds the entry at `pc` to a program; `false` where that is not worth it, or not possible.
+    /// Adds the entry at `pc` to a program. Returns `false` if that is impossible or not worth it.
     pub fn translate(&mut self, program: &mut Program, pc: usize) -> bool {
-        // Without this, code whose budget is spent would be walked again and again for nothing.
+        // Avoids useless walks over code whose budget is used up.
         if !program.affords(LEAST_CELLS, 0) {
             return false;
         }
@@ -95,13 +94,13 @@ impl Translator {
         })
     }
 
-    /// The trace from `pc` on as text; `None` where there is none.
+    /// The trace from `pc` as text; `None` if there is none.
     pub fn listing(&mut self, program: &Program, pc: usize) -> Option<String> {
         let some = self.trace(program, pc, LONG);
         some.then(|| listing(&program.code, &self.walker, &self.encoder.out))
     }
 
-    /// Makes the trace from `pc` on; `false` where there is none.
+    /// Makes the trace from `pc`. Returns `false` if there is none.
     fn trace(&mut self, program: &Program, pc: usize, limits: Limits) -> bool {
         self.walker.walk(program, self.fork, pc, limits);
         let trace = &self.walker.trace;

@@ -1,5 +1,5 @@
-//! Pure nodes made smaller before they exist: constants folded, masks and chains of additions merged,
-//! conditions read through their ISZEROs.
+//! Simplifies pure nodes before they are added: folds constants, merges masks and chains of additions, and
+//! looks through the ISZEROs of conditions.
 
 use super::value::{Node, Operation, Trace, Value};
 use crate::opcode::{Opcode, opcodes};
@@ -8,7 +8,8 @@ use crate::slot_ir::instruction::Test;
 use crate::technique::Technique;
 use crate::word::Word;
 
-/// The value of a pure node, which is added to the trace where nothing cheaper gives it.
+/// The value of a pure node, which is added to the trace only if it cannot be simplified to an existing
+/// value.
 pub(super) fn pure(trace: &mut Trace, mut node: Node) -> Option<Value> {
     let Operation::Opcode(mut op) = node.operation else {
         return None;
@@ -57,7 +58,7 @@ pub(super) fn pure(trace: &mut Trace, mut node: Node) -> Option<Value> {
     plain(trace, node, op)
 }
 
-/// The result where all operands are constants.
+/// The result, if all operands are constants.
 fn folded(trace: &Trace, node: &Node, op: Opcode) -> Option<Word> {
     let constants: [Option<Word>; 3] = std::array::from_fn(|i| trace.constant(node.operands[i]));
     let all = constants[..usize::from(node.count)]
@@ -66,7 +67,8 @@ fn folded(trace: &Trace, node: &Node, op: Opcode) -> Option<Word> {
     all.then(|| evaluate(op, constants.map(Option::unwrap_or_default)))?
 }
 
-/// Puts a constant second where the order does not matter, or an opcode for the other order exists, which is returned.
+/// Makes a constant the second operand, if the opcode is commutative or has a mirrored opcode. Returns the
+/// opcode to use.
 fn constant_second(trace: &Trace, node: &mut Node, op: Opcode) -> Opcode {
     if node.count != 2 || trace.constant(node.operands[0]).is_none() {
         return op;
@@ -84,7 +86,7 @@ fn constant_second(trace: &Trace, node: &mut Node, op: Opcode) -> Opcode {
     turned
 }
 
-/// Reads the remainder by a power of two as a mask; the opcode afterwards.
+/// Turns the remainder by a power of two into a mask. Returns the opcode to use.
 fn remainder_as_mask(trace: &mut Trace, node: &mut Node, op: Opcode) -> Opcode {
     if op == Opcode::MOD
         && trace.has(Technique::Powers)
@@ -97,7 +99,7 @@ fn remainder_as_mask(trace: &mut Trace, node: &mut Node, op: Opcode) -> Opcode {
     op
 }
 
-/// The result where it is an operand, or what an operand was made of.
+/// The result, if it is equal to an operand or to an operand's operand.
 fn known(trace: &Trace, node: &Node, op: Opcode) -> Option<Value> {
     let [a, b, ..] = node.operands;
     let is = |value: Value, word: Word| trace.constant(value) == Some(word);
@@ -106,7 +108,7 @@ fn known(trace: &Trace, node: &Node, op: Opcode) -> Option<Value> {
         Opcode::MUL | Opcode::DIV | Opcode::SDIV => is(b, Word::ONE).then_some(a),
         Opcode::SHL | Opcode::SHR | Opcode::SAR => is(a, Word::ZERO).then_some(b),
         Opcode::ISZERO => {
-            // Twice turns a truth value back.
+            // A double negation of 0 or 1 has no effect.
             let inner = trace.node(a)?;
             let back = inner.operation == Operation::Opcode(Opcode::ISZERO)
                 && trace.bits(inner.operands[0]) <= 1;
@@ -116,7 +118,7 @@ fn known(trace: &Trace, node: &Node, op: Opcode) -> Option<Value> {
     }
 }
 
-/// Merges a constant that is added with one that was added before; the base where nothing is left to add.
+/// Merges the addition of a constant with an earlier one. Returns the base if the sum of the constants is 0.
 fn merge_sum(trace: &mut Trace, node: &mut Node, more: Word) -> Option<Value> {
     let a = node.operands[0];
     let inner = trace
@@ -136,7 +138,7 @@ fn merge_sum(trace: &mut Trace, node: &mut Node, more: Word) -> Option<Value> {
     None
 }
 
-/// Reads a mask of low bits as their number; the operand where it has no others.
+/// Turns a mask of low bits into `Mask`. Returns the operand if the mask does not change it.
 fn keep_low_bits(trace: &Trace, node: &mut Node, mask: Word) -> Option<Value> {
     let a = node.operands[0];
     let bits = mask.bit_len() as u16;
@@ -152,7 +154,7 @@ fn keep_low_bits(trace: &Trace, node: &mut Node, mask: Word) -> Option<Value> {
     None
 }
 
-/// Divides by a power of two by shifting.
+/// Turns division by a power of two into a shift.
 fn divide(trace: &mut Trace, node: &mut Node, op: Opcode, divisor: Word) {
     let a = node.operands[0];
     let power = power(divisor).filter(|_| trace.has(Technique::Powers));
@@ -172,14 +174,14 @@ fn divide(trace: &mut Trace, node: &mut Node, op: Opcode, divisor: Word) {
     }
 }
 
-/// The node as it is.
+/// Adds the node without simplification.
 fn plain(trace: &mut Trace, mut node: Node, op: Opcode) -> Option<Value> {
     node.bits = node.bits.min(op.info().map_or(256, |info| info.bits));
     trace.nodes.push(node);
     Some(Value::Node(trace.nodes.len() as u16 - 1))
 }
 
-/// Which power of two a word is.
+/// The exponent of a word that is a power of two.
 fn power(word: Word) -> Option<u16> {
     let power = word.bit_len().checked_sub(1)? as u16;
     (word.wrapping_sub(Word::ONE) == low_mask(power)).then_some(power)
@@ -196,7 +198,7 @@ fn low_mask(bits: u16) -> Word {
     }))
 }
 
-/// An address as a base and what is added to it; no base where all of it is known.
+/// An address as a base and a constant offset; no base if the address is constant.
 pub(super) fn address(trace: &Trace, address: Value) -> (Option<Value>, u64) {
     if let Some(at) = trace.constant(address) {
         return match at.to_u64() {
@@ -216,22 +218,22 @@ pub(super) fn address(trace: &Trace, address: Value) -> (Option<Value>, u64) {
     (Some(address), 0)
 }
 
-/// What decides a conditional jump.
+/// The condition of a jump.
 pub(super) enum Condition {
-    /// Known beforehand: whether it is taken.
+    /// Known at translation time: whether the jump is taken.
     Fixed(bool),
-    /// Left to a test.
+    /// Tested at run time.
     Tested(Tested),
 }
 
-/// A jump that is taken where the test's result is `when`.
+/// A jump that is taken if the test's result is `when`.
 pub(super) struct Tested {
     pub test: Test,
     pub when: bool,
     pub operands: [Value; 2],
 }
 
-/// The condition of a jump that is taken where `value` is not zero.
+/// The condition of a jump that is taken if `value` is not zero.
 pub(super) fn condition(trace: &Trace, mut value: Value) -> Condition {
     let mut when = true;
     loop {
@@ -265,7 +267,7 @@ pub(super) fn condition(trace: &Trace, mut value: Value) -> Condition {
             Opcode::GT => (Test::Lt, [b, a]),
             Opcode::SLT => (Test::Slt, [a, b]),
             Opcode::SGT => (Test::Slt, [b, a]),
-            // Not zero where they differ.
+            // The result is nonzero exactly if the operands differ.
             Opcode::SUB | Opcode::XOR => {
                 when = !when;
                 (Test::Eq, [a, b])
@@ -296,7 +298,8 @@ macro_rules! fold {
     }};
 }
 
-/// Compiles for the classes whose result operands alone do not tell, each by its name.
+/// Compiles only for the classes whose result depends on more than the operands, so that a new class must be
+/// added here or above.
 macro_rules! is_not_pure {
     (read) => {};
     (memory) => {};
@@ -312,7 +315,7 @@ macro_rules! is_not_pure {
     (jumpdest) => {};
 }
 
-/// A pure function of one to three words, applied to the first of three.
+/// A pure function of one to three words, applied to the first `N` of three.
 trait Fold<const N: usize> {
     fn fold(self, operands: [Word; 3]) -> Word;
 }

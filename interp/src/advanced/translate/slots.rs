@@ -1,43 +1,44 @@
-//! Which stack slot each value of a trace lives in, and the moves that lay the stack out at its exits.
+//! Allocates a stack slot for each value of a trace, and finds the moves that restore the EVM's stack layout
+//! at its exits.
 //!
-//! A slot is a position relative to the stack pointer at the entry. An item that was there stays in its
-//! place; the result of a node goes where it is wanted at the end of the trace if that place is free by
-//! then, else above everything the trace's stack can reach.
+//! A slot is a position relative to the stack pointer at the entry. Items of the entry stack stay in their
+//! slots. The result of a node goes directly to its slot in the layout at the end of the trace if that slot
+//! is free, else to a scratch slot above the highest position that the trace's stack can reach.
 
 use super::value::{Exit, Operation, To, Trace, Value};
 
-/// Before all nodes.
+/// A time before all nodes.
 const NEVER: i32 = -1;
 
-/// Where the exit's layout wants a value from.
+/// Where a value of an exit's layout is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Source {
     Slot(i16),
     Constant(u16),
 }
 
-/// One step of laying out the stack.
+/// One move into the layout of an exit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Move {
     pub from: Source,
     pub to: i16,
 }
 
-/// Liveness and places. Times are indices of nodes; the end of the trace is one more.
+/// Liveness and slots of values. Times are indices of nodes; the end of the trace is one after the last.
 #[derive(Debug, Default)]
 pub(super) struct Slots {
-    /// The last use of each node's result.
+    /// Time of the last use of each node's result.
     last_use: Vec<i32>,
-    /// Where each node's result is wanted.
+    /// The preferred slot of each node's result.
     wanted: Vec<Option<i16>>,
-    /// Where it is.
+    /// The slot of each node's result.
     places: Vec<i16>,
-    /// Until when each slot is taken, from the lowest position touched on.
+    /// The time until which each slot is in use, from the lowest position touched.
     until: Vec<i32>,
     floor: i32,
-    /// The first position that no layout reaches.
+    /// The first position above all layouts.
     scratch: i32,
-    /// Work space of `order`: readers a slot has, and the move that writes it.
+    /// Buffers of `order`: number of readers of each slot, and the move that writes it.
     readers: Vec<u16>,
     writer: Vec<u16>,
     slot_moves: Vec<(i16, i16)>,
@@ -48,7 +49,7 @@ pub(super) struct Slots {
 const NO_MOVE: u16 = u16::MAX;
 
 impl Slots {
-    /// Finds out until when each value of a trace is needed.
+    /// Computes the last use of each value of a trace.
     pub fn prepare(&mut self, trace: &Trace) {
         let nodes = trace.nodes.len();
         self.floor = trace.floor;
@@ -78,14 +79,14 @@ impl Slots {
         }
     }
 
-    /// Whether a node has to run.
+    /// Whether a node must be executed.
     pub fn is_live(&self, trace: &Trace, node: usize) -> bool {
         trace.nodes[node].effect || self.last_use[node] != NEVER
     }
 
     fn use_layout(&mut self, trace: &Trace, exit: &Exit, time: i32) {
         let layout = trace.layout(exit);
-        // Items that were not touched before the exit stay in their places until then.
+        // Items not touched before the exit stay in their slots until then.
         let touched = layout
             .first()
             .map_or(i32::from(exit.height), |first| first.0.into());
@@ -117,7 +118,7 @@ impl Slots {
         }
     }
 
-    /// Where a value is.
+    /// The location of a value.
     pub fn source(&self, value: Value) -> Source {
         match value {
             Value::Entry(position) => Source::Slot(position),
@@ -126,12 +127,12 @@ impl Slots {
         }
     }
 
-    /// Finds a place for the result of a node.
+    /// Allocates a slot for the result of a node.
     pub fn place(&mut self, node: usize) -> i16 {
         let time = node as i32;
         let last = self.last_use[node].max(time);
         let place = match self.wanted[node] {
-            // The operands are read before the result is written, so a slot may change hands here.
+            // The operands are read before the result is written, so the result may reuse an operand's slot.
             Some(wanted) if self.until[(i32::from(wanted) - self.floor) as usize] <= time => wanted,
             _ => self.free(|until| until <= time),
         };
@@ -140,8 +141,7 @@ impl Slots {
         place
     }
 
-    /// A slot for something that is read at `time` and not later, and written before anything else
-    /// is read then.
+    /// A slot for a value that is written before anything else is read at `time`, and last read at `time`.
     pub fn temporary(&mut self, time: usize) -> i16 {
         let time = time as i32;
         let place = self.free(|until| until < time);
@@ -159,13 +159,13 @@ impl Slots {
         (at as i32 + self.floor) as i16
     }
 
-    /// The greatest position in use.
+    /// The highest position in use.
     pub fn highest(&self) -> i32 {
         self.floor + self.until.len() as i32
     }
 
-    /// Finds the moves that lay out the stack for an exit at `time`, in an order in which none overwrites
-    /// what another still reads. Tells where the target of a dynamic jump is afterwards.
+    /// Finds the moves into the layout of an exit at `time`, ordered so that none overwrites a value that a
+    /// later one reads. Returns the slot of a dynamic jump's target after the moves.
     pub fn lay_out(&mut self, trace: &Trace, exit: &Exit, time: usize) -> i16 {
         self.moves.clear();
         self.slot_moves.clear();
@@ -201,7 +201,7 @@ impl Slots {
         target
     }
 
-    /// Orders `slot_moves`; the only cycles are permutations, which go through a temporary slot.
+    /// Orders `slot_moves`. The only cycles are permutations, which are broken with a temporary slot.
     fn order(&mut self, time: usize) {
         if self.slot_moves.is_empty() {
             return;
@@ -211,7 +211,7 @@ impl Slots {
         let mut first = 0;
         loop {
             self.make_ready_moves();
-            // What is left are cycles.
+            // Only cycles are left.
             let left = (first..self.slot_moves.len()).find(|number| {
                 let to = self.slot_moves[*number].1;
                 self.writer[self.index(to)] == *number as u16
@@ -226,7 +226,7 @@ impl Slots {
         (i32::from(position) - self.floor) as usize
     }
 
-    /// Counts the moves that read each slot, and finds those whose target nobody reads.
+    /// Counts the moves that read each slot, and finds the moves whose target no move reads.
     fn prepare_moves(&mut self) {
         self.readers.clear();
         self.readers.resize(self.until.len(), 0);
@@ -246,7 +246,7 @@ impl Slots {
         }
     }
 
-    /// Makes the moves whose target nobody reads any more, until none is left.
+    /// Emits moves whose target no remaining move reads, until there are none.
     fn make_ready_moves(&mut self) {
         while let Some(number) = self.ready.pop() {
             let (from, to) = self.slot_moves[usize::from(number)];
@@ -264,7 +264,8 @@ impl Slots {
         }
     }
 
-    /// Frees the target of a move of a cycle: its item goes to `spare`, where its readers find it.
+    /// Breaks a cycle at a move: saves the item in the move's target to `spare`, and redirects its readers
+    /// there.
     fn break_cycle(&mut self, number: usize, spare: i16) {
         let (_, to) = self.slot_moves[number];
         self.moves.push(Move {

@@ -1,5 +1,5 @@
-//! Hostile code, translated at every point where a jump may land or a jump falls through: the work stays
-//! linear in the code, and what is kept inside the budget.
+//! Hostile code, translated at every entry point: the work must be linear in the code size, and the result
+//! must fit the budget.
 
 use super::*;
 use crate::fork::Fork;
@@ -11,7 +11,7 @@ thread_local! {
     static STEPS: Cell<usize> = const { Cell::new(0) };
 }
 
-/// Counts an opcode that the walker looks at.
+/// Counts an opcode that the walker visits.
 pub(super) fn step() {
     STEPS.set(STEPS.get() + 1);
 }
@@ -19,11 +19,12 @@ pub(super) fn step() {
 /// The longest code that can be deployed (EIP-170).
 const DEPLOYABLE: usize = 24_576;
 
-/// Every byte, alone and as a jumpdest's follower, what the walker follows, and noise.
+/// Code that repeats each byte, alone and after a JUMPDEST; sequences that the walker follows; and random
+/// bytes.
 fn hostile(len: usize) -> impl Iterator<Item = (String, Vec<u8>)> {
     let fill = move |unit: &[u8]| unit.iter().copied().cycle().take(len).collect();
     let alone = (0..=255).map(move |byte| (format!("0x{byte:02x}"), fill(&[byte])));
-    // Many jumpdests take long: of each class of opcodes the ends.
+    // Many jumpdests take long, so only the first and last opcode of each class.
     let entered = [
         0x00, 0x01, 0x0b, 0x15, 0x20, 0x39, 0x51, 0x52, 0x54, 0x56, 0x57, 0x60, 0x7f, 0x80, 0x8f,
         0x9f, 0xa4,
@@ -57,7 +58,7 @@ fn hostile(len: usize) -> impl Iterator<Item = (String, Vec<u8>)> {
     alone.chain(entered).chain(repeated).chain(noise)
 }
 
-/// Translates all entry points of code, or refuses them. The program, and how many opcodes were looked at.
+/// Translates or refuses all entry points of code. Returns the program and the number of opcodes visited.
 fn translate(code: &[u8], budget: f64) -> (Program, usize) {
     let code = Arc::new(Code::new(code));
     let mut program = Program::new(&code, 24, budget, Techniques::ALL);
@@ -71,17 +72,17 @@ fn translate(code: &[u8], budget: f64) -> (Program, usize) {
     (program, STEPS.get())
 }
 
-/// One test for both: translating is what takes its time.
+/// One test for both properties, because translation is slow.
 #[test]
 fn work_and_memory_are_linear_in_the_code() {
-    // At worst each byte is an entry point that is walked from twice, each time until a limit.
+    // In the worst case, each byte is an entry point and is walked from twice, each time up to a limit.
     let most = (LONG.opcodes + SHORT.opcodes + 2) as usize;
     for (name, code) in hostile(DEPLOYABLE) {
         let (program, steps) = translate(&code, 4.0);
         assert!(steps > 0, "the walker counts");
         assert!(
             steps <= most * code.len(),
-            "{name}: {steps} looks at {} bytes",
+            "{name}: {steps} visits for {} bytes",
             code.len()
         );
         let size = program.size();
@@ -89,7 +90,7 @@ fn work_and_memory_are_linear_in_the_code() {
     }
 }
 
-/// A multiple of what half of the code takes would show work that grows faster than the code.
+/// If the work grew faster than the code, it would take much more than twice the visits for half of it.
 #[test]
 fn twice_the_code_takes_twice_the_work() {
     for (name, code) in hostile(4096).step_by(8) {
@@ -97,7 +98,7 @@ fn twice_the_code_takes_twice_the_work() {
         let (_, whole) = translate(&code, 4.0);
         assert!(
             whole <= 2 * half + half / 4 + 4096,
-            "{name}: {half} looks at half of it, {whole} at the whole"
+            "{name}: {half} visits for half of the code, {whole} for all of it"
         );
     }
 }

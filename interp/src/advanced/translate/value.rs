@@ -1,15 +1,15 @@
-//! What the abstract stack holds, and the nodes that compute it: the form of a trace between the walk over
-//! the code and the instructions. Each node is computed once (static single assignment).
+//! Values on the abstract stack and the nodes that compute them: the form of a trace between the code and the
+//! instructions, in static single assignment form.
 
 use crate::opcode::Opcode;
 use crate::slot_ir::instruction::Test;
 use crate::technique::{Technique, Techniques};
 use crate::word::Word;
 
-/// A value known by where it comes from.
+/// A value, identified by its origin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Value {
-    /// The item that was at this position when the trace was entered: -1 was on top.
+    /// The item at this position when the trace was entered; -1 is the top.
     Entry(i16),
     /// A constant, by its index in the trace.
     Constant(u16),
@@ -20,17 +20,17 @@ pub(super) enum Value {
 /// What a node does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Operation {
-    /// An opcode that is neither a jump nor an end.
+    /// An opcode that is neither a jump nor an exit.
     Opcode(Opcode),
-    /// Keeps so many low bits.
+    /// Keeps this number of low bits.
     Mask(u16),
-    /// Divides by 2 to this power, 1 to 63, with sign.
+    /// Signed division by 2 to this power, 1 to 63.
     SdivPower(u16),
-    /// Leaves through the side exit where the test's result is `when`.
+    /// Leaves through the side exit if the test's result is `when`.
     Branch { test: Test, when: bool, exit: u16 },
 }
 
-/// Most operands of an opcode that is a node: LOG4.
+/// Maximum number of operands of a node: LOG4.
 pub(super) const OPERANDS: usize = 6;
 
 /// One step of a trace.
@@ -39,17 +39,17 @@ pub(super) struct Node {
     pub operation: Operation,
     pub operands: [Value; OPERANDS],
     pub count: u8,
-    /// Whether it leaves a result.
+    /// Whether it has a result.
     pub result: bool,
-    /// Whether it must run even if nobody wants its result.
+    /// Whether it must be executed even if its result is unused.
     pub effect: bool,
     /// The result is below 2^bits.
     pub bits: u16,
-    /// A memory access: added to the address.
+    /// Memory accesses: constant added to the address.
     pub offset: u16,
-    /// A memory access: the address without its offset is below 2^64.
+    /// Memory accesses: whether the address without `offset` is below 2^64.
     pub narrow: bool,
-    /// Static gas of the trace up to and with this opcode.
+    /// Static gas of the trace up to and including this opcode.
     pub gas: u32,
     /// Offset in the code.
     pub pc: u16,
@@ -61,24 +61,24 @@ impl Node {
     }
 }
 
-/// Where a trace goes on.
+/// Where execution continues after a trace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum To {
     /// To an entry point.
     Entry(u16),
-    /// To the jumpdest that the value names.
+    /// To the jumpdest in this value.
     Dynamic(Value),
-    /// To the traditional mode: the opcode there ends the frame, calls, fails, or is not for traces.
+    /// To the traditional mode: the opcode there ends the frame, calls, fails, or cannot be in a trace.
     Resume(u16),
 }
 
-/// A way out of a trace.
+/// An exit of a trace.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Exit {
     pub to: To,
-    /// Height of the stack against that at the entry.
+    /// Height of the stack relative to the entry.
     pub height: i16,
-    /// Static gas until here.
+    /// Static gas up to here.
     pub gas: u32,
     /// The layout of the stack: this range of [`Trace::layouts`].
     pub layout: (u32, u32),
@@ -88,26 +88,26 @@ pub(super) struct Exit {
     pub pc: u16,
 }
 
-/// A way through the code from an entry point on.
+/// A path through the code from an entry point.
 #[derive(Debug, Default)]
 pub(super) struct Trace {
     pub techniques: Techniques,
     pub pc: u16,
     pub nodes: Vec<Node>,
     pub constants: Vec<Word>,
-    /// Side exits in order, the end last.
+    /// Side exits in order; the last exit is the end.
     pub exits: Vec<Exit>,
     /// Position and value of every item that the trace has touched, per exit.
     pub layouts: Vec<(i16, Value)>,
-    /// Static gas until the end.
+    /// Static gas up to the end.
     pub gas: u32,
     /// Items needed at the entry.
     pub least: i32,
-    /// Greatest height above that at the entry.
+    /// Maximum height above that at the entry.
     pub most: i32,
     /// The lowest position touched.
     pub floor: i32,
-    /// Opcodes on the way.
+    /// Number of opcodes on the path.
     pub opcodes: u32,
 }
 
@@ -135,7 +135,7 @@ impl Trace {
         &self.layouts[exit.layout.0 as usize..exit.layout.1 as usize]
     }
 
-    /// The constant that a value is.
+    /// The constant, if the value is one.
     pub fn constant(&self, value: Value) -> Option<Word> {
         match value {
             Value::Constant(at) => Some(self.constants[usize::from(at)]),
@@ -143,7 +143,7 @@ impl Trace {
         }
     }
 
-    /// The node that computes a value.
+    /// The node that computes a value, if there is one.
     pub fn node(&self, value: Value) -> Option<&Node> {
         match value {
             Value::Node(at) => Some(&self.nodes[usize::from(at)]),
@@ -151,7 +151,7 @@ impl Trace {
         }
     }
 
-    /// The value is below 2^bits.
+    /// Number of bits: the value is below 2^bits.
     pub fn bits(&self, value: Value) -> u16 {
         match value {
             Value::Entry(_) => 256,

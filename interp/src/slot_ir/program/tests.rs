@@ -1,4 +1,4 @@
-//! Programs filled with made-up traces: what they take, what is found in them, what leads where.
+//! Programs filled with generated traces: their size, their entries, their links.
 
 use super::*;
 use crate::slot_ir::instruction::{JUMP, JUMP_FITTING, LEAVE, RESUME};
@@ -16,7 +16,7 @@ fn header(pc: usize) -> Cell {
     header.cell()
 }
 
-/// A trace of so many cells that access memory in every other one and leave for other entries at its end.
+/// A trace of so many cells, every other one a memory access, which ends by leaving for other entries.
 fn encoded(pc: usize, cells: usize, to: &[u16]) -> EncodedTrace {
     let mut trace = EncodedTrace {
         cells: vec![Cell::new(RESUME, [0; 3]); cells + 1],
@@ -35,7 +35,7 @@ fn program(code: &[u8], budget: f64) -> Program {
     Program::new(&Arc::new(Code::new(code)), 24, budget, Techniques::ALL)
 }
 
-/// Adds traces or refuses them as a translator does, all over the code.
+/// Adds or refuses traces at random offsets, as a translator does.
 fn fill(u: &mut Unstructured, program: &mut Program) -> Result<()> {
     let length = program.code.len();
     for _ in 0..2 * length {
@@ -80,7 +80,7 @@ proptest! {
 }
 
 #[test]
-fn refused_entries_count() {
+fn refused_entries_count_in_the_budget() {
     let mut program = program(&[0x5b; 24_576], 4.0);
     let mut pc = 0;
     while program.affords(400, 0) {
@@ -96,11 +96,11 @@ fn refused_entries_count() {
 }
 
 #[test]
-fn leaving_becomes_jumping_once_the_entry_is_there() {
+fn exits_become_jumps_once_the_entry_exists() {
     let mut program = program(&[0x5b; 64], 64.0);
     program.add(3, &encoded(3, 1, &[5, 3]));
     let (first, leave) = (program.entry(3).unwrap(), 3);
-    // To itself without a look at the stack; to another one only when that exists.
+    // The jump to itself skips the stack check; the other exit is linked only when its entry exists.
     assert_eq!(program.stream[leave + 1].0[0], JUMP_FITTING);
     assert_eq!(program.stream[leave].0, [LEAVE, 5, 0, 0]);
     program.link(leave);
@@ -119,7 +119,7 @@ fn leaving_becomes_jumping_once_the_entry_is_there() {
 }
 
 #[test]
-fn entries_lie_at_jumpdests_and_elsewhere() {
+fn entries_are_found_at_jumpdests_and_elsewhere() {
     // JUMPDEST, PUSH1 with a JUMPDEST's byte, ADD, JUMPDEST
     let mut program = program(&[0x5b, 0x60, 0x5b, 0x01, 0x5b], 64.0);
     for pc in [4, 3, 0] {
@@ -127,18 +127,18 @@ fn entries_lie_at_jumpdests_and_elsewhere() {
     }
     let found: Vec<_> = (0..5).map(|pc| program.entry(pc).is_some()).collect();
     assert_eq!(found, [true, false, false, true, true]);
-    // Jumps lead to jumpdests only.
+    // Only jumpdests are jump destinations.
     let jumps: Vec<_> = (0..6).map(|pc| program.jumpdest(pc).is_some()).collect();
     assert_eq!(jumps, [true, false, false, false, true, false]);
 }
 
 #[test]
-fn entry_points_become_hot_by_being_reached() {
+fn entry_points_become_hot_after_enough_visits() {
     let mut program = program(&[0x5b; 64], 4.0);
     let reached = (0..100).take_while(|_| !program.count(8)).count();
     assert_eq!(reached, 24);
     assert!(program.is_warm(8) && !program.is_warm(16));
     program.refuse(8);
-    assert!(program.refuses(8), "and its counter starts anew");
+    assert!(program.refuses(8), "and its counter restarts");
     assert!(!program.count(8));
 }

@@ -25,15 +25,15 @@ use std::collections::BTreeMap;
 
 type Evm = MainnetEvm<Context<BlockEnv, TxEnv, CfgEnv, Database>, Unpaid>;
 
-/// The account whose touches stay, whatever is undone.
+/// The account that stays touched even after a revert.
 pub const RIPEMD160: Address = Address::with_last_byte(3);
 
-/// What can be seen of a transaction that is part of the block.
+/// The observable result of a valid transaction.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settled {
     pub end: End,
     pub gas_used: u64,
-    /// Empty where a creation succeeded.
+    /// Empty if a creation succeeded.
     pub output: Bytes,
     pub created: Option<Address>,
     pub logs: Vec<alloy_primitives::Log>,
@@ -47,7 +47,7 @@ pub enum End {
     Halt,
 }
 
-/// All accounts of a state, empty ones included.
+/// All accounts of a state, including empty ones.
 pub type State = BTreeMap<Address, SeenAccount>;
 
 /// The accounts of a world.
@@ -74,14 +74,14 @@ pub struct Chain {
     pub state: State,
 }
 
-/// Watches for what the reference gets wrong: it touches the beneficiary of a SELFDESTRUCT before it asks
-/// for the gas, so that one which cannot be paid leaves [`RIPEMD160`] touched, and cleared if it was empty.
-/// An opcode that is not paid for does nothing (Yellow Paper, 9.4.2).
+/// Detects a bug of the reference: it touches the beneficiary of a SELFDESTRUCT before it charges the gas. A
+/// SELFDESTRUCT that runs out of gas then leaves [`RIPEMD160`] touched, and deleted if it was empty. An
+/// opcode that cannot be paid must have no effect (Yellow Paper, 9.4.2).
 #[derive(Debug, Default)]
 struct Unpaid {
-    /// The opcode under way is one towards that account.
+    /// Whether the current opcode is a SELFDESTRUCT to that account.
     under_way: bool,
-    /// There was one that was not paid.
+    /// Whether such an opcode ran out of gas.
     seen: bool,
 }
 
@@ -99,7 +99,7 @@ impl<C> Inspector<C> for Unpaid {
 }
 
 impl Chain {
-    /// Begins on the accounts of a world; `fork` is one that the reference [`has`].
+    /// Starts with the accounts of a world. The reference must support `fork` (see [`has`]).
     pub fn new(environment: &Environment, world: &World, fork: Fork) -> Chain {
         assert!(has(fork));
         let spec = spec(fork).unwrap();
@@ -120,7 +120,7 @@ impl Chain {
         };
         let mut config = CfgEnv::new_with_spec(spec);
         config.chain_id = environment.chain_id;
-        // The block's most before Osaka (EIP-4844, EIP-7691), a transaction's own since (EIP-7594).
+        // The limit per block before Osaka (EIP-4844, EIP-7691), and per transaction since (EIP-7594).
         config.set_max_blobs_per_tx(if fork == Fork::Prague { 9 } else { 6 });
         let evm = Context::<BlockEnv, TxEnv, CfgEnv, Database>::new(database(world, fork), spec)
             .with_cfg(config)
@@ -146,7 +146,7 @@ impl Chain {
         }
     }
 
-    /// Whether an account that is empty may have been cleared by mistake.
+    /// Whether an empty account may have been deleted by that bug.
     pub fn may_lack(&self, address: Address) -> bool {
         address == RIPEMD160 && self.evm.inspector.seen
     }

@@ -1,5 +1,5 @@
-//! Random traces, placed as the encoder places them, and run on an array whose slots hold the values
-//! themselves: what is read is there, and every exit finds its layout.
+//! Random traces, allocated as by the encoder and run on an array whose slots hold the values themselves.
+//! Every read must find its value, and every exit its layout.
 
 use super::*;
 use crate::advanced::translate::value::{Node, OPERANDS};
@@ -9,7 +9,7 @@ use crate::word::Word;
 use arbitrary::{Result, Unstructured};
 use proptest::prelude::*;
 
-/// A trace that computes nothing sensible: any value may be anybody's operand and lie anywhere.
+/// A random trace: any value may be an operand of any node and be at any position.
 fn trace(u: &mut Unstructured) -> Result<Trace> {
     let floor = -u.int_in_range(0..=6)?;
     let mut trace = Trace {
@@ -18,7 +18,7 @@ fn trace(u: &mut Unstructured) -> Result<Trace> {
         constants: vec![Word::ONE, Word::MAX],
         ..Trace::default()
     };
-    // Items are touched from the top on.
+    // Items are touched from the top downwards.
     let mut touched = 0;
     for _ in 0..u.int_in_range(0..=24)? {
         touched = u.int_in_range(floor..=touched)?;
@@ -55,7 +55,7 @@ fn trace(u: &mut Unstructured) -> Result<Trace> {
     Ok(trace)
 }
 
-/// A value that is known at the end of a trace.
+/// A value that exists at the end of a trace.
 fn value(u: &mut Unstructured, trace: &Trace) -> Result<Value> {
     let nodes: Vec<u16> = (0..trace.nodes.len())
         .filter(|at| trace.nodes[*at].result)
@@ -95,7 +95,7 @@ fn leave(u: &mut Unstructured, trace: &mut Trace, touched: i32) -> Result<()> {
     Ok(())
 }
 
-/// What each slot holds, from the floor on.
+/// The contents of each slot, from the floor upwards.
 #[derive(Clone)]
 struct Stack {
     floor: i32,
@@ -123,7 +123,7 @@ impl Stack {
     }
 }
 
-/// Runs the nodes; the stack as each exit finds it.
+/// Runs the nodes. Returns the stack at each exit.
 fn run(slots: &mut Slots, trace: &Trace) -> Vec<Stack> {
     let mut stack = Stack::new(trace.floor);
     let mut found = Vec::new();
@@ -157,12 +157,15 @@ fn run(slots: &mut Slots, trace: &Trace) -> Vec<Stack> {
     found
 }
 
-/// Lays the stack out for an exit, and looks at it.
+/// Applies the moves of an exit, and checks the layout.
 fn check(slots: &mut Slots, trace: &Trace, exit: &Exit, time: usize, mut stack: Stack) {
     let target = slots.lay_out(trace, exit, time);
     for step in &slots.moves {
         let value = stack.read(step.from);
-        assert!(value.is_some(), "{step:?} reads what nobody wrote");
+        assert!(
+            value.is_some(),
+            "{step:?} reads a slot that was never written"
+        );
         *stack.slot(step.to) = value;
     }
     let layout = trace.layout(exit);
@@ -189,7 +192,7 @@ proptest! {
         slots.prepare(&trace);
         let found = run(&mut slots, &trace);
         let (end, sides) = trace.exits.split_last().unwrap();
-        // The end first, as the encoder does it.
+        // The end first, as in the encoder.
         check(&mut slots, &trace, end, trace.nodes.len(), found[sides.len()].clone());
         for (exit, stack) in sides.iter().zip(found) {
             check(&mut slots, &trace, exit, usize::from(exit.at) - 1, stack);
@@ -197,9 +200,9 @@ proptest! {
         prop_assert!(slots.highest() <= trace.most + 2 * trace.nodes.len() as i32 + 8);
     }
 
-    /// One exit that permutes, repeats and drops the items that there were.
+    /// One exit that permutes, repeats and drops items of the entry stack.
     #[test]
-    fn items_change_places_at_once(
+    fn permuted_items_move_in_parallel(
         from in prop::collection::vec(-8_i16..0, 8..=8),
         target in prop::option::of(-8_i16..0),
     ) {
@@ -219,7 +222,7 @@ proptest! {
         let mut slots = Slots::default();
         slots.prepare(&trace);
         check(&mut slots, &trace, &trace.exits[0], 0, Stack::new(-8));
-        // A move for each item that is elsewhere, one more for each cycle, one for the target.
+        // One move per displaced item, one more per cycle, one for the target.
         prop_assert!(slots.moves.len() <= 8 + 4 + 1);
     }
 }
