@@ -269,3 +269,17 @@ fn official_tests_pass() {
     let (code, stdout, stderr) = run_in(&sample, &folders);
     assert_eq!((code, stderr.as_str()), (0, ""), "{stdout}");
 }
+
+#[test]
+fn only_ethereum_tests_pay_a_block_reward() {
+    let post = json!({"Frontier": [refused("TransactionException.INTRINSIC_GAS_TOO_LOW")]});
+    // A reward of 0 creates the block's author, and Frontier keeps empty accounts.
+    let (code, text) = run_one(post.clone(), &[]);
+    assert_eq!(code, 1, "{text}");
+    assert!(text.contains("state root"), "{text}");
+
+    let mut test = add(post);
+    test["add"]["config"] = json!({"chainid": "0x01"});
+    let (code, text, _) = statetest(&[("t.json", test)], &["t.json"]);
+    assert_eq!(code, 0, "{text}");
+}
