@@ -5,7 +5,7 @@
 
 use super::chart;
 use super::pgo;
-use super::report::Report;
+use super::report::{Report, Room};
 use crate::counter::Counter;
 use crate::pgo::PgoReport;
 use crate::run::{Measurement, Run};

@@ -4,7 +4,7 @@ use super::bench;
 use super::changes::Diff;
 use super::memory;
 use super::pgo;
-use super::report::{CaseReport, Notes, Report};
+use super::report::{CaseReport, Notes, Report, Room};
 use super::summary;
 use super::table::{Cell, Table};
 use crate::change::Changes;
@@ -145,13 +145,8 @@ fn case(case: &CaseReport) -> String {
             .chain(facts)
             .chain([table(&case.table)])
             .chain(
-                [
-                    ("opcodes", &case.costliest),
-                    ("memory", &case.memory),
-                    ("decoding", &case.decoding),
-                ]
-                .into_iter()
-                .filter_map(|(title, below)| Some(folded(title, table(below.as_ref()?)))),
+                case.sections(Room::Some)
+                    .map(|(title, below)| folded(&title.to_lowercase(), table(below))),
             ),
     )
 }

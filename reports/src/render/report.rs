@@ -38,6 +38,32 @@ pub(super) struct CaseReport {
     pub(super) decoding: Option<Table>,
 }
 
+/// What a renderer has room for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Room {
+    /// The costliest opcodes.
+    Some,
+    /// Every opcode.
+    All,
+}
+
+impl CaseReport {
+    /// The tables below the main one, with their titles, in the order of every renderer.
+    pub(super) fn sections(&self, room: Room) -> impl Iterator<Item = (&'static str, &Table)> {
+        let opcodes = match room {
+            Room::Some => &self.costliest,
+            Room::All => &self.opcodes,
+        };
+        let sections = [
+            ("Opcodes", opcodes),
+            ("Memory", &self.memory),
+            ("Decoding", &self.decoding),
+        ];
+        let sections = sections.into_iter();
+        sections.filter_map(|(title, table)| Some((title, table.as_ref()?)))
+    }
+}
+
 /// One of the main figures.
 pub(super) struct Tile {
     pub(super) label: String,

@@ -4,7 +4,7 @@ use super::bench;
 use super::changes::Diff;
 use super::memory;
 use super::pgo;
-use super::report::{Notes, Report};
+use super::report::{Notes, Report, Room};
 use super::table::{Cell, Section, Table, Tone};
 use crate::change::Changes;
 use crate::check::Finding;
@@ -49,10 +49,8 @@ pub fn counter_diff(run: &Run, base: &str, head: &str, style: Style) -> String {
             .chain(facts)
             .chain(["\n".to_owned(), table(&case.table, style)])
             .chain(
-                [&case.costliest, &case.memory, &case.decoding]
-                    .into_iter()
-                    .flatten()
-                    .flat_map(|below| ["\n".to_owned(), table(below, style)]),
+                case.sections(Room::Some)
+                    .flat_map(|(_, below)| ["\n".to_owned(), table(below, style)]),
             )
             .collect()
     });
