@@ -4,7 +4,7 @@
 use crate::advanced;
 use crate::code::Code;
 use crate::fork::Fork;
-use crate::frame::{Exit, Frame, Input, Machine};
+use crate::frame::{Exit, Frame, Input, Machine, Output};
 use crate::gas::{self, Gas, Rules};
 use crate::host::{Checkpoint, Host};
 use crate::keccak::keccak256;
@@ -33,13 +33,13 @@ pub(crate) struct FrameResult {
     pub status: Status,
     pub gas_left: u64,
     pub refund: i64,
-    pub output: Bytes,
+    pub output: Output,
     pub created: Option<Address>,
 }
 
 impl FrameResult {
     /// The result of a message that needs no frame.
-    fn at_once(status: Status, gas_left: u64, output: Bytes) -> FrameResult {
+    fn at_once(status: Status, gas_left: u64, output: Output) -> FrameResult {
         FrameResult {
             status,
             gas_left,
@@ -55,7 +55,7 @@ impl FrameResult {
         } else {
             0
         };
-        FrameResult::at_once(Status::Halt(halt), gas_left, Bytes::new())
+        FrameResult::at_once(Status::Halt(halt), gas_left, Output::None)
     }
 }
 
@@ -93,6 +93,7 @@ impl Driver<'_> {
                 exit => {
                     let returned = finish(&mut machine, exit);
                     self.memories.give(mem::take(&mut machine.frame.memory));
+                    self.recycle(mem::take(&mut machine.frame.return_data));
                     match machine.callers.pop() {
                         Some(caller) => machine.frame = caller,
                         None => return returned,
@@ -100,7 +101,15 @@ impl Driver<'_> {
                     returned
                 }
             };
-            deliver(&mut machine, returned);
+            let before = deliver(&mut machine, returned);
+            self.recycle(before);
+        }
+    }
+
+    /// Keeps the memory of an output that nobody reads any more.
+    pub fn recycle(&mut self, output: Output) {
+        if let Some(memory) = output.into_memory() {
+            self.memories.give(memory);
         }
     }
 
@@ -167,7 +176,7 @@ impl Driver<'_> {
             program,
             message,
             input,
-            return_data: Bytes::new(),
+            return_data: Output::None,
             call_output: 0..0,
             refund: 0,
             checkpoint,
@@ -191,6 +200,7 @@ impl Driver<'_> {
         if let Some(result) = host.precompile(message.code_address, input, gas, self.rules.fork) {
             return Err(match result {
                 Ok((used, output)) => {
+                    let output = Output::Whole(output);
                     FrameResult::at_once(Status::Success, gas.saturating_sub(used), output)
                 }
                 Err(halt) => {
@@ -206,7 +216,7 @@ impl Driver<'_> {
             code = host.code(target);
         }
         if code.is_empty() {
-            return Err(FrameResult::at_once(Status::Success, gas, Bytes::new()));
+            return Err(FrameResult::at_once(Status::Success, gas, Output::None));
         }
         Ok((code, checkpoint))
     }
@@ -256,6 +266,7 @@ fn finish(m: &mut Machine, exit: Exit) -> FrameResult {
     if status != Status::Success {
         m.host.revert(m.frame.checkpoint);
     }
+    let output = Output::of(&mut m.frame.memory, range);
     let frame = &m.frame;
     FrameResult {
         status,
@@ -269,7 +280,7 @@ fn finish(m: &mut Machine, exit: Exit) -> FrameResult {
         } else {
             0
         },
-        output: Bytes::copy_from_slice(frame.memory.slice(range)),
+        output,
         created: frame.creating.filter(|_| status == Status::Success),
     }
 }
@@ -292,8 +303,9 @@ fn deploy(m: &mut Machine, address: Address, range: Range<usize>) -> Result<(), 
     Ok(())
 }
 
-/// Gives the machine's frame the result of its call: gas, refund, return data, output and result.
-fn deliver(m: &mut Machine, returned: FrameResult) {
+/// Gives the machine's frame the result of its call: gas, refund, return data, output and result. Returns the return
+/// data of the call before.
+fn deliver(m: &mut Machine, returned: FrameResult) -> Output {
     let frame = &mut m.frame;
     frame.gas.give_back(returned.gas_left);
     frame.refund += returned.refund;
@@ -312,5 +324,5 @@ fn deliver(m: &mut Machine, returned: FrameResult) {
         Word::ZERO,
     );
     // A creation that succeeded leaves no return data (EIP-211); its output is the code.
-    frame.return_data = returned.output;
+    mem::replace(&mut frame.return_data, returned.output)
 }

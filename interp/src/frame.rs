@@ -13,7 +13,8 @@ use crate::slot_ir::{self, Id};
 use crate::stack::Stack;
 use crate::word::Word;
 use alloy_primitives::{Address, Bytes};
-use std::ops::Range;
+use std::mem;
+use std::ops::{Deref, Range};
 use std::sync::Arc;
 
 /// The state of one running message. Fields that any opcode may use come first, to share cache lines.
@@ -35,7 +36,7 @@ pub(crate) struct Frame {
     pub message: Message,
     pub input: Input,
     /// Return data of the last call (EIP-211).
-    pub return_data: Bytes,
+    pub return_data: Output,
     /// Where the output of the current call goes, in memory.
     pub call_output: Range<usize>,
     /// Refund counter of this frame and its successful calls.
@@ -44,6 +45,48 @@ pub(crate) struct Frame {
     pub checkpoint: Checkpoint,
     /// The account that the frame creates.
     pub creating: Option<Address>,
+}
+
+/// Output of a message. Its caller keeps it as return data until the next call.
+#[derive(Debug, Default)]
+pub(crate) enum Output {
+    #[default]
+    None,
+    /// Of a precompile.
+    Whole(Bytes),
+    /// A range of the memory of the frame that ended. Nothing is copied, and nothing allocated.
+    Memory(Memory, Range<usize>),
+}
+
+impl Output {
+    /// The output of a frame: a range of its memory, which it needs no longer.
+    pub fn of(memory: &mut Memory, range: Range<usize>) -> Output {
+        if range.is_empty() {
+            return Output::None;
+        }
+        Output::Memory(mem::take(memory), range)
+    }
+
+    /// The memory that it lies in, which a frame to come can use.
+    pub fn into_memory(self) -> Option<Memory> {
+        match self {
+            Output::Memory(memory, _) => Some(memory),
+            Output::None | Output::Whole(_) => None,
+        }
+    }
+}
+
+impl Deref for Output {
+    type Target = [u8];
+
+    #[inline]
+    fn deref(&self) -> &[u8] {
+        match self {
+            Output::None => &[],
+            Output::Whole(bytes) => bytes,
+            Output::Memory(memory, range) => memory.slice(range.clone()),
+        }
+    }
 }
 
 /// Call data.
@@ -71,8 +114,8 @@ impl Input {
 /// What an opcode's function sees: the running frame, its callers, the host and the rules of the fork.
 pub(crate) struct Machine<'a> {
     pub frame: Frame,
-    /// The calling frames, the direct caller last.
-    pub callers: Vec<Frame>,
+    /// The calling frames, the direct caller last. The allocation outlives the message.
+    pub callers: &'a mut Vec<Frame>,
     pub host: &'a mut dyn Host,
     pub rules: &'a Rules,
     pub stack: &'a mut Stack,

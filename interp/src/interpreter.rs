@@ -5,7 +5,7 @@ use crate::advanced::{self, Programs};
 use crate::code::Code;
 use crate::driver::{Driver, Execute};
 use crate::fork::Fork;
-use crate::frame::{self, Input, Machine};
+use crate::frame::{self, Frame, Input, Machine};
 use crate::gas::{Gas, Rules};
 use crate::host::Host;
 use crate::keccak::Memo;
@@ -16,6 +16,7 @@ use crate::settings::{Mode, Settings};
 use crate::slot_ir::{self, Place};
 use crate::stack::Stack;
 use crate::trace::{NoTracer, Observer, Tracer, Tracing};
+use alloy_primitives::Bytes;
 use std::mem;
 use std::sync::Arc;
 
@@ -28,6 +29,7 @@ pub struct Interpreter {
     rules: Rules,
     stack: Stack,
     memories: memory::Pool,
+    callers: Vec<Frame>,
     programs: advanced::Cache,
     memo: Option<Box<Memo>>,
 }
@@ -46,6 +48,7 @@ impl Interpreter {
             rules: Rules::of(fork),
             stack: Stack::new(),
             memories: memory::Pool::default(),
+            callers: Vec::new(),
             programs: advanced::Cache::new(fork, &settings),
             memo: settings.keccak_memo.serves(mode).then(Box::default),
         }
@@ -151,7 +154,7 @@ impl Interpreter {
             Ok(frame) => {
                 let machine = Machine {
                     frame,
-                    callers: Vec::new(),
+                    callers: &mut self.callers,
                     host,
                     rules: &self.rules,
                     stack: &mut self.stack,
@@ -163,6 +166,8 @@ impl Interpreter {
                 driver.run(machine, observer)
             }
         };
+        let output = Bytes::copy_from_slice(&returned.output);
+        driver.recycle(returned.output);
         let mut statistics = driver.statistics;
         statistics.memo_hits = self.memo.as_ref().map_or(0, |memo| memo.hits());
         Outcome {
@@ -170,7 +175,7 @@ impl Interpreter {
             gas_used: gas - returned.gas_left,
             gas_left: returned.gas_left,
             refund: returned.refund,
-            output: returned.output,
+            output,
             created: returned.created,
             statistics,
         }

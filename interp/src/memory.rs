@@ -196,7 +196,7 @@ impl Pool {
     pub fn give(&mut self, mut memory: Memory) {
         memory.clear();
         let bytes = self.bytes + memory.bytes.capacity();
-        if bytes <= KEPT {
+        if memory.bytes.capacity() > 0 && bytes <= KEPT {
             self.bytes = bytes;
             self.memories.push(memory);
         }

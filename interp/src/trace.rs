@@ -3,7 +3,7 @@
 use crate::opcode::Opcode;
 use crate::outcome::Halt;
 use crate::word::Word;
-use alloy_primitives::{Address, Bytes};
+use alloy_primitives::Address;
 
 /// The state right before an opcode, whose stack and gas checks are still to come.
 #[derive(Debug)]
@@ -23,7 +23,7 @@ pub struct Step<'a> {
     /// The memory.
     pub memory: &'a [u8],
     /// Return data of the frame's last call (EIP-211).
-    pub return_data: &'a Bytes,
+    pub return_data: &'a [u8],
     /// Refund counter: of this frame, its successful calls, and its callers.
     pub refund: i64,
 }

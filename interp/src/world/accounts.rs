@@ -129,6 +129,19 @@ impl Account {
         }
     }
 
+    /// Removes the slots found later than the first `len`; the table keeps its allocation.
+    pub(super) fn truncate(&mut self, len: usize) {
+        self.storage.truncate(len);
+    }
+
+    /// Bytes that it takes, about.
+    pub(super) fn size(&self) -> usize {
+        // A table of indices beside the entries, at most seven eighths full.
+        let slots =
+            self.storage.capacity() * (size_of::<(u64, Word, Slot)>() + 2 * size_of::<usize>());
+        size_of::<Account>() + slots + self.recent.len() * size_of::<u32>()
+    }
+
     /// A slot and its index; inserted if missing.
     #[inline(always)]
     pub(super) fn slot(&mut self, key: Word) -> (usize, &mut Slot) {
@@ -210,6 +223,16 @@ impl Accounts {
 
     pub fn insert(&mut self, address: Address, account: Account) {
         self.by_address.insert(address, account);
+    }
+
+    /// How many there are, those included that were only looked at.
+    pub fn len(&self) -> usize {
+        self.by_address.len()
+    }
+
+    /// Removes those found later than the first `len`; the table keeps its allocation.
+    pub fn truncate(&mut self, len: usize) {
+        self.by_address.truncate(len);
     }
 
     pub fn iter(&self) -> impl Iterator<Item = (&Address, &Account)> {

@@ -38,10 +38,14 @@ impl Logs {
         }
     }
 
-    pub fn clear(&mut self) {
+    /// Takes all back, and keeps allocations of up to `kept` bytes each.
+    pub fn clear(&mut self, kept: usize) {
         self.entries.clear();
+        self.entries.shrink_to(kept / size_of::<Entry>());
         self.topics.clear();
+        self.topics.shrink_to(kept / size_of::<B256>());
         self.data.clear();
+        self.data.shrink_to(kept);
     }
 
     pub fn iter(&self) -> impl ExactSizeIterator<Item = Log<'_>> {

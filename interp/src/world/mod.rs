@@ -4,6 +4,7 @@
 mod accounts;
 mod journal;
 mod logs;
+pub mod mark;
 mod precompiles;
 #[cfg(feature = "statetest")]
 mod root;
@@ -25,6 +26,10 @@ use std::sync::Arc;
 /// account, which was empty, although the call that touched it had failed (Yellow Paper, appendix K.1). All
 /// clients reproduce that.
 const RIPEMD160: Address = Address::with_last_byte(3);
+
+/// Bytes that each buffer of a transaction (journal, logs, transient storage) keeps for the next one. Larger ones are
+/// given back when the next transaction begins.
+const KEPT: usize = 1 << 20;
 
 /// Accounts, their storage, and the changes of the current transaction.
 #[derive(Clone, Debug)]
@@ -92,9 +97,7 @@ impl World {
     /// the coinbase are warm (EIP-2929, EIP-3651).
     pub fn begin_transaction(&mut self, fork: Fork, warm: &[Address]) {
         self.end_transaction(fork);
-        self.logs.clear();
-        self.transient.clear();
-        self.transient_before.clear();
+        self.clear_transaction();
         self.transaction += 1;
         let coinbase = (fork >= Fork::Shanghai).then_some(self.environment.coinbase);
         for address in warm
@@ -108,10 +111,22 @@ impl World {
         self.journal.clear();
     }
 
+    /// Empties what only a transaction has, and keeps the allocations up to [`KEPT`] each.
+    fn clear_transaction(&mut self) {
+        const SLOTS: usize = KEPT / size_of::<((Address, Word), Word)>();
+        self.logs.clear(KEPT);
+        self.transient.clear();
+        self.transient.shrink_to(SLOTS);
+        self.transient_before.clear();
+        self.transient_before.shrink_to(SLOTS);
+        self.journal.clear();
+        self.journal.shrink_to(KEPT / size_of::<Change>());
+    }
+
     /// Makes the changes of the current transaction final: deletes destroyed accounts and, since Spurious
     /// Dragon, empty accounts that it touched (EIP-161). Its logs can be read until the next one starts.
     pub fn end_transaction(&mut self, fork: Fork) {
-        for change in std::mem::take(&mut self.journal) {
+        for change in self.journal.drain(..) {
             let (Change::Touched { account } | Change::Destroyed { account }) = change else {
                 continue;
             };

@@ -101,7 +101,7 @@ impl<W: Write> Tracer for Lines<W> {
         let line = &mut self.line;
         line.stack.clear();
         line.stack.extend_from_slice(step.stack);
-        line.return_data = step.return_data.clone();
+        line.return_data = Bytes::copy_from_slice(step.return_data);
         line.op_name.clear();
         // Writing to a string does not fail.
         let _ = write!(line.op_name, "{}", step.opcode);

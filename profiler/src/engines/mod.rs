@@ -20,17 +20,21 @@ use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
+/// Most bytes of all worlds of an engine, unless a single one is larger.
+pub const WORLDS: usize = 256 << 20;
+
 /// Runs one case repeatedly, each time from the same state.
 ///
-/// The world after a call is kept until the next [`Engine::prepare`], so that a timed call neither creates nor drops
-/// a world.
+/// The world after a call is kept until the next [`Engine::prepare`], which restores it. Worlds keep the allocations that
+/// calls have made in them, so that a timed call neither creates, grows nor drops a world.
 pub trait Engine {
-    /// Prepares `calls` calls and drops the worlds of earlier ones.
-    fn prepare(&mut self, calls: usize);
+    /// Prepares `calls` calls and undoes what earlier ones did. Returns the number prepared: at least 1, and less than
+    /// asked for if their worlds would take more than [`WORLDS`] bytes.
+    fn prepare(&mut self, calls: usize) -> usize;
 
     /// As [`Engine::prepare`], but each call is the first of its interpreter: nothing is decoded or memoised. The
     /// interpreter's memory has been used before, so that calls cause no page faults.
-    fn prepare_cold(&mut self, calls: usize);
+    fn prepare_cold(&mut self, calls: usize) -> usize;
 
     /// Runs the next prepared call: only the execution of the message.
     ///

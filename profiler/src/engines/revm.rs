@@ -4,25 +4,28 @@
 use super::{BuiltIn, CallOutcome, Engine};
 use crate::cases::Scenario;
 use alloy_primitives::U256;
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Result, bail};
 use evmscope_interp::{Fork, Host};
 use revm::bytecode::Bytecode;
-use revm::context::{BlockEnv, CfgEnv, ContextTr, JournalTr, TxEnv};
+use revm::context::journal::JournalInner;
+use revm::context::{BlockEnv, CfgEnv, ContextTr, JournalTr, LocalContextTr, TxEnv};
 use revm::context_interface::block::BlobExcessGasAndPrice;
 use revm::context_interface::cfg::gas::GasTracker;
 use revm::context_interface::journaled_state::JournalCheckpoint;
-use revm::database::{CacheDB, EmptyDB};
+use revm::database::{CacheDB, EmptyDB, WrapDatabaseRef};
 use revm::handler::{EthFrame, FrameResult, Handler, MainnetEvm, MainnetHandler};
 use revm::interpreter::InstructionResult;
 use revm::interpreter::interpreter::EthInterpreter;
 use revm::primitives::TxKind;
 use revm::primitives::hardfork::SpecId;
 use revm::state::AccountInfo;
-use revm::{Context, Journal, MainBuilder};
+use revm::{Context, Journal, JournalEntry, MainBuilder};
 use std::convert::Infallible;
 use std::mem;
+use std::sync::Arc;
 
-type Db = CacheDB<EmptyDB>;
+/// The state before, read by all calls and changed by none: what a call reads and changes is in its journal.
+type Db = WrapDatabaseRef<Arc<CacheDB<EmptyDB>>>;
 type Ctx = Context<BlockEnv, TxEnv, CfgEnv, Db>;
 type Mainnet = MainnetHandler<
     MainnetEvm<Ctx>,
@@ -45,11 +48,13 @@ pub const REVM: BuiltIn = BuiltIn {
 
 struct Revm {
     evm: MainnetEvm<Ctx>,
-    before: Journal<Db>,
+    before: JournalInner<JournalEntry>,
     checkpoint: JournalCheckpoint,
     gas_limit: u64,
-    ready: Vec<Journal<Db>>,
-    used: Vec<Journal<Db>>,
+    journals: Vec<Journal<Db>>,
+    /// How many calls were prepared, and how many of them ran.
+    ready: usize,
+    ran: usize,
     result: Option<FrameResult>,
 }
 
@@ -94,37 +99,90 @@ impl Revm {
         }
         let checkpoint = evm.ctx.journal_mut().checkpoint();
         Ok(Revm {
-            before: evm.ctx.journaled_state.clone(),
+            before: evm.ctx.journaled_state.inner.clone(),
             evm,
             checkpoint,
             gas_limit: message.gas,
-            ready: Vec::new(),
-            used: Vec::new(),
+            journals: Vec::new(),
+            ready: 0,
+            ran: 0,
             result: None,
         })
     }
+
+    fn execute(&mut self) -> Result<()> {
+        let mut gas = GasTracker::new(self.gas_limit, self.gas_limit, 0);
+        let result = Mainnet::default().execution(&mut self.evm, self.checkpoint, &mut gas);
+        // Part of a transaction's end: without it, the next message would find this one's memory.
+        self.evm.ctx.local_mut().clear();
+        self.evm.frame_stack.clear();
+        self.result = result?;
+        Ok(())
+    }
+}
+
+/// Goes back to the journal before a call. Its tables keep their allocations; those of accounts that only the call
+/// loaded cannot be kept, since an account in the journal counts as loaded.
+fn restore(journal: &mut JournalInner<JournalEntry>, before: &JournalInner<JournalEntry>) {
+    journal.state.retain(|address, account| {
+        let Some(then) = before.state.get(address) else {
+            return false;
+        };
+        let mut storage = mem::take(&mut account.storage);
+        storage.retain(|key, slot| match then.storage.get(key) {
+            Some(then) => {
+                slot.clone_from(then);
+                true
+            }
+            None => false,
+        });
+        account.clone_from(then);
+        account.storage = storage;
+        true
+    });
+    journal.transient_storage.clear();
+    journal.logs.clone_from(&before.logs);
+    journal.depth = before.depth;
+    journal.journal.clone_from(&before.journal);
+    journal.warm_addresses.clone_from(&before.warm_addresses);
+    journal
+        .selfdestructed_addresses
+        .clone_from(&before.selfdestructed_addresses);
 }
 
 impl Engine for Revm {
-    fn prepare(&mut self, calls: usize) {
-        self.used.clear();
-        self.used.reserve(calls);
-        self.ready.resize_with(calls, || self.before.clone());
+    fn prepare(&mut self, calls: usize) -> usize {
+        // The last call's journal is in the machine; the next call puts it aside.
+        restore(&mut self.evm.ctx.journaled_state.inner, &self.before);
+        for journal in &mut self.journals[..self.ran] {
+            restore(&mut journal.inner, &self.before);
+        }
+        (self.ready, self.ran) = (calls, 0);
+        while self.journals.len() < calls {
+            let copy = self.evm.ctx.journaled_state.clone();
+            let journal = mem::replace(&mut self.evm.ctx.journaled_state, copy);
+            // A copy has no room to spare. The message makes what it needs, and it is kept. Should it fail, the call
+            // that is asked for reports it.
+            let _ = self.execute();
+            restore(&mut self.evm.ctx.journaled_state.inner, &self.before);
+            self.journals.push(journal);
+        }
+        calls
     }
 
-    /// revm caches nothing between calls except in its journal, which is replaced.
-    fn prepare_cold(&mut self, calls: usize) {
-        self.prepare(calls);
+    /// revm caches nothing between calls except in its journal, which is restored.
+    fn prepare_cold(&mut self, calls: usize) -> usize {
+        self.prepare(calls)
     }
 
     fn call(&mut self) -> Result<()> {
-        let journal = self.ready.pop().context("no call is ready")?;
-        self.used
-            .push(mem::replace(&mut self.evm.ctx.journaled_state, journal));
-        let mut gas = GasTracker::new(self.gas_limit, self.gas_limit, 0);
-        let result = Mainnet::default().execution(&mut self.evm, self.checkpoint, &mut gas);
-        self.result = result?;
-        Ok(())
+        if self.ran == self.ready {
+            bail!("no call is ready");
+        }
+        let journal = &mut self.journals[self.ran];
+        mem::swap(&mut self.evm.ctx.journaled_state, journal);
+        self.ran += 1;
+        self.execute()
     }
 
     fn outcome(&self) -> Option<CallOutcome> {
@@ -167,7 +225,7 @@ fn spec(fork: Fork) -> Result<SpecId> {
 }
 
 fn database(scenario: &Scenario, fork: Fork) -> Db {
-    let mut db = Db::default();
+    let mut db = CacheDB::<EmptyDB>::default();
     for (address, account) in scenario.world.accounts() {
         let code = account.code.bytes().to_vec().into();
         let code = match account.code.delegation() {
@@ -187,7 +245,7 @@ fn database(scenario: &Scenario, fork: Fork) -> Db {
             let _ = db.insert_account_storage(*address, slot.0, slot.1);
         }
     }
-    db
+    WrapDatabaseRef(Arc::new(db))
 }
 
 /// The name of revm's result in this project.
@@ -229,6 +287,31 @@ mod tests {
         "60005450 3031600052 6001600055 600961ffff0a50"
         "60206000602060006000600261fffff1 602052 60406000f3"
     );
+
+    #[test]
+    fn every_call_of_every_case_has_the_same_outcome() {
+        for case in crate::cases::load_all(&crate::cases::default_dir())
+            .unwrap()
+            .cases
+        {
+            let mut engine = Revm::new(case.fork, &case.scenario().unwrap()).unwrap();
+            let mut first = None;
+            for calls in [1, 2, 1] {
+                assert_eq!(engine.prepare(calls), calls);
+                for _ in 0..calls {
+                    engine.call().unwrap();
+                    let outcome = engine.outcome();
+                    assert_eq!(
+                        &outcome,
+                        first.get_or_insert(outcome.clone()),
+                        "{}",
+                        case.name
+                    );
+                }
+                assert!(engine.call().is_err(), "one more than prepared");
+            }
+        }
+    }
 
     #[test]
     fn all_forks_that_revm_supports_agree() {

@@ -5,7 +5,7 @@ use crate::cases::{Case, Expected, NEXT_LINE};
 use crate::engines::executed::Executed;
 use crate::engines::{CallOutcome, Engine, EngineId};
 use crate::instruments::span::span;
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use evmscope_interp::Settings;
 use evmscope_reports::run::CaseResult;
 use std::fmt::Display;
@@ -41,13 +41,16 @@ pub fn verify<'a>(
     let executed = Executed::count(&scenario, case.fork);
     let runs = reference_engines.into_iter().map(|id| {
         let mut engine = id.start(&scenario, case.fork, settings)?;
-        engine.prepare(1);
-        engine.call()?;
-        let name = &case.name;
-        match engine.outcome() {
-            Some(outcome) => Ok((id, engine, outcome)),
-            None => bail!("case {name}, mode {id}: the engine gave up without a result"),
+        let first = run(engine.as_mut(), case, &id)?;
+        // What is measured are later calls: nothing that one leaves behind may change the next.
+        let second = run(engine.as_mut(), case, &id)?;
+        if first != second {
+            bail!(
+                "case {}, mode {id}: the second call has another result than the first",
+                case.name
+            );
         }
+        Ok((id, engine, first))
     });
     let runs = runs.collect::<Result<Vec<_>>>()?;
     expect_right(case, &runs)?;
@@ -62,6 +65,16 @@ pub fn verify<'a>(
             executed: executed.clone(),
         })
         .collect())
+}
+
+/// One call, from the state before.
+fn run(engine: &mut dyn Engine, case: &Case, id: &EngineId) -> Result<CallOutcome> {
+    engine.prepare(1);
+    engine.call()?;
+    let name = &case.name;
+    engine
+        .outcome()
+        .with_context(|| format!("case {name}, mode {id}: the engine stopped without a result"))
 }
 
 /// An engine that ran the case, and its outcome.

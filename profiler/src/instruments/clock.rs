@@ -12,6 +12,9 @@ const CLOCK: ClockId = ClockId::CLOCK_THREAD_CPUTIME_ID;
 /// The coarsest usable step, ns: 1 % of a 10 ms sample.
 pub const COARSEST_STEP: u64 = 100_000;
 
+/// Readings from which the clock's cost is taken: about 1 ms.
+const READINGS: u64 = 2_000;
+
 /// Why thread CPU time cannot be used here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum ClockError {
@@ -25,7 +28,9 @@ pub enum ClockError {
 
 /// Thread CPU time, `clock_gettime(CLOCK_THREAD_CPUTIME_ID)`; holding one proves that it works.
 #[derive(Clone, Copy, Debug)]
-pub struct ThreadClock(());
+pub struct ThreadClock {
+    cost: u64,
+}
 
 /// Resolution and overhead of [`ThreadClock`], in ns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,9 +51,19 @@ impl Resolution {
 impl ThreadClock {
     /// Checks that the clock exists.
     pub fn open() -> Result<Self, ClockError> {
-        clock_gettime(CLOCK)
-            .map(|_| Self(()))
-            .map_err(ClockError::Absent)
+        clock_gettime(CLOCK).map_err(ClockError::Absent)?;
+        let mut clock = Self { cost: 0 };
+        let start = clock.now();
+        for _ in 0..READINGS {
+            std::hint::black_box(clock.now());
+        }
+        clock.cost = (clock.now() - start) / READINGS;
+        Ok(clock)
+    }
+
+    /// What timing adds to a span, ns: the end of one reading and the beginning of the next.
+    pub fn cost(&self) -> u64 {
+        self.cost
     }
 
     /// CPU time of the calling thread so far, user and kernel, in ns.
@@ -67,7 +82,6 @@ impl ThreadClock {
 
     /// Measures the clock itself: `clock_getres` reports 1 ns on any hardware.
     pub fn resolution(&self) -> Result<Resolution, ClockError> {
-        const READINGS: u64 = 10_000;
         let start = self.now();
         let mut last = start;
         let mut step = u64::MAX;

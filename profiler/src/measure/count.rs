@@ -1,9 +1,10 @@
 //! Hardware and software events of verified cases, counted in separate passes.
 
 use super::{BATCH, Calls, length};
+use crate::engines::Engine;
 use crate::engines::verify::Verified;
 use crate::instruments::clock::ThreadClock;
-use crate::instruments::counters::{Counted, Kernel, Plan, Reading};
+use crate::instruments::counters::{Counted, Kernel, Plan, Reading, Work};
 use crate::instruments::span::span;
 use anyhow::{Context, Result};
 use evmscope_reports::counter::Counter;
@@ -34,16 +35,15 @@ pub fn count(
         for (i, v) in verified.iter_mut().enumerate() {
             let calls =
                 (COUNTING / lengths[i] / plan.passes().max(1) as u64).clamp(1, BATCH) as u32;
-            v.engine.prepare(calls as usize * plan.passes());
-            let mut called = Ok(());
-            let mut call = || {
-                if called.is_ok() {
-                    called = v.engine.call();
-                }
+            let mut work = Passes {
+                // As many as can be ready at once.
+                calls: v.engine.prepare(calls as usize),
+                engine: v.engine.as_mut(),
+                called: Ok(()),
             };
-            let calls = NonZeroU32::new(calls).context("no call to count")?;
-            let counted = plan.count(kernel, &mut call, calls);
-            called?;
+            let calls = NonZeroU32::new(work.calls as u32).context("no call to count")?;
+            let counted = plan.count(kernel, &mut work, calls);
+            work.called?;
             tally.add(i, counted);
         }
         tick();
@@ -58,6 +58,25 @@ pub fn count(
         Ok(measurement)
     });
     Ok((measurements.collect::<Result<_>>()?, unavailable))
+}
+
+/// The same number of calls in each pass, each from the state before.
+struct Passes<'a> {
+    engine: &'a mut dyn Engine,
+    calls: usize,
+    called: Result<()>,
+}
+
+impl Work for Passes<'_> {
+    fn prepare(&mut self) {
+        self.engine.prepare(self.calls);
+    }
+
+    fn call(&mut self) {
+        if self.called.is_ok() {
+            self.called = self.engine.call();
+        }
+    }
 }
 
 /// The results of several passes over several engines.

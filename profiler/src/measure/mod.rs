@@ -28,9 +28,14 @@ pub use time::time;
 /// on the machine.
 pub const SAMPLE: u64 = 10_000_000;
 
-/// Most worlds prepared at once: enough that a batch of short calls spans many clock steps, and few enough that the
-/// worlds fit in memory.
+/// Calls prepared at once, each with a world of its own; more where that is too short a span for the clock.
 const BATCH: u64 = 256;
+
+/// Most calls prepared at once.
+const MOST: u64 = 4_096;
+
+/// A span is at least this many times as long as timing it takes, so that the clock is below 1 % of it.
+const SPANS_PER_CLOCK: u64 = 100;
 
 /// CPU time of a batch of short cold calls, ns: many clock steps, but few interpreters, since each occupies a part of
 /// the CPU's caches.
@@ -49,17 +54,23 @@ pub enum Calls {
 }
 
 impl Calls {
-    fn prepare(self, v: &mut Verified, calls: u64) {
-        match self {
+    /// Returns how many calls are ready.
+    fn prepare(self, v: &mut Verified, calls: u64) -> u64 {
+        let ready = match self {
             Calls::Warm => v.engine.prepare(calls as usize),
             Calls::Cold => v.engine.prepare_cold(calls as usize),
-        }
+        };
+        ready as u64
     }
 
-    /// How many calls of `length` ns to time at once, if `left` ns of the sample remain.
-    fn batch(self, length: u64, left: u64) -> u64 {
+    /// How many calls of `length` ns to time at once, if `left` ns of the sample remain and a span costs `clock` ns to
+    /// time.
+    fn batch(self, length: u64, left: u64, clock: u64) -> u64 {
         match self {
-            Calls::Warm => (left / length).clamp(1, BATCH),
+            Calls::Warm => {
+                let enough = (SPANS_PER_CLOCK * clock).div_ceil(length);
+                (left / length).clamp(1, BATCH.max(enough).min(MOST))
+            }
             Calls::Cold => (COLD_BATCH.min(left) / length).clamp(1, INTERPRETERS),
         }
     }
@@ -70,8 +81,9 @@ impl Calls {
 /// # Errors
 /// The engine cannot run a call to a result.
 fn length(clock: &ThreadClock, v: &mut Verified, calls: Calls) -> Result<u64> {
-    calls.prepare(v, 2);
+    calls.prepare(v, 1);
     v.engine.call()?;
+    calls.prepare(v, 1);
     let mut called = Ok(());
     let time = clock.time(|| called = v.engine.call());
     called.map(|()| time.max(1))
@@ -107,11 +119,25 @@ mod tests {
     }
 
     #[test]
-    fn a_batch_of_cold_calls_is_short() {
-        assert_eq!(Calls::Cold.batch(200, SAMPLE), INTERPRETERS);
-        assert_eq!(Calls::Cold.batch(10_000, SAMPLE), 5);
-        assert_eq!(Calls::Cold.batch(SAMPLE, SAMPLE), 1);
-        assert_eq!(Calls::Cold.batch(10_000, 1), 1);
-        assert_eq!(Calls::Warm.batch(10_000, SAMPLE), BATCH);
+    fn a_span_of_cold_calls_is_short() {
+        const CLOCK: u64 = 300;
+        assert_eq!(Calls::Cold.batch(200, SAMPLE, CLOCK), INTERPRETERS);
+        assert_eq!(Calls::Cold.batch(10_000, SAMPLE, CLOCK), 5);
+        assert_eq!(Calls::Cold.batch(SAMPLE, SAMPLE, CLOCK), 1);
+        assert_eq!(Calls::Cold.batch(10_000, 1, CLOCK), 1);
+        assert_eq!(Calls::Warm.batch(10_000, SAMPLE, CLOCK), BATCH);
+    }
+
+    #[test]
+    fn the_clock_is_below_1_percent_of_a_span_of_short_calls() {
+        const CLOCK: u64 = 400;
+        for length in [20, 50, 150, 1_000] {
+            let calls = Calls::Warm.batch(length, SAMPLE, CLOCK);
+            assert!(
+                calls * length >= 100 * CLOCK,
+                "{calls} calls of {length} ns"
+            );
+        }
+        assert_eq!(Calls::Warm.batch(1, SAMPLE, CLOCK), MOST);
     }
 }

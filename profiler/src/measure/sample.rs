@@ -55,8 +55,7 @@ fn sampled(v: &mut Verified, sampling: Sampling, event: Option<Counter>) -> Resu
     let (mut ready, mut called) = (0, Ok(()));
     let mut work = || {
         if ready == 0 {
-            v.engine.prepare(calls);
-            ready = calls;
+            ready = v.engine.prepare(calls);
         }
         ready -= 1;
         measured_region(&mut || {

@@ -99,7 +99,8 @@ pub const CHILD: &str = "__simulated";
 /// # Errors
 /// The engine cannot run a call to a result.
 pub fn simulated_call(engine: &mut dyn Engine) -> Result<()> {
-    engine.prepare(2);
+    engine.prepare(1);
     engine.call()?;
+    engine.prepare(1);
     measured_region(&mut || engine.call())
 }

@@ -1,6 +1,6 @@
 //! Times of verified cases: samples of about 10 ms of thread CPU time, the engines in shuffled order.
 
-use super::{BATCH, Calls, SAMPLE, length};
+use super::{Calls, MOST, SAMPLE, length};
 use crate::engines::verify::Verified;
 use crate::instruments::clock::ThreadClock;
 use crate::instruments::span::span;
@@ -55,19 +55,20 @@ pub fn time(
 fn sample(clock: &ThreadClock, v: &mut Verified, calls: Calls, length: u64) -> Result<f64> {
     let (mut done, mut time) = (0, 0);
     while time < SAMPLE {
-        let batch = calls.batch(length, SAMPLE - time);
-        time += timed(clock, v, calls, batch)?;
-        done += batch;
+        let batch = calls.batch(length, SAMPLE - time, clock.cost());
+        let (took, ran) = timed(clock, v, calls, batch)?;
+        time += took;
+        done += ran;
     }
     Ok(time as f64 / done as f64)
 }
 
-/// CPU time of a batch of calls, ns.
-fn timed(clock: &ThreadClock, v: &mut Verified, calls: Calls, batch: u64) -> Result<u64> {
-    calls.prepare(v, batch);
+/// CPU time of a span of up to `batch` calls, ns, and how many calls it has.
+fn timed(clock: &ThreadClock, v: &mut Verified, calls: Calls, batch: u64) -> Result<(u64, u64)> {
+    let ready = calls.prepare(v, batch);
     let mut called = Ok(());
-    let time = clock.time(|| called = (0..batch).try_for_each(|_| v.engine.call()));
-    called.map(|()| time)
+    let time = clock.time(|| called = (0..ready).try_for_each(|_| v.engine.call()));
+    called.map(|()| (time, ready))
 }
 
 /// CPU time of a warm call, ns, from a sample that also warms caches and predictors.
@@ -80,9 +81,9 @@ pub fn calibrate(clock: &ThreadClock, v: &mut Verified) -> Result<f64> {
 pub fn sample_of(clock: &ThreadClock, v: &mut Verified, calls: u64) -> Result<f64> {
     let (mut done, mut time) = (0, 0);
     while done < calls {
-        let batch = (calls - done).min(BATCH);
-        time += timed(clock, v, Calls::Warm, batch)?;
-        done += batch;
+        let (took, ran) = timed(clock, v, Calls::Warm, (calls - done).min(MOST))?;
+        time += took;
+        done += ran;
     }
     Ok(time as f64 / done.max(1) as f64)
 }

@@ -44,9 +44,9 @@ fn calls(args: &Trained, scenario: &Scenario, fork: Fork) -> Result<String> {
     let mut left = args.calls;
     while left > 0 {
         let batch = left.min(BATCH);
-        engine.prepare(batch as usize);
+        let batch = engine.prepare(batch as usize) as u64;
         (0..batch).try_for_each(|_| engine.call())?;
-        left -= batch;
+        left -= batch.min(left);
     }
     let outcome = engine.outcome().context("no call was asked for")?;
     let outcome = Outcome {

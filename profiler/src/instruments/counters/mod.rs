@@ -16,7 +16,7 @@ pub use fake::Fake;
 
 pub use cores::{Pinned, Unpinned, pin_to_one_kind};
 pub use kernel::{Kernel, Linux, event};
-pub use plan::{Plan, Probe};
+pub use plan::{Plan, Probe, Work};
 
 use evmscope_reports::counter::Counter;
 use evmscope_reports::run::Unavailable;

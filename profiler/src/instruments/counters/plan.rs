@@ -144,16 +144,11 @@ impl Plan {
     ///
     /// A figure is the difference of two readings of a group opened for this pass. A group that was never
     /// scheduled onto the PMU yields a reason instead of a figure.
-    pub fn count(
-        &self,
-        kernel: &impl Kernel,
-        work: &mut dyn FnMut(),
-        calls: NonZeroU32,
-    ) -> Counted {
+    pub fn count(&self, kernel: &impl Kernel, work: &mut dyn Work, calls: NonZeroU32) -> Counted {
         let mut counted = Counted::default();
-        let mut run = || (0..calls.get()).for_each(|_| work());
         for members in &self.groups {
-            match pass(kernel, members, &mut run) {
+            work.prepare();
+            match pass(kernel, members, &mut || run(work, calls)) {
                 Ok(delta) => delta.read_into(members, calls, &mut counted),
                 Err(errno) => {
                     let refusal = Refusal::new(errno, self.circumstances);
@@ -163,7 +158,8 @@ impl Plan {
             }
         }
         if !self.usage.is_empty() {
-            self.count_usage(kernel, &mut run, calls, &mut counted);
+            work.prepare();
+            self.count_usage(kernel, &mut || run(work, calls), calls, &mut counted);
         }
         counted
     }
@@ -191,6 +187,26 @@ impl Plan {
             }
         }
     }
+}
+
+/// The work of a pass.
+pub trait Work {
+    /// Gets the calls of a pass ready. Not counted.
+    fn prepare(&mut self);
+    /// One call.
+    fn call(&mut self);
+}
+
+impl<F: FnMut()> Work for F {
+    fn prepare(&mut self) {}
+
+    fn call(&mut self) {
+        self();
+    }
+}
+
+fn run(work: &mut dyn Work, calls: NonZeroU32) {
+    (0..calls.get()).for_each(|_| work.call());
 }
 
 /// How much of a list of counters one group can hold.
