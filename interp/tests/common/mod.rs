@@ -11,7 +11,8 @@ pub mod three_way;
 use alloy_primitives::{Address, B256, Bytes, keccak256};
 use evmscope_interp::world::{Account, World};
 use evmscope_interp::{
-    Environment, Fork, Halt, Host, Interpreter, Kind, Message, Mode, Settings, Status, Word, asm,
+    Environment, Fork, Halt, Host, Interpreter, Kind, Message, Mode, Outcome, Settings, Status,
+    Word, asm,
 };
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -138,10 +139,17 @@ impl Scene {
         ))
     }
 
-    /// Runs the message on an interpreter that may have run others.
+    /// Runs the message on an interpreter that may have run others: twice, from the same world, which goes back in
+    /// between and must not show it.
     pub fn run_on(&self, interpreter: &mut Interpreter) -> Seen {
         let mut world = self.before();
+        let mark = world.mark();
+        let first = interpreter.execute(self.message.clone(), &mut world);
+        world.restore(&mark);
+        assert_eq!(accounts(&world), accounts(&self.before()));
         let outcome = interpreter.execute(self.message.clone(), &mut world);
+        let result = |it: &Outcome| (it.status, it.gas_left, it.refund, it.output.clone());
+        assert_eq!(result(&outcome), result(&first), "the same message again");
         let logs = world.logs().map(Into::into).collect();
         world.begin_transaction(self.fork, &[]);
         assert_eq!(

@@ -3,9 +3,9 @@
 
 use super::process::{Build, BuildError};
 use super::protocol::{Counted, Request};
-use crate::measure::SAMPLE;
 use crate::measure::record;
 use crate::measure::time::SHUFFLE;
+use crate::measure::{Calls, SAMPLE};
 use anyhow::{Context, Result, bail};
 use evmscope_interp::Settings;
 use evmscope_reports::Run;
@@ -19,6 +19,9 @@ use std::path::{Path, PathBuf};
 /// Time to sample the stacks per case and mode, ms.
 const STACKS: u64 = 500;
 
+/// Cold calls from which their time is taken.
+const FEW: u64 = 4;
+
 /// What to compare, and with how many launches and samples.
 #[derive(Clone, Debug)]
 pub struct Plan {
@@ -31,12 +34,37 @@ pub struct Plan {
     pub launches: usize,
     /// Samples per case, mode, build and launch.
     pub pairs: usize,
+    pub turns: Turns,
+    pub calls: Calls,
+}
+
+/// What is sampled in turn, in shuffled order, and so compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Turns {
+    /// The builds, mode by mode; hardware counters too.
+    Builds,
+    /// The modes of a single build.
+    Modes,
 }
 
 impl Plan {
     /// How often [`interleave`] calls `tick`.
     pub fn steps(&self) -> u64 {
-        (self.launches * self.cases.len() * self.modes.len()) as u64
+        let groups = match self.turns {
+            Turns::Builds => self.modes.len(),
+            Turns::Modes => 1,
+        };
+        (self.launches * self.cases.len() * groups) as u64
+    }
+
+    /// What is sampled together, as indices of builds and modes.
+    fn groups(&self, builds: usize) -> Vec<Vec<(usize, usize)>> {
+        let of_mode = |mode| (0..builds).map(move |build| (build, mode));
+        let modes = 0..self.modes.len();
+        match self.turns {
+            Turns::Builds => modes.map(|mode| of_mode(mode).collect()).collect(),
+            Turns::Modes => vec![modes.flat_map(of_mode).collect()],
+        }
     }
 
     fn request(&self, case: &str) -> Request {
@@ -71,6 +99,7 @@ pub fn interleave(builds: &[PathBuf], plan: &Plan, tick: &mut dyn FnMut()) -> Re
         .map(|path| Side::new(path.clone(), plan))
         .collect();
     let mut rng = SmallRng::seed_from_u64(SHUFFLE);
+    let groups = plan.groups(builds.len());
     // By case and mode. The first launch determines it for all launches and builds.
     let mut calls = vec![None; plan.cases.len() * plan.modes.len()];
     for _ in 0..plan.launches {
@@ -78,33 +107,56 @@ pub fn interleave(builds: &[PathBuf], plan: &Plan, tick: &mut dyn FnMut()) -> Re
         let mut launched = launched.collect::<Result<Vec<_>, _>>()?;
         for (i, case) in plan.cases.iter().enumerate() {
             let longest = open(&mut launched, &mut sides, plan, case)?;
-            for (j, mode) in plan.modes.iter().enumerate() {
-                let place = i * plan.modes.len() + j;
-                let calls = *calls[place].get_or_insert(calls_of(longest[j]));
-                let mut order: Vec<_> = (0..launched.len()).collect();
-                for side in &mut sides {
-                    side.samples[place].push(Vec::with_capacity(plan.pairs));
+            let first = i * plan.modes.len();
+            for (mode, longest) in longest.into_iter().enumerate() {
+                if calls[first + mode].is_none() {
+                    let call = match plan.calls {
+                        Calls::Warm => longest,
+                        // A build says how long a warm call takes.
+                        Calls::Cold => launched[0].sample(&plan.modes[mode], FEW, true)?,
+                    };
+                    calls[first + mode] = Some(calls_of(call));
                 }
+            }
+            for side in &mut sides {
+                for samples in &mut side.samples[first..first + plan.modes.len()] {
+                    samples.push(Vec::with_capacity(plan.pairs));
+                }
+            }
+            for group in &groups {
+                let mut order = group.clone();
                 for _ in 0..plan.pairs {
                     order.shuffle(&mut rng);
-                    for &side in &order {
-                        let time = launched[side].sample(mode, calls)?;
-                        sides[side].samples[place]
-                            .last_mut()
-                            .context("no launch")?
-                            .push(time);
+                    for &(side, mode) in &order {
+                        let n = calls[first + mode].context("no number of calls")?;
+                        let cold = plan.calls == Calls::Cold;
+                        let time = launched[side].sample(&plan.modes[mode], n, cold)?;
+                        let samples = sides[side].samples[first + mode].last_mut();
+                        samples.context("no launch")?.push(time);
                     }
                 }
-                order.shuffle(&mut rng);
-                for &side in &order {
-                    let counted = launched[side].count(mode)?;
-                    sides[side].counted[place].push(counted);
+                if plan.turns == Turns::Builds {
+                    order.shuffle(&mut rng);
+                    for &(side, mode) in &order {
+                        let counted = launched[side].count(&plan.modes[mode])?;
+                        sides[side].counted[first + mode].push(counted);
+                    }
                 }
                 tick();
             }
         }
     }
     sides.into_iter().map(|side| side.finish(plan)).collect()
+}
+
+/// Times the modes of this program in turn, in several launches of it.
+///
+/// # Errors
+/// As [`interleave`].
+pub fn time_modes(plan: &Plan, tick: &mut dyn FnMut()) -> Result<Vec<Measurement>> {
+    let own = std::env::current_exe().context("cannot find this program's own file")?;
+    let runs = interleave(&[own], plan, tick)?.into_iter();
+    Ok(runs.flat_map(|run| run.measurements).collect())
 }
 
 /// Measures what needs no interleaving, simulated counters and opcode costs, and adds it to the build's run.
@@ -193,7 +245,7 @@ impl Side {
     fn new(path: PathBuf, plan: &Plan) -> Side {
         Side {
             path,
-            run: record::new_run(None, plan.settings, crate::measure::Calls::Warm),
+            run: record::new_run(None, plan.settings, plan.calls),
             samples: vec![Vec::new(); plan.cases.len() * plan.modes.len()],
             counted: vec![Vec::new(); plan.cases.len() * plan.modes.len()],
         }

@@ -11,7 +11,7 @@ mod process;
 mod protocol;
 mod serve;
 
-pub use interleave::{Plan, examine, interleave};
+pub use interleave::{Plan, Turns, examine, interleave, time_modes};
 pub use serve::serve;
 
 /// The hidden verb that serves samples. It takes no options, so that all builds accept the same command line;

@@ -136,10 +136,10 @@ impl Build {
         }
     }
 
-    /// CPU time per call, ns, from one sample of `calls` calls.
-    pub fn sample(&mut self, mode: &str, calls: u64) -> Result<f64, BuildError> {
+    /// CPU time per call, ns, from one sample of `calls` calls, first calls if `cold`.
+    pub fn sample(&mut self, mode: &str, calls: u64, cold: bool) -> Result<f64, BuildError> {
         let mode = mode.to_owned();
-        match self.ask(&Request::Sample { mode, calls })? {
+        match self.ask(&Request::Sample { mode, calls, cold })? {
             Reply::Sampled(time) => Ok(time),
             _ => Err(self.lost("sent an unexpected answer")),
         }
@@ -336,7 +336,7 @@ mod tests {
     #[test]
     fn the_error_of_a_build_that_exits_has_its_last_line_of_stderr() {
         let mut build = Build::launch(&fixture("exits")).unwrap();
-        let error = build.sample("advanced", 1).unwrap_err().to_string();
+        let error = build.sample("advanced", 1, false).unwrap_err().to_string();
         assert!(
             error.ends_with("exited while it was measured: killed by the test"),
             "{error}"

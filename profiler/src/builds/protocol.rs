@@ -1,7 +1,7 @@
 //! The messages between a measured build and the comparing process, one line of JSON each: the build's hello
 //! first, then an answer to every request.
 
-use evmscope_interp::Settings;
+use evmscope_interp::{Settings, Technique, Techniques};
 use evmscope_reports::run::{CaseResult, Measurement, OpcodeCost, Rig, Unavailable};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -36,6 +36,9 @@ pub enum Request {
         mode: String,
         /// Calls per sample; the same for all builds.
         calls: u64,
+        /// Times first calls. Older builds ignore it.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        cold: bool,
     },
     /// Counts hardware events of the open case. Older builds refuse it.
     Count { mode: String },
@@ -52,6 +55,9 @@ pub enum Request {
 pub struct Tuning {
     pub keccak_memo: String,
     pub budget: f64,
+    /// Techniques that are disabled. Older builds ignore it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub without: Vec<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -101,6 +107,11 @@ impl From<Settings> for Tuning {
         Self {
             keccak_memo: settings.keccak_memo.to_string(),
             budget: settings.budget,
+            without: Technique::ALL
+                .iter()
+                .filter(|it| !settings.techniques.has(**it))
+                .map(|it| it.name().to_owned())
+                .collect(),
         }
     }
 }
@@ -110,10 +121,16 @@ impl TryFrom<&Tuning> for Settings {
 
     fn try_from(tuning: &Tuning) -> Result<Self, String> {
         let memo = tuning.keccak_memo.parse();
+        let mut techniques = Techniques::ALL;
+        for name in &tuning.without {
+            let technique = name.parse::<Technique>();
+            techniques = techniques.without(technique.map_err(|error| error.to_string())?);
+        }
         Ok(Self {
             keccak_memo: memo
                 .map_err(|_| format!("unknown keccak memo `{}`", tuning.keccak_memo))?,
             budget: tuning.budget,
+            techniques,
             ..Self::default()
         })
     }

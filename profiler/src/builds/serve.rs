@@ -141,7 +141,10 @@ fn answer(
     request: &Request,
 ) -> Result<Reply> {
     Ok(match request {
-        Request::Sample { calls, .. } => Reply::Sampled(sample_of(&tools.clock, v, *calls)?),
+        Request::Sample { calls, cold, .. } => {
+            let kind = if *cold { Calls::Cold } else { Calls::Warm };
+            Reply::Sampled(sample_of(&tools.clock, v, kind, *calls)?)
+        }
         Request::Count { .. } => Reply::Counted(count(tools, v)?),
         Request::Examine { sample_ms, .. } => {
             let budget = Duration::from_millis(*sample_ms);
@@ -286,6 +289,7 @@ mod tests {
         line(&Request::Sample {
             mode: mode.to_owned(),
             calls: 3,
+            cold: false,
         })
     }
 

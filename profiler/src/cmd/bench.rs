@@ -4,13 +4,14 @@ use super::{cases, listed};
 use crate::cases::shard::Shard;
 use crate::cases::{Case, CaseSet};
 use crate::cmd::args::{CaseDir, Tuning, engines};
-use crate::cmd::output::{self, Answer, Files};
+use crate::cmd::output::{Answer, Files};
+use crate::cmd::timing::Amount;
 use crate::engines::EngineId;
 use crate::engines::verify;
 use crate::instruments::counters::{Linux, pin_to_one_kind};
 use crate::measure::Calls;
+use crate::measure::memory;
 use crate::measure::record::{add_results, new_run};
-use crate::measure::{self, memory};
 use anyhow::{Result, bail};
 use clap::Args;
 use evmscope_interp::Settings;
@@ -36,9 +37,8 @@ pub struct Bench {
         value_parser = engines()
     )]
     pub modes: Vec<EngineId>,
-    /// Samples per mode, about 10 ms each.
-    #[arg(long, value_name = "N", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=100_000))]
-    pub pairs: u32,
+    #[command(flatten)]
+    pub amount: Amount,
     /// Only this shard of the cases, such as the second of eight.
     #[arg(long, value_name = "2/8", default_value_t, hide_default_value = true)]
     pub shard: Shard,
@@ -71,7 +71,14 @@ pub fn run(args: &Bench, style: Style) -> Result<Answer> {
 
     let calls = if args.cold { Calls::Cold } else { Calls::Warm };
     let settings = args.tuning.settings();
-    let run = measure_all(&cases, &args.modes, args.pairs as usize, settings, calls)?;
+    let run = measure_all(
+        &cases,
+        &args.from,
+        &args.modes,
+        &args.amount,
+        settings,
+        calls,
+    )?;
 
     let mut paths = Vec::new();
     if let Some((files, path)) = json_to {
@@ -87,8 +94,9 @@ pub fn run(args: &Bench, style: Style) -> Result<Answer> {
 /// Verifies and times cases in `modes`, the first of which is the base, and counts their memory.
 pub fn measure_all(
     cases: &[Case],
+    from: &CaseDir,
     modes: &[EngineId],
-    pairs: usize,
+    amount: &Amount,
     settings: Settings,
     calls: Calls,
 ) -> Result<Run> {
@@ -102,11 +110,8 @@ pub fn measure_all(
         settings,
         calls,
     );
-    for engines in &mut verified {
-        let bar = output::progress(pairs as u64, &engines[0].case.name);
-        run.measurements
-            .extend(measure::time(engines, pairs, calls, &mut || bar.inc(1))?);
-        bar.finish_and_clear();
+    run.measurements = amount.time(&mut verified, from, calls)?;
+    for engines in &verified {
         add_results(&mut run, engines);
         memory::add(&mut run, engines)?;
     }

@@ -4,6 +4,7 @@ use super::{bench, cases, listed};
 use crate::cases::CaseSet;
 use crate::cmd::args::{CaseDir, Tuning};
 use crate::cmd::output::{Answer, Files};
+use crate::cmd::timing::Amount;
 use crate::engines::EngineId;
 use crate::measure::Calls;
 use anyhow::{Context, Result, anyhow};
@@ -18,6 +19,10 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 #[derive(Args)]
+#[command(mut_args(|arg| match arg.get_id().as_str() {
+    "launches" | "pairs" | "quick" => arg.conflicts_with("run"),
+    _ => arg,
+}))]
 pub struct Check {
     /// A run as JSON (bench --export-json) [default: measure one].
     pub run: Option<PathBuf>,
@@ -30,9 +35,8 @@ pub struct Check {
     /// Make this run the baseline instead of comparing with it.
     #[arg(long)]
     pub update: bool,
-    /// Samples per case and mode, about 10 ms each.
-    #[arg(long, value_name = "N", default_value_t = 30, conflicts_with = "run", value_parser = clap::value_parser!(u32).range(6..=100_000))]
-    pub pairs: u32,
+    #[command(flatten)]
+    pub amount: Amount,
     #[command(flatten)]
     pub from: CaseDir,
     #[command(flatten)]
@@ -87,12 +91,12 @@ fn measured(args: &Check) -> Result<Run> {
     if let Some(unreadable) = unreadable.into_iter().next() {
         return Err(unreadable.error);
     }
-    let (pairs, settings) = (args.pairs as usize, args.tuning.settings());
     bench::measure_all(
         &cases,
+        &args.from,
         &Mode::ALL.map(EngineId::from),
-        pairs,
-        settings,
+        &args.amount,
+        args.tuning.settings(),
         Calls::Warm,
     )
 }

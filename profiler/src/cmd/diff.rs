@@ -1,10 +1,11 @@
 //! `evmscope diff`: what changed between two binaries, measured in turn, or between two earlier runs.
 
 use super::{cases, dir, listed};
-use crate::builds::{self, Plan};
+use crate::builds::{self, Plan, Turns};
 use crate::cmd::args::{CaseDir, Tuning, engines, share};
 use crate::cmd::output::{self, Answer, Files};
 use crate::engines::EngineId;
+use crate::measure::Calls;
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use evmscope_reports::Run;
@@ -140,6 +141,8 @@ fn of_binaries(args: &Diff) -> Result<Changes> {
         settings: args.tuning.settings(),
         launches: args.launches as usize,
         pairs: args.pairs as usize,
+        turns: Turns::Builds,
+        calls: Calls::Warm,
     };
     // The base twice: its difference from itself is the noise floor.
     let builds = [args.base.clone(), args.base.clone(), args.head.clone()];

@@ -29,6 +29,7 @@ pub mod size;
 pub mod splice;
 pub mod statetest;
 mod telemetry;
+mod timing;
 
 use crate::cases::{self, Case, CaseSet, Unreadable};
 use crate::profile::contracts::Contracts;

@@ -4,6 +4,7 @@ use super::bench::THRESHOLD;
 use super::{dir, known_contracts, listed, one_case, perf_data};
 use crate::cmd::args::{CaseDir, SourceMaps, Tuning, engines};
 use crate::cmd::output::{self, Answer, Files};
+use crate::cmd::timing::Amount;
 use crate::engines::EngineId;
 use crate::engines::verify::{Verified, verify};
 use crate::instruments::counters::{Linux, Plan, Probe, pin_to_one_kind};
@@ -40,9 +41,8 @@ pub struct Profile {
     /// Mode under test.
     #[arg(long, value_name = "MODE", default_value = "advanced", value_parser = engines())]
     pub head: EngineId,
-    /// Timing samples per mode, about 10 ms each.
-    #[arg(long, value_name = "N", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=100_000))]
-    pub pairs: u32,
+    #[command(flatten)]
+    pub amount: Amount,
     /// Sampling time per mode for its flamegraph, ms.
     #[arg(long, value_name = "MS", default_value_t = 1_500, value_parser = clap::value_parser!(u64).range(1..=600_000))]
     pub sample_ms: u64,
@@ -101,7 +101,8 @@ fn measure_all(args: &Profile, verified: &mut [Verified]) -> Result<Measured> {
     let mut run = new_run(pinned.as_ref(), args.tuning.settings(), Calls::Warm);
     add_results(&mut run, verified);
 
-    time_all(args, verified, &mut run)?;
+    let timed = &mut [&mut *verified];
+    run.measurements = args.amount.time(timed, &args.from, Calls::Warm)?;
     count_all(verified, &Linux::new(pinned.as_ref()), &mut run)?;
     let sampled = sample_all(args, verified, &symbols, &run)?;
     memory::add(&mut run, verified)?;
@@ -119,16 +120,6 @@ fn measure_all(args: &Profile, verified: &mut [Verified]) -> Result<Measured> {
     }
     run.ratios = stats::ratios(&run.measurements, args.base.name(), THRESHOLD);
     Ok(Measured { run, attributed })
-}
-
-fn time_all(args: &Profile, verified: &mut [Verified], run: &mut Run) -> Result<()> {
-    let bar = output::progress(args.pairs.into(), "timing");
-    let times = measure::time(verified, args.pairs as usize, Calls::Warm, &mut || {
-        bar.inc(1)
-    })?;
-    run.measurements.extend(times);
-    bar.finish_and_clear();
-    Ok(())
 }
 
 fn count_all(verified: &mut [Verified], kernel: &Linux, run: &mut Run) -> Result<()> {

@@ -63,6 +63,14 @@ impl Calls {
         ready as u64
     }
 
+    /// Most calls to time at once.
+    fn most(self) -> u64 {
+        match self {
+            Calls::Warm => MOST,
+            Calls::Cold => INTERPRETERS,
+        }
+    }
+
     /// How many calls of `length` ns to time at once, if `left` ns of the sample remain and a span costs `clock` ns to
     /// time.
     fn batch(self, length: u64, left: u64, clock: u64) -> u64 {

@@ -1,6 +1,6 @@
 //! Times of verified cases: samples of about 10 ms of thread CPU time, the engines in shuffled order.
 
-use super::{Calls, MOST, SAMPLE, length};
+use super::{Calls, SAMPLE, length};
 use crate::engines::verify::Verified;
 use crate::instruments::clock::ThreadClock;
 use crate::instruments::span::span;
@@ -77,11 +77,11 @@ pub fn calibrate(clock: &ThreadClock, v: &mut Verified) -> Result<f64> {
     sample(clock, v, Calls::Warm, length)
 }
 
-/// One sample of a fixed number of warm calls: CPU time per call, ns. Compared processes thus do the same work.
-pub fn sample_of(clock: &ThreadClock, v: &mut Verified, calls: u64) -> Result<f64> {
+/// One sample of a fixed number of calls: CPU time per call, ns. Compared processes thus do the same work.
+pub fn sample_of(clock: &ThreadClock, v: &mut Verified, kind: Calls, calls: u64) -> Result<f64> {
     let (mut done, mut time) = (0, 0);
     while done < calls {
-        let (took, ran) = timed(clock, v, Calls::Warm, (calls - done).min(MOST))?;
+        let (took, ran) = timed(clock, v, kind, (calls - done).min(kind.most()))?;
         time += took;
         done += ran;
     }

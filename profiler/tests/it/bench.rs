@@ -10,6 +10,7 @@ fn bench_exports_what_it_measured() {
     let (json, markdown) = (folder.arg("new/run.json"), folder.arg("run.md"));
     let text = evmscope(&[
         "bench",
+        "--quick",
         "empty",
         "ten-thousand-hashes",
         "--pairs",
@@ -90,7 +91,7 @@ fn bench_exports_what_it_measured() {
 fn every_table_says_how_the_interpreter_was_set() {
     let folder = Folder::new();
     let (json, markdown) = (folder.arg("run.json"), folder.arg("run.md"));
-    let bench = ["bench", "empty", "--pairs", "1"];
+    let bench = ["bench", "--quick", "empty", "--pairs", "1"];
     let exports = ["--export-json", &json, "--export-markdown", &markdown];
     for (options, line, memo, budget) in [
         (
@@ -125,7 +126,14 @@ fn cold_calls_are_timed_where_they_are_asked_for() {
     let folder = Folder::new();
     let json = folder.arg("run.json");
     let bench = |options: &[&str]| {
-        let bench = ["bench", "ten-thousand-hashes", "--pairs", "2", "--modes"];
+        let bench = [
+            "bench",
+            "--quick",
+            "ten-thousand-hashes",
+            "--pairs",
+            "2",
+            "--modes",
+        ];
         let text = evmscope(&[&bench[..], &[THREE, "--export-json", &json], options].concat()).ok();
         let run = read_run(&folder.path("run.json"));
         assert_eq!(run.measurements.len(), 3);
@@ -146,4 +154,27 @@ fn ablate_counts_a_call_without_each_technique() {
     assert!(ablation["instructions"].as_u64().unwrap() > 0);
     assert_eq!(without.len() + 1, evmscope_interp::Technique::ALL.len());
     assert!(without.iter().all(|row| row["technique"] != "traces"));
+}
+
+#[test]
+fn bench_times_in_several_processes() {
+    let folder = Folder::new();
+    let json = folder.arg("run.json");
+    let bench = [
+        "bench",
+        "empty",
+        "--modes",
+        "advanced,revm",
+        "--launches",
+        "3",
+    ];
+    let text = evmscope(&[&bench[..], &["--pairs", "2", "--export-json", &json]].concat()).ok();
+    assert!(text.contains("of the medians of 3 launches"), "{text}");
+    let run = read_run(&folder.path("run.json"));
+    assert_eq!(run.measurements.len(), 2);
+    for measured in &run.measurements {
+        assert_eq!((measured.n, &*measured.launches), (6, &[2, 2, 2][..]));
+    }
+    let refused = evmscope(&[&bench[..], &["--quick"]].concat());
+    assert_eq!(refused.code, 2, "{refused:?}");
 }

@@ -80,6 +80,7 @@ fn browser() -> Option<Browser> {
     let output = Command::new(env!("CARGO_BIN_EXE_evmscope"))
         .args([
             "profile",
+            "--quick",
             "ten-thousand-hashes",
             "--case-dir",
             cases,

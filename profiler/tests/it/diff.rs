@@ -82,7 +82,16 @@ fn a_binary_is_compared_with_itself() {
 fn two_runs_are_compared_and_a_slower_one_exits_3() {
     let folder = Folder::new();
     let json = folder.arg("run.json");
-    evmscope(&["bench", "empty", "--pairs", "6", "--export-json", &json]).ok();
+    evmscope(&[
+        "bench",
+        "--quick",
+        "empty",
+        "--pairs",
+        "6",
+        "--export-json",
+        &json,
+    ])
+    .ok();
     let mut run = read_run(&folder.path("run.json"));
     let out = folder.arg("out");
     let same = evmscope(&["diff", &json, &json, "--out", &out]);

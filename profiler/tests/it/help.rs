@@ -74,7 +74,7 @@ fn a_terminal_gets_no_line_that_is_wider() {
     for arguments in [
         &["list"][..],
         &["doctor"],
-        &["bench", "empty", "--pairs", "1"],
+        &["bench", "--quick", "empty", "--pairs", "1"],
     ] {
         let shown = on_terminal(command(arguments).env("NO_COLOR", "1"));
         assert!(shown.lines().count() > 5, "{shown}");
@@ -87,7 +87,7 @@ fn a_terminal_gets_no_line_that_is_wider() {
 
 #[test]
 fn colour_is_for_terminals_and_for_who_asks() {
-    let bench = ["bench", "empty", "--pairs", "1"];
+    let bench = ["bench", "--quick", "empty", "--pairs", "1"];
     let with = |more: &[&'static str]| [&bench[..], more].concat();
     let colored = |text: &str| text.contains("\u{1b}[");
     assert!(!colored(&evmscope(&bench).ok()));

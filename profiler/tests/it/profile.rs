@@ -43,6 +43,7 @@ fn profile(folder: &Folder, out: &str) -> String {
     let out = folder.arg(out);
     let arguments = [
         "profile",
+        "--quick",
         "ten-thousand-hashes",
         "--pairs",
         "2",
@@ -185,7 +186,15 @@ fn self_contained(page: &str, svgs: &[String]) {
 fn an_interrupted_profile_leaves_no_report() {
     let folder = Folder::new();
     let out = folder.arg("out");
-    let arguments = ["profile", "empty", "--sample-ms", "600000", "--out", &out];
+    let arguments = [
+        "profile",
+        "--quick",
+        "empty",
+        "--sample-ms",
+        "600000",
+        "--out",
+        &out,
+    ];
     let mut child = command(&arguments)
         .stdout(Stdio::null())
         .stderr(Stdio::null())

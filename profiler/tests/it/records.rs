@@ -40,7 +40,7 @@ fn a_run_goes_out_in_every_format() {
         "--out",
         &out,
     ];
-    evmscope(&[&["profile", "ten-thousand-hashes"], &quick[..]].concat()).ok();
+    evmscope(&[&["profile", "--quick", "ten-thousand-hashes"], &quick[..]].concat()).ok();
     let run = folder.arg("out/report.json");
     let export = |to: &str| evmscope(&["export", &run, "--to", to]);
     assert!(
@@ -69,7 +69,16 @@ fn a_run_goes_out_in_every_format() {
     evmscope(&["export", &run, "--to", "pprof", "--out", &file]).ok();
     assert!(fs::metadata(file).unwrap().len() > 500);
     let bench = folder.arg("bench.json");
-    evmscope(&["bench", "empty", "--pairs", "1", "--export-json", &bench]).ok();
+    evmscope(&[
+        "bench",
+        "--quick",
+        "empty",
+        "--pairs",
+        "1",
+        "--export-json",
+        &bench,
+    ])
+    .ok();
     let refused = evmscope(&["export", &bench, "--to", "pprof", "--out", &folder.arg("x")]);
     assert!(
         refused.stderr.contains("holds no sampled stacks"),
@@ -82,7 +91,16 @@ fn a_run_goes_out_in_every_format() {
 fn check_fails_where_cases_are_absent_and_says_which() {
     let folder = Folder::new();
     let json = folder.arg("run.json");
-    evmscope(&["bench", "empty", "--pairs", "6", "--export-json", &json]).ok();
+    evmscope(&[
+        "bench",
+        "--quick",
+        "empty",
+        "--pairs",
+        "6",
+        "--export-json",
+        &json,
+    ])
+    .ok();
     let targets = Path::new(env!("CARGO_MANIFEST_DIR")).join("../reports/targets.toml");
     let baseline = folder.arg("baseline.json");
     let check = |more: &[&str]| {

@@ -114,11 +114,15 @@ fn a_case_that_cannot_be_read_does_not_stop_the_others() {
     for (arguments, printed) in [
         (&["list", "--format", "json"][..], "\"one\""),
         (&["run", "one"], "status  success"),
-        (&["bench", "--pairs", "1", "--export-json", &export], "one"),
-        (&["bench", "one", "--pairs", "1"], "one"),
+        (
+            &["bench", "--quick", "--pairs", "1", "--export-json", &export],
+            "one",
+        ),
+        (&["bench", "--quick", "one", "--pairs", "1"], "one"),
         (
             &[
                 "profile",
+                "--quick",
                 "one",
                 "--pairs",
                 "1",

@@ -21,6 +21,7 @@ fn a_wrong_expectation_stops_everything() {
         for arguments in [
             &[
                 "bench",
+                "--quick",
                 "--case-dir",
                 &dir,
                 "--modes",
@@ -28,7 +29,15 @@ fn a_wrong_expectation_stops_everything() {
                 "--export-json",
                 &export,
             ][..],
-            &["profile", "one", "--case-dir", &dir, "--out", &out],
+            &[
+                "profile",
+                "--quick",
+                "one",
+                "--case-dir",
+                &dir,
+                "--out",
+                &out,
+            ],
         ] {
             let ran = evmscope(arguments);
             assert_eq!((ran.code, ran.stdout.as_str()), (1, ""), "{ran:?}");
@@ -74,6 +83,7 @@ fn every_layout_of_cases_is_read_and_verified() {
     let export = folder.arg("run.json");
     evmscope(&[
         "bench",
+        "--quick",
         "--case-dir",
         &folder.arg(""),
         "--pairs",
@@ -107,7 +117,7 @@ fn every_layout_of_cases_is_read_and_verified() {
         "published/stated.expected.json",
         &expected.replace("16", "15"),
     );
-    let ran = evmscope(&["bench", "stated", "--case-dir", &folder.arg("")]);
+    let ran = evmscope(&["bench", "--quick", "stated", "--case-dir", &folder.arg("")]);
     assert_eq!(ran.code, 1);
     assert!(
         ran.stderr
@@ -127,6 +137,14 @@ fn published_builds_beside_the_repository_are_verified() {
     let Some(dir) = official_cases() else {
         return eprintln!("skipped: no folder ../shared/cases-official beside the repository");
     };
-    let text = evmscope(&["bench", "--pairs", "1", "--case-dir", dir.to_str().unwrap()]).ok();
+    let text = evmscope(&[
+        "bench",
+        "--quick",
+        "--pairs",
+        "1",
+        "--case-dir",
+        dir.to_str().unwrap(),
+    ])
+    .ok();
     assert!(text.contains("snailtracer"), "{text}");
 }

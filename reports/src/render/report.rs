@@ -214,12 +214,23 @@ fn of_ratios(run: &Run) -> Vec<String> {
     };
     let threshold = run.ratios.iter().find_map(|ratio| ratio.threshold);
     let within = threshold.map_or_else(|| "the threshold".to_owned(), format::percent);
+    let launches = run.measurements.iter().map(|it| it.launches.len());
+    let interval = match launches.max() {
+        None | Some(0) => {
+            "[low, high] 95 % bootstrap interval of the median of the paired ratios, in one \
+             process: another one may differ by more."
+                .to_owned()
+        }
+        Some(launches) => format!(
+            "[low, high] 95 % interval of the trimmed mean of the medians of {launches} launches."
+        ),
+    };
     vec![
         format!(
             "x times as fast as the base, {}; below 1 is slower.",
             ratio.base
         ),
-        "[low, high] 95 % bootstrap interval of the median of the paired ratios.".to_owned(),
+        interval,
         format!("≈ unchanged: the interval lies within {within}."),
         "? undecided: the interval is too wide; more pairs would narrow it.".to_owned(),
     ]

@@ -2,10 +2,10 @@
 
 use super::args::PgoDir;
 use super::{expect_current, fingerprint};
-use crate::builds::Plan;
 use crate::builds::pgo::build::{self, Kind};
 use crate::builds::pgo::verify::{self, Setup};
 use crate::builds::pgo::{Optimized, Workshop, noted};
+use crate::builds::{Plan, Turns};
 use crate::cmd::args::CaseDir;
 use crate::cmd::bench::THRESHOLD;
 use crate::cmd::output::{self, Answer, Files};
@@ -14,7 +14,7 @@ use crate::instruments::callgrind::SimulateError;
 use crate::instruments::counters::{Linux, Probe};
 use crate::machine::rig;
 use crate::machine::toolchain::Compiler;
-use crate::measure::record;
+use crate::measure::{Calls, record};
 use crate::symbols::sections::Sections;
 use anyhow::{Context, Result, bail};
 use clap::Args;
@@ -188,6 +188,8 @@ fn setup(
             settings: Settings::default(),
             launches: args.launches as usize,
             pairs: args.pairs as usize,
+            turns: Turns::Builds,
+            calls: Calls::Warm,
         },
         threshold: THRESHOLD,
         simulate: !args.no_simulate,
