@@ -6,7 +6,7 @@
 use crate::counter::Counter;
 use crate::diff::{Delta, Entry, Side, diff};
 use crate::format::thousands;
-use crate::run::{Measurement, OpcodeCost, Run, Verdict};
+use crate::run::{CaseResult, Measurement, OpcodeCost, Run, Verdict};
 use crate::stats::{PairedRatio, unpaired_ratio};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
@@ -98,6 +98,16 @@ pub struct OpcodeChange {
     pub share: f64,
 }
 
+/// What a case did: fork, status, gas and hash of the output.
+fn work(result: &CaseResult) -> (&str, &str, u64, &str) {
+    (
+        &result.fork,
+        &result.status,
+        result.gas_used,
+        &result.output_hash,
+    )
+}
+
 /// What either has, in the order of the first.
 fn union<'a>(mut first: Vec<&'a str>, second: Vec<&'a str>) -> Vec<&'a str> {
     for name in second {
@@ -175,6 +185,14 @@ impl Changes {
         };
         found.sort_by(|a, b| size(b).total_cmp(&size(a)));
         found
+    }
+
+    /// Whether each case does the same work in both runs, as far as both have it.
+    pub fn same_work(&self) -> bool {
+        self.changes.iter().all(|Change { case, mode, .. }| {
+            let [base, head] = [&self.base, &self.head].map(|run| run.result(case, mode));
+            base.is_none() || head.is_none() || base.map(work) == head.map(work)
+        })
     }
 
     /// Whether any case has the verdict `Regressed`.
@@ -293,14 +311,6 @@ impl Pair<'_> {
         if let (Some(base), Some(head)) =
             (self.base.result(case, mode), self.head.result(case, mode))
         {
-            let work = |it: &crate::run::CaseResult| {
-                (
-                    it.status.clone(),
-                    it.gas_used,
-                    it.output_hash.clone(),
-                    it.fork.clone(),
-                )
-            };
             if work(base) != work(head) {
                 return Err(format!(
                     "not the same work: {}, {} gas against {}, {} gas",

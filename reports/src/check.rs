@@ -6,6 +6,7 @@ use crate::change::{Change, Changes, Taken};
 use crate::counter::Counter::CpuTime;
 use crate::format;
 use crate::run::{Ratio, Run, Verdict};
+use crate::stats::{MIN_LAUNCHES, MIN_PAIRS};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
@@ -55,7 +56,28 @@ pub struct Finding {
     /// Relative distance between the two; empty if there is none.
     pub margin: String,
     /// Whether the requirement is met.
-    pub holds: bool,
+    pub outcome: Outcome,
+}
+
+/// Whether a requirement is met.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It is.
+    Holds,
+    /// It is not.
+    Fails,
+    /// The figure is too uncertain to tell: more launches or pairs would decide it.
+    Undecided,
+}
+
+impl Outcome {
+    fn holds(holds: bool) -> Outcome {
+        if holds {
+            Outcome::Holds
+        } else {
+            Outcome::Fails
+        }
+    }
 }
 
 /// One finding per target, cases of the targets first, by name. Cases without a target must not be slower.
@@ -93,7 +115,7 @@ fn settings(run: &Run, targets: &Targets) -> Finding {
     let found = settings.map_or_else(|| "not stated".to_owned(), |it| it.keccak_memo.clone());
     Finding {
         what: "keccak memo".to_owned(),
-        holds: found == targets.keccak_memo && !cold,
+        outcome: Outcome::holds(found == targets.keccak_memo && !cold),
         found: if cold {
             format!("{found}, cold calls")
         } else {
@@ -104,7 +126,7 @@ fn settings(run: &Run, targets: &Targets) -> Finding {
     }
 }
 
-/// Fails only if the whole interval lies below the requirement, so that noise alone does not fail the check.
+/// Holds or fails only if the whole interval lies on one side of the requirement, and enough was measured.
 fn speedup(run: &Run, case: &str, asked: Speedup) -> Finding {
     let times = format::times;
     let mut wanted = format!("at least {}", times(asked.least));
@@ -126,10 +148,15 @@ fn speedup(run: &Run, case: &str, asked: Speedup) -> Finding {
     let reached = reached
         .iter()
         .find(|(_, value)| value.is_some_and(|value| speed >= value));
-    let reached = match reached {
-        Some((name, _)) => format!(", {name} reached"),
-        None if speed < asked.least && most >= asked.least => ", undecided".to_owned(),
-        None => String::new(),
+    let reached = reached.map_or_else(String::new, |(name, _)| format!(", {name} reached"));
+    let outcome = if !is_enough(run, case) {
+        Outcome::Undecided
+    } else if least >= asked.least {
+        Outcome::Holds
+    } else if most < asked.least {
+        Outcome::Fails
+    } else {
+        Outcome::Undecided
     };
     Finding {
         what,
@@ -141,8 +168,18 @@ fn speedup(run: &Run, case: &str, asked: Speedup) -> Finding {
         ),
         asked: wanted,
         margin: format::change(speed / asked.least),
-        holds: most >= asked.least,
+        outcome,
     }
+}
+
+/// Whether both modes have the samples and launches that a verdict needs.
+fn is_enough(run: &Run, case: &str) -> bool {
+    [BASE, HEAD].iter().all(|mode| {
+        run.measurement(case, mode, CpuTime).is_some_and(|it| {
+            let launches = it.launches.len();
+            it.n >= MIN_PAIRS && (launches == 0 || launches >= MIN_LAUNCHES)
+        })
+    })
 }
 
 /// A failed finding without a value to compare.
@@ -152,7 +189,7 @@ fn absent(what: String, why: &str, asked: String) -> Finding {
         found: why.to_owned(),
         asked,
         margin: String::new(),
-        holds: false,
+        outcome: Outcome::Fails,
     }
 }
 
@@ -168,7 +205,7 @@ fn memory(run: &Run, case: &str, limit: f64) -> Finding {
             found: format!("{:.2}", programs.greatest_ratio),
             asked,
             margin: format::change(programs.greatest_ratio / limit),
-            holds: programs.greatest_ratio <= limit,
+            outcome: Outcome::holds(programs.greatest_ratio <= limit),
         },
         None => absent(what, "absent", asked),
     }
@@ -193,7 +230,7 @@ fn decoding(run: &Run, limit_ms: f64) -> Finding {
             ),
             asked,
             margin: format::change(longest.time / (limit_ms * 1e6)),
-            holds: longest.time <= limit_ms * 1e6,
+            outcome: Outcome::holds(longest.time <= limit_ms * 1e6),
         },
         None => absent(what, "absent", asked),
     }
@@ -223,7 +260,7 @@ pub fn against_baseline(baseline: &Run, run: &Run) -> Vec<Finding> {
             found: why.clone(),
             asked: "only counts are compared".to_owned(),
             margin: String::new(),
-            holds: true,
+            outcome: Outcome::Holds,
         });
     }
     for change in &changes.changes {
@@ -234,14 +271,15 @@ pub fn against_baseline(baseline: &Run, run: &Run) -> Vec<Finding> {
 
 /// What became worse in one case and mode.
 fn of_change(change: &Change, baseline: &Run, run: &Run, times: bool) -> Vec<Finding> {
-    let finding = |found: String, asked: &str, margin: String, holds| Finding {
+    let finding = |found: String, asked: &str, margin: String, outcome| Finding {
         what: format!("{}, {}: baseline", change.case, change.mode),
         found,
         asked: asked.to_owned(),
         margin,
-        holds,
+        outcome,
     };
-    let failure = |found: &str, asked| finding(found.to_owned(), asked, String::new(), false);
+    let failure =
+        |found: &str, asked| finding(found.to_owned(), asked, String::new(), Outcome::Fails);
     let work = |run: &Run| {
         run.result(&change.case, &change.mode)
             .map(|it| (it.status.clone(), it.gas_used, it.output_hash.clone()))
@@ -263,7 +301,7 @@ fn of_change(change: &Change, baseline: &Run, run: &Run, times: bool) -> Vec<Fin
             format!("{} decoded", format::bytes(after as u64)),
             "at most 5 % more",
             format::change(ratio),
-            ratio <= 1.0 + THRESHOLD,
+            Outcome::holds(ratio <= 1.0 + THRESHOLD),
         ));
     }
     if times && let (Ok(verdict), Some(ratio)) = (&change.verdict, change.ratio(CpuTime)) {
@@ -272,7 +310,11 @@ fn of_change(change: &Change, baseline: &Run, run: &Run, times: bool) -> Vec<Fin
             format!("time [{low}, {high}] %"),
             "not slower by more than 5 %",
             format::change(ratio.median),
-            *verdict != Verdict::Regressed,
+            match verdict {
+                Verdict::Regressed => Outcome::Fails,
+                Verdict::Inconclusive => Outcome::Undecided,
+                Verdict::Improved | Verdict::Unchanged => Outcome::Holds,
+            },
         ));
     }
     findings

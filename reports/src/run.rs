@@ -52,6 +52,15 @@ pub struct Run {
 }
 
 impl Run {
+    /// A case's name, with its status unless that is success.
+    pub fn title(&self, case: &str) -> String {
+        let mut results = self.results.iter().filter(|it| it.case == case);
+        match results.find(|it| it.status != "success") {
+            Some(result) => format!("{case} ({})", result.status),
+            None => case.to_owned(),
+        }
+    }
+
     /// Names of the cases, each once, in the order of first appearance.
     pub fn cases(&self) -> Vec<&str> {
         self.subjects().map(|(case, _)| case).unique()

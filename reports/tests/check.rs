@@ -3,7 +3,9 @@
 mod fixture;
 
 use evmscope_reports::Run;
-use evmscope_reports::check::{Finding, Speedup, Targets, against_baseline, against_targets};
+use evmscope_reports::check::{
+    Finding, Outcome, Speedup, Targets, against_baseline, against_targets,
+};
 use evmscope_reports::counter::Counter::CpuTime;
 use evmscope_reports::render::terminal;
 use evmscope_reports::run::{Decoding, HeapUse, Measurement, MemoryUse, ProgramCache};
@@ -90,7 +92,9 @@ fn targets() -> Targets {
 }
 
 fn failing(findings: &[Finding]) -> Vec<String> {
-    let failing = findings.iter().filter(|finding| !finding.holds);
+    let failing = findings
+        .iter()
+        .filter(|finding| finding.outcome == Outcome::Fails);
     failing
         .map(|it| format!("{}: {} for {}", it.what, it.found, it.asked))
         .collect()
@@ -160,7 +164,7 @@ fn each_missed_target_fails() {
 }
 
 #[test]
-fn a_speed_hidden_by_noise_is_undecided_and_holds() {
+fn a_speed_hidden_by_noise_is_undecided() {
     let mut run = run();
     for (i, sample) in run.measurements[1].samples.iter_mut().enumerate() {
         *sample *= 1.35 + 0.3 * ((i % 3) as f64 - 1.0);
@@ -171,10 +175,22 @@ fn a_speed_hidden_by_noise_is_undecided_and_holds() {
         .iter()
         .find(|it| it.what == "snailtracer: speed")
         .unwrap();
-    assert!(
-        speed.holds && speed.found.ends_with("undecided"),
-        "{speed:?}"
-    );
+    assert_eq!(speed.outcome, Outcome::Undecided, "{speed:?}");
+    let text = terminal::findings(&findings, terminal::Style::default());
+    assert!(text.contains("undecided, the others hold"), "{text}");
+}
+
+#[test]
+fn few_pairs_or_launches_decide_nothing() {
+    let outcome = |change: fn(&mut Measurement)| {
+        let mut run = run();
+        run.measurements.iter_mut().for_each(change);
+        run.ratios = stats::ratios(&run.measurements, "traditional", 0.02);
+        against_targets(&run, &targets())[1].outcome
+    };
+    assert_eq!(outcome(|_| {}), Outcome::Holds);
+    assert_eq!(outcome(|it| it.n = 3), Outcome::Undecided);
+    assert_eq!(outcome(|it| it.launches = vec![15, 15]), Outcome::Undecided);
 }
 
 /// A run on bare metal.

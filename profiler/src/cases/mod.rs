@@ -193,6 +193,16 @@ pub struct Unreadable {
     pub error: anyhow::Error,
 }
 
+impl Unreadable {
+    /// A case that can be read but not used.
+    pub fn new(name: &str, error: anyhow::Error) -> Unreadable {
+        Unreadable {
+            name: name.to_owned(),
+            error,
+        }
+    }
+}
+
 impl CaseSet {
     fn add(&mut self, name: &str, case: Result<Case>) {
         match case {

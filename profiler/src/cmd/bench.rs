@@ -2,17 +2,17 @@
 
 use super::{cases, listed};
 use crate::cases::shard::Shard;
-use crate::cases::{Case, CaseSet};
+use crate::cases::{Case, CaseSet, Unreadable};
 use crate::cmd::args::{CaseDir, Tuning, engines};
 use crate::cmd::output::{Answer, Files};
 use crate::cmd::timing::Amount;
 use crate::engines::EngineId;
-use crate::engines::verify;
+use crate::engines::verify::{Verified, verify};
 use crate::instruments::counters::{Linux, pin_to_one_kind};
 use crate::measure::Calls;
 use crate::measure::memory;
 use crate::measure::record::{add_results, new_run};
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use clap::Args;
 use evmscope_interp::Settings;
 use evmscope_reports::Run;
@@ -59,7 +59,10 @@ pub struct Bench {
 pub const THRESHOLD: f64 = 0.02;
 
 pub fn run(args: &Bench, style: Style) -> Result<Answer> {
-    let CaseSet { cases, unreadable } = cases(&args.from, &args.cases)?;
+    let CaseSet {
+        cases,
+        mut unreadable,
+    } = cases(&args.from, &args.cases)?;
     let cases = args.shard.select(cases);
     if cases.is_empty() {
         bail!("no case in shard {}: use fewer shards", args.shard);
@@ -71,15 +74,14 @@ pub fn run(args: &Bench, style: Style) -> Result<Answer> {
 
     let calls = if args.cold { Calls::Cold } else { Calls::Warm };
     let settings = args.tuning.settings();
-    let run = measure_all(
-        &cases,
-        &args.from,
-        &args.modes,
-        &args.amount,
-        settings,
-        calls,
-    )?;
-
+    let mut verified = verify_all(&cases, &args.modes, settings)?;
+    unreadable.extend(remove_failing(&args.amount, &mut verified));
+    if verified.is_empty()
+        && let Some(failing) = unreadable.pop()
+    {
+        return Err(failing.error);
+    }
+    let run = measure_all(verified, &args.from, &args.amount, calls)?;
     let mut paths = Vec::new();
     if let Some((files, path)) = json_to {
         paths.push(files.write(path, json::write(&run)?)?);
@@ -91,20 +93,39 @@ pub fn run(args: &Bench, style: Style) -> Result<Answer> {
     Ok(Answer::of_readable(text, unreadable))
 }
 
-/// Verifies and times cases in `modes`, the first of which is the base, and counts their memory.
-pub fn measure_all(
-    cases: &[Case],
-    from: &CaseDir,
+/// Verifies cases in `modes`, the first of which is the base.
+pub fn verify_all<'a>(
+    cases: &'a [Case],
     modes: &[EngineId],
-    amount: &Amount,
     settings: Settings,
+) -> Result<Vec<Vec<Verified<'a>>>> {
+    let verified = cases.iter().map(|case| verify(case, modes, settings));
+    verified.collect()
+}
+
+/// Takes out the cases that are not timed; the reason of each.
+fn remove_failing(amount: &Amount, verified: &mut Vec<Vec<Verified<'_>>>) -> Vec<Unreadable> {
+    let mut failing = Vec::new();
+    verified.retain(|engines| match amount.expect_success(engines) {
+        Ok(()) => true,
+        Err(error) => {
+            failing.push(Unreadable::new(&engines[0].case.name, error));
+            false
+        }
+    });
+    failing
+}
+
+/// Times verified cases and counts their memory.
+pub fn measure_all(
+    mut verified: Vec<Vec<Verified<'_>>>,
+    from: &CaseDir,
+    amount: &Amount,
     calls: Calls,
 ) -> Result<Run> {
-    let mut verified = cases
-        .iter()
-        .map(|case| verify::verify(case, modes, settings))
-        .collect::<Result<Vec<_>>>()?;
-
+    let first = verified.first().and_then(|engines| engines.first());
+    let first = first.context("there is no case to time")?;
+    let (base, settings) = (first.id.clone(), first.settings);
     let mut run = new_run(
         pin_to_one_kind(&Linux::default())?.as_ref(),
         settings,
@@ -115,6 +136,6 @@ pub fn measure_all(
         add_results(&mut run, engines);
         memory::add(&mut run, engines)?;
     }
-    run.ratios = stats::ratios(&run.measurements, modes[0].name(), THRESHOLD);
+    run.ratios = stats::ratios(&run.measurements, base.name(), THRESHOLD);
     Ok(run)
 }

@@ -11,7 +11,7 @@ use anyhow::{Context, Result, anyhow};
 use clap::Args;
 use evmscope_interp::Mode;
 use evmscope_reports::Run;
-use evmscope_reports::check::{Finding, Targets, against_baseline, against_targets};
+use evmscope_reports::check::{Finding, Outcome, Targets, against_baseline, against_targets};
 use evmscope_reports::render::terminal::Style;
 use evmscope_reports::render::{json, terminal};
 use std::fs;
@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 
 #[derive(Args)]
 #[command(mut_args(|arg| match arg.get_id().as_str() {
-    "launches" | "pairs" | "quick" => arg.conflicts_with("run"),
+    "launches" | "pairs" | "quick" | "allow_failure" => arg.conflicts_with("run"),
     _ => arg,
 }))]
 pub struct Check {
@@ -35,6 +35,9 @@ pub struct Check {
     /// Make this run the baseline instead of comparing with it.
     #[arg(long)]
     pub update: bool,
+    /// Fail if a figure is too uncertain to tell.
+    #[arg(long)]
+    pub strict: bool,
     #[command(flatten)]
     pub amount: Amount,
     #[command(flatten)]
@@ -80,7 +83,12 @@ pub fn run(args: &Check, style: Style) -> Result<Answer> {
     if let Some(files) = files {
         text += &listed(&[files.write(&args.baseline, &json::write(&run)?)?]);
     }
-    Ok(match findings.iter().all(|finding| finding.holds) {
+    let passes = |it: &Finding| match it.outcome {
+        Outcome::Holds => true,
+        Outcome::Fails => false,
+        Outcome::Undecided => !args.strict,
+    };
+    Ok(match findings.iter().all(passes) {
         true => Answer::success(text),
         false => Answer::differs(text),
     })
@@ -91,14 +99,12 @@ fn measured(args: &Check) -> Result<Run> {
     if let Some(unreadable) = unreadable.into_iter().next() {
         return Err(unreadable.error);
     }
-    bench::measure_all(
-        &cases,
-        &args.from,
-        &Mode::ALL.map(EngineId::from),
-        &args.amount,
-        args.tuning.settings(),
-        Calls::Warm,
-    )
+    let modes = Mode::ALL.map(EngineId::from);
+    let verified = bench::verify_all(&cases, &modes, args.tuning.settings())?;
+    for engines in &verified {
+        args.amount.expect_success(engines)?;
+    }
+    bench::measure_all(verified, &args.from, &args.amount, Calls::Warm)
 }
 
 /// The text of a file; `None` if it does not exist.
@@ -121,7 +127,7 @@ fn no_baseline(path: &Path) -> Finding {
         found: format!("no {}", path.display()),
         asked: "none; --update makes one".to_owned(),
         margin: String::new(),
-        holds: true,
+        outcome: Outcome::Holds,
     }
 }
 

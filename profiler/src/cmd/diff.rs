@@ -77,7 +77,7 @@ pub fn run(args: &Diff, style: Style) -> Result<Answer> {
         ("diff.json", json::write(&changes)?),
     ])?;
     let text = terminal::diff(&changes, style) + &listed(&paths);
-    Ok(match changes.regressed() {
+    Ok(match changes.regressed() || !changes.same_work() {
         true => Answer::differs(text),
         false => Answer::success(text),
     })

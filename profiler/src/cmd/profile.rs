@@ -77,6 +77,7 @@ pub fn run(args: &Profile, style: Style) -> Result<Answer> {
     let files = Files::in_dir(&out)?;
     let modes = [args.base.clone(), args.head.clone()];
     let mut verified = verify(&case, &modes, args.tuning.settings())?;
+    args.amount.expect_success(&verified)?;
 
     let walk = contracts::walk(&case, &known_contracts(&case, &args.maps)?)?;
     let measured = measure_all(args, &mut verified)?;

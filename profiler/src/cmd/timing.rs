@@ -2,11 +2,12 @@
 
 use super::dir;
 use crate::builds::{self, Plan, Turns};
+use crate::cases::Expected;
 use crate::cmd::args::CaseDir;
 use crate::cmd::output;
 use crate::engines::verify::Verified;
 use crate::measure::{self, Calls};
-use anyhow::Result;
+use anyhow::{Result, bail};
 use clap::Args;
 use evmscope_reports::run::Measurement;
 
@@ -19,12 +20,35 @@ pub struct Amount {
     /// Samples per mode and launch, about 10 ms each [default: 6, with --quick 30].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub pairs: Option<u32>,
+    /// Time cases that fail although no expected result says so.
+    #[arg(long)]
+    pub allow_failure: bool,
     /// Time in this process alone.
     #[arg(long, conflicts_with = "launches")]
     pub quick: bool,
 }
 
 impl Amount {
+    /// Refuses a case that fails although nothing states that it should: its time would be that of an early end.
+    ///
+    /// # Errors
+    /// The status that the case ended with.
+    pub fn expect_success(&self, verified: &[Verified<'_>]) -> Result<()> {
+        for v in verified {
+            let stated = matches!(v.case.expected, Expected::Stated { .. });
+            let status = &v.result.status;
+            if !self.allow_failure && !stated && status != "success" {
+                bail!(
+                    "case {} ends with {status} after {} gas, and nothing states that it should: it is not timed \
+                     (--allow-failure times it)",
+                    v.case.name,
+                    v.result.gas_used
+                );
+            }
+        }
+        Ok(())
+    }
+
     /// Samples per mode and launch.
     pub fn pairs(&self) -> usize {
         let default = if self.quick { 30 } else { 6 };

@@ -90,7 +90,7 @@ struct BuiltIn {
     mode: Option<Mode>,
     /// Name and version of the program, for records.
     version: fn() -> String,
-    /// How often a call is simulated; 1 if simulations are deterministic.
+    /// How often a call is simulated. Counts that all simulations agree on are exact, others have a spread.
     simulations: usize,
     start: fn(&Scenario, Fork, Settings) -> Result<Box<dyn Engine>>,
 }
@@ -129,7 +129,7 @@ impl EngineId {
             .map_or_else(String::new, |row| (row.version)())
     }
 
-    /// How often a call is simulated; 1 if simulations are deterministic.
+    /// How often a call is simulated. Counts that all simulations agree on are exact, others have a spread.
     pub fn simulations(&self) -> usize {
         self.built_in().map_or(1, |row| row.simulations)
     }

@@ -204,11 +204,13 @@ fn names(counters: impl Iterator<Item = Counter>) -> String {
 
 fn sampling() -> State {
     match sampling::offered() {
-        Ok(offer) => State::Ok(format!(
-            "{}, up to {} samples per second",
-            offer.sampler.name(),
-            offer.highest_rate
-        )),
+        Ok(offer) => State::Ok(match offer.highest_rate {
+            Some(rate) => format!("{}, up to {rate} samples per second", offer.sampler.name()),
+            None => format!(
+                "{}; its highest rate is unknown: /proc/sys/kernel cannot be read",
+                offer.sampler.name()
+            ),
+        }),
         Err(refused) => State::Missing(format!(
             "SIGPROF only, at the kernel's tick and per function ({refused}): enable task-clock \
              for the better sampler"

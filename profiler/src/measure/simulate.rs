@@ -2,7 +2,7 @@
 
 use crate::engines::Engine;
 use crate::engines::verify::Verified;
-use crate::instruments::callgrind::{self, SimulateError};
+use crate::instruments::callgrind::{self, SimulateError, Simulated};
 use crate::instruments::counters::Reading;
 use crate::instruments::region::measured_region;
 use crate::instruments::span::span;
@@ -11,7 +11,9 @@ use evmscope_interp::{Settings, Technique};
 use evmscope_reports::counter::Counter;
 use evmscope_reports::run::{Measurement, Unavailable};
 use std::ffi::OsString;
+use std::panic::resume_unwind;
 use std::path::Path;
+use std::thread;
 
 /// A simulated call.
 pub struct SimulatedCall {
@@ -30,10 +32,8 @@ pub struct SimulatedCall {
 pub fn simulate(v: &Verified, case_dir: &Path) -> Result<SimulatedCall, Vec<Unavailable>> {
     let _span = span("simulating");
     let arguments = simulated_arguments(&v.case.name, v.id.name(), v.settings, case_dir);
-    let simulations = (0..v.id.simulations()).map(|_| callgrind::simulate(&arguments));
-    let simulations = simulations
-        .collect::<Result<Vec<_>, _>>()
-        .map_err(|error| error.unavailable())?;
+    let simulations =
+        repeat(v.id.simulations(), &arguments).map_err(|error| error.unavailable())?;
     let Some(simulated) = simulations.first() else {
         return Err(SimulateError::NeverEntered.unavailable());
     };
@@ -61,6 +61,18 @@ pub fn simulate(v: &Verified, case_dir: &Path) -> Result<SimulatedCall, Vec<Unav
             .collect::<Result<_, _>>()?,
         total: total.map(|reading| reading.value as u64).sum(),
         instructions: simulated.instructions.clone(),
+    })
+}
+
+/// Simulates the same call several times at once: other work on the machine changes no count.
+fn repeat(times: usize, arguments: &[OsString]) -> Result<Vec<Simulated>, SimulateError> {
+    thread::scope(|scope| {
+        let started: Vec<_> = (0..times)
+            .map(|_| scope.spawn(|| callgrind::simulate(arguments)))
+            .collect();
+        let ended = started.into_iter().map(|one| one.join());
+        let ended = ended.map(|one| one.unwrap_or_else(|panic| resume_unwind(panic)));
+        ended.collect()
     })
 }
 

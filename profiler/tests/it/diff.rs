@@ -111,6 +111,11 @@ fn two_runs_are_compared_and_a_slower_one_exits_3() {
         "{}",
         slow.stdout
     );
+    let mut other = read_run(&folder.path("run.json"));
+    other.results[0].gas_used += 1;
+    folder.write("other.json", &json::write(&other).unwrap());
+    let other = evmscope(&["diff", &json, &folder.arg("other.json"), "--out", &out]);
+    assert_eq!(other.code, 3, "other work: {}", other.stdout);
     let ran = evmscope(&["diff", &json, env!("CARGO_BIN_EXE_evmscope"), "--out", &out]);
     assert!(
         ran.stderr.contains("compare two binaries or two runs"),

@@ -134,6 +134,9 @@ fn an_unknown_fork_is_skipped_with_the_reason() {
         text.ends_with("\n2 passed, 0 failed, 0 skipped\n"),
         "{text}"
     );
+
+    let (code, text) = run_one(json!({"Atlantis": [entry(BEFORE)]}), &[]);
+    assert_eq!(code, 1, "nothing was tested: {text}");
 }
 
 #[test]

@@ -148,3 +148,31 @@ fn published_builds_beside_the_repository_are_verified() {
     .ok();
     assert!(text.contains("snailtracer"), "{text}");
 }
+
+#[test]
+fn a_case_that_fails_unasked_is_not_timed() {
+    let folder = Folder::new();
+    // PUSH0, PUSH0, REVERT; and a good one.
+    folder.write("reverts.runtime.hex", "5f5ffd");
+    folder.write("good.runtime.hex", ONE);
+    let dir = folder.arg("");
+    let bench = |more: &[&str]| {
+        let common = ["bench", "--quick", "--pairs", "1", "--case-dir", &dir];
+        evmscope(&[&common[..], more].concat())
+    };
+    let all = bench(&[]);
+    assert_eq!(all.code, 1, "{all:?}");
+    assert!(all.stdout.contains("good"), "{all:?}");
+    assert!(!all.stdout.contains("reverts"), "{all:?}");
+    let why = "case reverts ends with revert after 4 gas, and nothing states that it should";
+    assert!(all.stderr.contains(why), "{all:?}");
+
+    let out = folder.arg("out");
+    let profile = evmscope(&["profile", "reverts", "--case-dir", &dir, "--out", &out]);
+    for refused in [bench(&["reverts"]), profile] {
+        assert_eq!((refused.code, refused.stdout.as_str()), (1, ""));
+        assert!(refused.stderr.contains(why), "{refused:?}");
+    }
+    let meant = bench(&["--allow-failure"]).ok();
+    assert!(meant.contains("reverts (revert)"), "{meant}");
+}

@@ -21,7 +21,7 @@ pub(super) fn narrow_table(run: &Run) -> Table {
     let modes = run.modes();
     let base = modes.first().copied().unwrap_or_default();
     let rows = run.cases().into_iter().flat_map(|case| {
-        let title = vec![Cell::new(case), Cell::default(), Cell::default()];
+        let title = vec![Cell::new(run.title(case)), Cell::default(), Cell::default()];
         let rows = modes.iter().map(move |mode| {
             let measured = run.measurement(case, mode, CpuTime);
             let [time, speed] = match measured {
@@ -57,7 +57,9 @@ fn row(run: &Run, case: &str, modes: &[&str]) -> Vec<Cell> {
         Some(measured) => cell(run, measured, base).bar(Bar::Share(measured.median / slowest)),
         None => Cell::faint(NOTHING),
     });
-    std::iter::once(Cell::new(case)).chain(cells).collect()
+    std::iter::once(Cell::new(run.title(case)))
+        .chain(cells)
+        .collect()
 }
 
 /// Time and spread, gas per second, and how many times as fast as the base.

@@ -133,7 +133,7 @@ fn diff_of(changes: &Changes, rows: usize) -> String {
 }
 
 fn case(case: &CaseReport) -> String {
-    let heading = format!("### {}\n", escape(&case.name));
+    let heading = format!("### {}\n", escape(&case.title));
     let verdict = format!("{}\n", escape(&case.verdict));
     let facts = case
         .facts

@@ -22,6 +22,8 @@ pub(super) struct Report {
 /// One case of a report.
 pub(super) struct CaseReport {
     pub(super) name: String,
+    /// The name, with the status unless that is success.
+    pub(super) title: String,
     pub(super) verdict: String,
     pub(super) tone: Tone,
     /// Status, fork, gas and opcodes of the verified result.
@@ -103,6 +105,7 @@ fn case(comparison: Comparison<'_>, name: &str) -> CaseReport {
     let ratio = run.ratio(name, base, head, Counter::CpuTime);
     CaseReport {
         name: name.to_owned(),
+        title: run.title(name),
         verdict: verdict(run, name, base, head),
         tone: ratio.map_or(Tone::Faint, |ratio| Tone::from(ratio.verdict)),
         facts: facts(run, name, base).or_else(|| facts(run, name, head)),

@@ -7,7 +7,7 @@ use super::pgo;
 use super::report::{Notes, Report, Room};
 use super::table::{Cell, Section, Table, Tone};
 use crate::change::Changes;
-use crate::check::Finding;
+use crate::check::{Finding, Outcome};
 use crate::pgo::PgoReport;
 use crate::run::Run;
 use comfy_table::{
@@ -134,9 +134,10 @@ pub fn diff(changes: &Changes, style: Style) -> String {
 /// One row per finding, and how many hold.
 pub fn findings(findings: &[Finding], style: Style) -> String {
     let row = |finding: &Finding| {
-        let (mark, tone) = match finding.holds {
-            true => ("holds", Tone::Good),
-            false => ("FAILS", Tone::Bad),
+        let (mark, tone) = match finding.outcome {
+            Outcome::Holds => ("holds", Tone::Good),
+            Outcome::Fails => ("FAILS", Tone::Bad),
+            Outcome::Undecided => ("undecided", Tone::Plain),
         };
         vec![
             Cell::new(&finding.what),
@@ -148,10 +149,21 @@ pub fn findings(findings: &[Finding], style: Style) -> String {
     };
     let header = ["checked", "found", "required", "margin", ""];
     let body = Table::plain(header, findings.iter().map(row));
-    let failing = findings.iter().filter(|finding| !finding.holds).count();
-    let (sum, tone) = match failing {
-        0 => (format!("All {} hold.", findings.len()), Tone::Good),
-        n => (format!("{n} of {} fail.", findings.len()), Tone::Bad),
+    let count = |outcome| findings.iter().filter(|it| it.outcome == outcome).count();
+    let all = findings.len();
+    let (sum, tone) = match (count(Outcome::Fails), count(Outcome::Undecided)) {
+        (0, 0) => (format!("All {all} hold."), Tone::Good),
+        (0, n) => (
+            format!(
+                "{n} of {all} undecided, the others hold: more --launches or --pairs would decide."
+            ),
+            Tone::Plain,
+        ),
+        (n, 0) => (format!("{n} of {all} fail."), Tone::Bad),
+        (n, undecided) => (
+            format!("{n} of {all} fail, {undecided} undecided."),
+            Tone::Bad,
+        ),
     };
     blocks([table(&body, style), words(&[&sum], tone, style)].into_iter())
 }

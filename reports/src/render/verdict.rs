@@ -7,8 +7,9 @@ use crate::run::{Ratio, Run, Verdict};
 
 /// The verdict on CPU time of one case, the mode `head` against the mode `base`, with interval and number of pairs.
 pub fn verdict(run: &Run, case: &str, base: &str, head: &str) -> String {
+    let name = run.title(case);
     let Some(ratio) = run.ratio(case, base, head, CpuTime) else {
-        return format!("{case}: {head} and {base} were not timed against each other.");
+        return format!("{name}: {head} and {base} were not timed against each other.");
     };
     let pairs = format::count(pairs(run, ratio) as u64, "pair");
     let digits = format::factor_digits;
@@ -25,12 +26,12 @@ pub fn verdict(run: &Run, case: &str, base: &str, head: &str) -> String {
     };
     match ratio.verdict {
         Verdict::Improved => format!(
-            "{case}: {head} is {} times as fast as {base} {}",
+            "{name}: {head} is {} times as fast as {base} {}",
             digits(median.recip()),
             interval(digits(high.recip()), digits(low.recip())),
         ),
         Verdict::Regressed => format!(
-            "{case}: {head} takes {} times as long as {base} {}",
+            "{name}: {head} takes {} times as long as {base} {}",
             digits(median),
             interval(digits(low), digits(high)),
         ),
@@ -40,13 +41,13 @@ pub fn verdict(run: &Run, case: &str, base: &str, head: &str) -> String {
                 .map(|t| format!(" within {}", format::percent(t)));
             let within = within.unwrap_or_default();
             format!(
-                "{case}: {head} is as fast as {base}{within} {}",
+                "{name}: {head} is as fast as {base}{within} {}",
                 difference()
             )
         }
         Verdict::Inconclusive => {
             format!(
-                "{case}: undecided between {head} and {base} {}",
+                "{name}: undecided between {head} and {base} {}",
                 difference()
             )
         }

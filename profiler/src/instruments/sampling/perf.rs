@@ -36,7 +36,7 @@ impl Trigger {
 /// The ring is emptied between calls by this same thread: a call whose samples do not fit the ring loses some, and
 /// the lost ones are counted.
 pub(super) fn take(trigger: Trigger, session: &mut Session) -> io::Result<Taken> {
-    let hz = session.request.hz.min(highest_rate());
+    let hz = session.request.hz.min(highest_rate().unwrap_or(u32::MAX));
     let fields = Fields {
         chain: session.request.chain,
         registers: session.request.words.map_or(0, |_| REGISTERS),
@@ -135,12 +135,12 @@ impl RingReader {
     }
 }
 
-/// `kernel.perf_event_max_sample_rate`: the kernel refuses higher rates, and lowers the limit if sampling takes too
+/// `kernel.perf_event_max_sample_rate`, if it can be read: the kernel refuses higher rates, and lowers the limit if sampling takes too
 /// much time.
-pub fn highest_rate() -> u32 {
+pub fn highest_rate() -> Option<u32> {
     let setting = std::fs::read_to_string("/proc/sys/kernel/perf_event_max_sample_rate");
-    let rate = setting.ok().and_then(|text| text.trim().parse().ok());
-    rate.unwrap_or(u32::MAX).max(1)
+    let rate: Option<u32> = setting.ok().and_then(|text| text.trim().parse().ok());
+    rate.map(|rate| rate.max(1))
 }
 
 fn event<'a>(trigger: &Trigger, hz: u32, fields: Fields) -> io::Result<Builder<'a>> {
