@@ -290,6 +290,9 @@ pub struct Measurement {
     /// Share of the time that the counter ran, 0 to 1, if the kernel multiplexed it.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub coverage: Option<f64>,
+    /// Page faults per call in the timed spans, of CPU times. Near 0 unless calls take pages from the kernel.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub faults: Option<f64>,
     /// The samples in the order taken.
     pub samples: Vec<f64>,
     /// How many samples each launch of the process took, in order; empty if a single process took all.

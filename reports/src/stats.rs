@@ -133,6 +133,7 @@ impl Measurement {
                 max,
                 mad,
                 coverage: None,
+                faults: None,
                 samples,
                 launches: Vec::new(),
             }),
@@ -160,6 +161,34 @@ impl Measurement {
             ..Self::new(case, mode, counter, launches.concat())?
         })
     }
+}
+
+/// Two levels of one figure: the medians of the lower and of the upper group, if the samples fall into two.
+///
+/// The split is the one with the greatest variance between the groups (Otsu 1979). The groups count as levels if each has
+/// a fifth of the samples, and their medians differ by 5 % and by eight times the larger median absolute deviation
+/// within a group. Fewer than 10 samples have no levels.
+pub fn two_levels(samples: &[f64]) -> Option<(f64, f64)> {
+    const FEWEST: usize = 10;
+    const APART: f64 = 8.0;
+    if samples.len() < FEWEST {
+        return None;
+    }
+    let mut sorted = samples.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let least = sorted.len().div_ceil(5);
+    let between = |at: usize| {
+        let (low, high) = sorted.split_at(at);
+        let distance = mean(high) - mean(low);
+        low.len() as f64 * high.len() as f64 * distance * distance
+    };
+    let split =
+        (least..=sorted.len() - least).max_by(|a, b| between(*a).total_cmp(&between(*b)))?;
+    let (low, high) = sorted.split_at(split);
+    let (low, high) = (Summary::of(low).ok()?, Summary::of(high).ok()?);
+    let distance = high.median - low.median;
+    let apart = distance > APART * low.mad.max(high.mad) && distance > 0.05 * low.median;
+    apart.then_some((low.median, high.median))
 }
 
 /// The median of paired ratios, its interval and the verdict.

@@ -83,6 +83,8 @@ struct Side {
     run: Run,
     /// CPU time per call, ns: by case and mode in the order of the plan, then by launch.
     samples: Vec<Vec<Vec<f64>>>,
+    /// Page faults per call of each sample, by case and mode.
+    faults: Vec<Vec<Option<f64>>>,
     /// Hardware counters: by case and mode, then by launch.
     counted: Vec<Vec<Counted>>,
 }
@@ -113,7 +115,7 @@ pub fn interleave(builds: &[PathBuf], plan: &Plan, tick: &mut dyn FnMut()) -> Re
                     let call = match plan.calls {
                         Calls::Warm => longest,
                         // A build says how long a warm call takes.
-                        Calls::Cold => launched[0].sample(&plan.modes[mode], FEW, true)?,
+                        Calls::Cold => launched[0].sample(&plan.modes[mode], FEW, true)?.0,
                     };
                     calls[first + mode] = Some(calls_of(call));
                 }
@@ -130,7 +132,8 @@ pub fn interleave(builds: &[PathBuf], plan: &Plan, tick: &mut dyn FnMut()) -> Re
                     for &(side, mode) in &order {
                         let n = calls[first + mode].context("no number of calls")?;
                         let cold = plan.calls == Calls::Cold;
-                        let time = launched[side].sample(&plan.modes[mode], n, cold)?;
+                        let (time, faults) = launched[side].sample(&plan.modes[mode], n, cold)?;
+                        sides[side].faults[first + mode].push(faults);
                         let samples = sides[side].samples[first + mode].last_mut();
                         samples.context("no launch")?.push(time);
                     }
@@ -247,6 +250,7 @@ impl Side {
             path,
             run: record::new_run(None, plan.settings, plan.calls),
             samples: vec![Vec::new(); plan.cases.len() * plan.modes.len()],
+            faults: vec![Vec::new(); plan.cases.len() * plan.modes.len()],
             counted: vec![Vec::new(); plan.cases.len() * plan.modes.len()],
         }
     }
@@ -262,9 +266,14 @@ impl Side {
             .cases
             .iter()
             .flat_map(|case| plan.modes.iter().map(move |mode| (case, mode)));
-        for (((case, mode), samples), counted) in places.zip(&self.samples).zip(&self.counted) {
+        let figures = self.samples.iter().zip(&self.faults).zip(&self.counted);
+        for ((case, mode), ((samples, faults), counted)) in places.zip(figures) {
             let measured = Measurement::of_launches(case, mode, Counter::CpuTime, samples)?;
-            self.run.measurements.push(measured);
+            let all: Option<f64> = faults.iter().copied().sum();
+            self.run.measurements.push(Measurement {
+                faults: all.map(|all| all / faults.len().max(1) as f64),
+                ..measured
+            });
             let (measured, missing) = counters(case, mode, counted)?;
             self.run.measurements.extend(measured);
             for missing in missing {

@@ -136,11 +136,24 @@ impl Build {
         }
     }
 
-    /// CPU time per call, ns, from one sample of `calls` calls, first calls if `cold`.
-    pub fn sample(&mut self, mode: &str, calls: u64, cold: bool) -> Result<f64, BuildError> {
+    /// CPU time per call, ns, from one sample of `calls` calls, first calls if `cold`; and page faults per call, which
+    /// older builds do not count.
+    pub fn sample(
+        &mut self,
+        mode: &str,
+        calls: u64,
+        cold: bool,
+    ) -> Result<(f64, Option<f64>), BuildError> {
         let mode = mode.to_owned();
-        match self.ask(&Request::Sample { mode, calls, cold })? {
-            Reply::Sampled(time) => Ok(time),
+        let request = Request::Sample {
+            mode,
+            calls,
+            cold,
+            faults: true,
+        };
+        match self.ask(&request)? {
+            Reply::Sampled(time) => Ok((time, None)),
+            Reply::Timed { time, faults } => Ok((time, Some(faults))),
             _ => Err(self.lost("sent an unexpected answer")),
         }
     }

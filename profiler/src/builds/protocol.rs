@@ -39,6 +39,9 @@ pub enum Request {
         /// Times first calls. Older builds ignore it.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         cold: bool,
+        /// Asks for [`Reply::Timed`]. Older builds ignore it.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        faults: bool,
     },
     /// Counts hardware events of the open case. Older builds refuse it.
     Count { mode: String },
@@ -67,6 +70,11 @@ pub enum Reply {
     Opened(Vec<Opened>),
     /// CPU time per call, ns.
     Sampled(f64),
+    /// CPU time per call, ns, and page faults per call.
+    Timed {
+        time: f64,
+        faults: f64,
+    },
     /// Without hardware counters: no measurement, and the reasons.
     Counted(Counted),
     Examined(Box<Examined>),

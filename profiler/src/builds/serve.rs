@@ -9,7 +9,7 @@ use crate::instruments::clock::ThreadClock;
 use crate::instruments::counters::{Linux, Pinned, Plan, Probe, pin_to_one_kind};
 use crate::machine::rig;
 use crate::measure::record::new_run;
-use crate::measure::time::{calibrate, sample_of};
+use crate::measure::time::{Sample, calibrate, sample_of};
 use crate::measure::{self, Calls, Sampling};
 use crate::profile::collect;
 use crate::symbols::Symbols;
@@ -141,9 +141,18 @@ fn answer(
     request: &Request,
 ) -> Result<Reply> {
     Ok(match request {
-        Request::Sample { calls, cold, .. } => {
+        Request::Sample {
+            calls,
+            cold,
+            faults: counted,
+            ..
+        } => {
             let kind = if *cold { Calls::Cold } else { Calls::Warm };
-            Reply::Sampled(sample_of(&tools.clock, v, kind, *calls)?)
+            let Sample { time, faults } = sample_of(&tools.clock, v, kind, *calls)?;
+            match counted {
+                true => Reply::Timed { time, faults },
+                false => Reply::Sampled(time),
+            }
         }
         Request::Count { .. } => Reply::Counted(count(tools, v)?),
         Request::Examine { sample_ms, .. } => {
@@ -290,6 +299,7 @@ mod tests {
             mode: mode.to_owned(),
             calls: 3,
             cold: false,
+            faults: false,
         })
     }
 

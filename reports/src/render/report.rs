@@ -189,6 +189,7 @@ impl Notes {
 fn legend(run: &Run, cases: &[CaseReport]) -> Vec<String> {
     let mut legend = of_settings(run);
     legend.push("± median absolute deviation. All figures are per call of the case.".to_owned());
+    legend.extend(bench::legend(run));
     legend.extend(of_ratios(run));
     legend.extend(of_sections(run, cases));
     legend

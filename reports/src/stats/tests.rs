@@ -472,3 +472,35 @@ fn disturbed_launches_neither_cause_nor_hide_a_change() {
     // Four disturbed launches of ten make the result inconclusive.
     assert_eq!(of(1.0, &[1, 2, 6, 7]).verdict, Verdict::Inconclusive);
 }
+
+#[test]
+fn samples_of_two_levels_are_told_from_noisy_ones() {
+    let level = |median: f64, n: usize| {
+        (0..n).map(move |i| median * (1.0 + 0.01 * ((i * 7 % 11) as f64 / 5.0 - 1.0)))
+    };
+    let both: Vec<_> = level(100.0, 20).chain(level(180.0, 16)).collect();
+    let (low, high) = two_levels(&both).unwrap();
+    assert!((99.0..101.0).contains(&low) && (178.0..182.0).contains(&high));
+    let one: Vec<_> = level(100.0, 36).collect();
+    assert_eq!(two_levels(&one), None);
+    // A few disturbed samples are no level.
+    let disturbed: Vec<_> = level(100.0, 32).chain(level(180.0, 4)).collect();
+    assert_eq!(two_levels(&disturbed), None);
+    assert_eq!(two_levels(&[1.0, 2.0]), None);
+}
+
+proptest! {
+    /// Of noise with one level, hardly any is taken for two.
+    #[test]
+    fn noise_has_one_level(draws in proptest::collection::vec(0.0f64..1.0, 50 * 36 * 12)) {
+        let found = draws
+            .chunks(36 * 12)
+            .filter(|draws| {
+                let normal = draws.chunks(12).map(|draws| draws.iter().sum::<f64>() - 6.0);
+                let samples: Vec<_> = normal.map(|x| 100.0 * (1.0 + 0.05 * x)).collect();
+                two_levels(&samples).is_some()
+            })
+            .count();
+        prop_assert!(found <= 2, "{found} of 50");
+    }
+}

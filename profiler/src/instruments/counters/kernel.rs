@@ -73,6 +73,14 @@ pub struct Usage {
 /// Reads one counter from the accounting of a thread.
 pub type ReadUsage = fn(&Usage) -> u64;
 
+/// Page faults of the calling thread so far (getrusage(2)).
+///
+/// # Errors
+/// The kernel's.
+pub fn page_faults() -> Result<u64, Errno> {
+    Ok(Linux::default().usage()?.faults)
+}
+
 /// How a counter is read.
 #[derive(Clone, Debug)]
 pub enum Access {

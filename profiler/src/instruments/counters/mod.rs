@@ -15,7 +15,7 @@ mod fake;
 pub use fake::Fake;
 
 pub use cores::{Pinned, Unpinned, pin_to_one_kind};
-pub use kernel::{Kernel, Linux, event};
+pub use kernel::{Kernel, Linux, event, page_faults};
 pub use plan::{Plan, Probe, Work};
 
 use evmscope_reports::counter::Counter;
