@@ -310,16 +310,15 @@ impl Pair<'_> {
         }
         if let (Some(base), Some(head)) =
             (self.base.result(case, mode), self.head.result(case, mode))
+            && work(base) != work(head)
         {
-            if work(base) != work(head) {
-                return Err(format!(
-                    "not the same work: {}, {} gas against {}, {} gas",
-                    base.status,
-                    thousands(base.gas_used),
-                    head.status,
-                    thousands(head.gas_used)
-                ));
-            }
+            return Err(format!(
+                "not the same work: {}, {} gas against {}, {} gas",
+                base.status,
+                thousands(base.gas_used),
+                head.status,
+                thousands(head.gas_used)
+            ));
         }
         if !self.same_machine {
             return Err("different machines".to_owned());

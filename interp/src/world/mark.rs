@@ -28,7 +28,7 @@ impl World {
     }
 
     /// Goes back to a mark of this world, or of the one that it is a clone of: state, accessed accounts and slots,
-    /// transient storage and logs are as they were there. Allocations are kept, those of a transaction up to 1 MiB
+    /// transient storage and logs are as they were there. Allocations are kept, those of a transaction up to 16 MiB
     /// each.
     ///
     /// # Panics

@@ -29,7 +29,7 @@ const RIPEMD160: Address = Address::with_last_byte(3);
 
 /// Bytes that each buffer of a transaction (journal, logs, transient storage) keeps for the next one. Larger ones are
 /// given back when the next transaction begins.
-const KEPT: usize = 1 << 20;
+const KEPT: usize = 16 << 20;
 
 /// Accounts, their storage, and the changes of the current transaction.
 #[derive(Clone, Debug)]

@@ -143,6 +143,7 @@ fn decode(
 mod tests {
     use super::*;
     use crate::engines::verify::verify;
+    use crate::instruments::counters::page_faults;
     use alloy_primitives::{Bytes, hex};
     use evmscope_interp::Fork;
 
@@ -170,6 +171,39 @@ mod tests {
             assert_eq!(programs.hits + programs.misses, CALLS + 1);
             assert!(programs.translated > 0);
             assert!(programs.ratio().unwrap() <= programs.budget);
+        }
+    }
+
+    /// Gas of the calls before: enough for what is kept to reach its size, and for hot code.
+    const WARM_UP: u64 = 100_000_000;
+
+    #[test]
+    fn a_warm_call_allocates_its_output_alone_and_takes_no_page() {
+        // These create contracts, whose code is allocated, and call precompiles, whose outputs are the library's.
+        let allocate = ["opcodes", "subcall"];
+        for case in crate::cases::load_all(&crate::cases::default_dir())
+            .unwrap()
+            .cases
+        {
+            for v in
+                &mut verify(&case, &Mode::ALL.map(EngineId::from), Settings::default()).unwrap()
+            {
+                let calls = (WARM_UP / v.result.gas_used.max(1)).clamp(3, 1_000);
+                let mut call = || {
+                    v.engine.prepare(1);
+                    let faults = page_faults().unwrap();
+                    let used = heap::count(|| v.engine.call().unwrap());
+                    (used, page_faults().unwrap() - faults)
+                };
+                let last = (0..=calls).map(|_| call()).last();
+                let (used, faults) = last.unwrap();
+                let place = format!("{}, {}: {used:?}", case.name, v.id);
+                assert_eq!(faults, 0, "{place}");
+                let output = v.engine.outcome().unwrap().output;
+                if !allocate.contains(&case.name.as_str()) {
+                    assert_eq!(used.allocations, u64::from(!output.is_empty()), "{place}");
+                }
+            }
         }
     }
 
