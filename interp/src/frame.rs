@@ -67,6 +67,16 @@ impl Output {
         Output::Memory(mem::take(memory), range)
     }
 
+    /// Without looking at the bytes, of which the slice would check the bounds.
+    #[inline]
+    pub fn len(&self) -> usize {
+        match self {
+            Output::None => 0,
+            Output::Whole(bytes) => bytes.len(),
+            Output::Memory(_, range) => range.len(),
+        }
+    }
+
     /// The memory that it lies in, which a frame to come can use.
     pub fn into_memory(self) -> Option<Memory> {
         match self {
