@@ -101,7 +101,7 @@ fn without(text: &str, start: &str, end: &str) -> String {
 #[test]
 fn html_body() {
     let page = page(&fixture::run());
-    // Without style sheet, charts and scripts; the scripts are tested in a browser (profiler/tests/browser.rs).
+    // Without style sheet, charts and scripts; the scripts are tested in a browser (profiler/tests/it/browser.rs).
     let (_, body) = page.split_once("<body>").unwrap();
     let body = without(
         &without(body, "<script>", "</script>"),

@@ -188,6 +188,29 @@ impl FromStr for EngineId {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cases::{default_dir, load_all};
+
+    #[test]
+    fn every_call_of_every_case_has_the_same_outcome() {
+        for case in load_all(&default_dir()).unwrap().cases {
+            let scenario = case.scenario().unwrap();
+            for id in EngineId::all() {
+                let mut engine = id.start(&scenario, case.fork, Settings::default()).unwrap();
+                let mut first = None;
+                for calls in [1, 2, 1] {
+                    assert_eq!(engine.prepare(calls), calls);
+                    for _ in 0..calls {
+                        engine.call().unwrap();
+                        // Gas tells whether what was accessed is cold again.
+                        let outcome = engine.outcome();
+                        let first = first.get_or_insert(outcome.clone());
+                        assert_eq!(&outcome, first, "{}, {id}", case.name);
+                    }
+                    assert!(engine.call().is_err(), "one more than prepared");
+                }
+            }
+        }
+    }
 
     #[test]
     fn every_mode_is_an_engine_and_names_parse_back() {

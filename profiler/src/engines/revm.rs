@@ -289,31 +289,6 @@ mod tests {
     );
 
     #[test]
-    fn every_call_of_every_case_has_the_same_outcome() {
-        for case in crate::cases::load_all(&crate::cases::default_dir())
-            .unwrap()
-            .cases
-        {
-            let mut engine = Revm::new(case.fork, &case.scenario().unwrap()).unwrap();
-            let mut first = None;
-            for calls in [1, 2, 1] {
-                assert_eq!(engine.prepare(calls), calls);
-                for _ in 0..calls {
-                    engine.call().unwrap();
-                    let outcome = engine.outcome();
-                    assert_eq!(
-                        &outcome,
-                        first.get_or_insert(outcome.clone()),
-                        "{}",
-                        case.name
-                    );
-                }
-                assert!(engine.call().is_err(), "one more than prepared");
-            }
-        }
-    }
-
-    #[test]
     fn all_forks_that_revm_supports_agree() {
         for fork in Fork::ALL {
             let case = Case::ad_hoc(Bytes::from_static(&CODE), Bytes::new(), 200_000, *fork);

@@ -1,6 +1,6 @@
 //! `diff`: builds and runs compared.
 
-use crate::support::{Folder, evmscope, read, read_run};
+use crate::support::{Folder, bench_empty, evmscope, read, read_run};
 use evmscope_reports::render::json;
 use std::path::Path;
 
@@ -81,17 +81,7 @@ fn a_binary_is_compared_with_itself() {
 #[test]
 fn two_runs_are_compared_and_a_slower_one_exits_3() {
     let folder = Folder::new();
-    let json = folder.arg("run.json");
-    evmscope(&[
-        "bench",
-        "--quick",
-        "empty",
-        "--pairs",
-        "6",
-        "--export-json",
-        &json,
-    ])
-    .ok();
+    let json = bench_empty(&folder, "6");
     let mut run = read_run(&folder.path("run.json"));
     let out = folder.arg("out");
     let same = evmscope(&["diff", &json, &json, "--out", &out]);

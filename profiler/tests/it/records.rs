@@ -1,6 +1,6 @@
 //! Records of runs: exported, checked against targets, and quoted in documents.
 
-use crate::support::{Folder, command, evmscope, ran, read, read_run};
+use crate::support::{Folder, bench_empty, command, evmscope, ran, read, read_run};
 use std::fs;
 use std::path::Path;
 
@@ -68,17 +68,7 @@ fn a_run_goes_out_in_every_format() {
     let file = folder.arg("profile.pb");
     evmscope(&["export", &run, "--to", "pprof", "--out", &file]).ok();
     assert!(fs::metadata(file).unwrap().len() > 500);
-    let bench = folder.arg("bench.json");
-    evmscope(&[
-        "bench",
-        "--quick",
-        "empty",
-        "--pairs",
-        "1",
-        "--export-json",
-        &bench,
-    ])
-    .ok();
+    let bench = bench_empty(&folder, "1");
     let refused = evmscope(&["export", &bench, "--to", "pprof", "--out", &folder.arg("x")]);
     assert!(
         refused.stderr.contains("holds no sampled stacks"),
@@ -90,17 +80,7 @@ fn a_run_goes_out_in_every_format() {
 #[test]
 fn check_fails_where_cases_are_absent_and_says_which() {
     let folder = Folder::new();
-    let json = folder.arg("run.json");
-    evmscope(&[
-        "bench",
-        "--quick",
-        "empty",
-        "--pairs",
-        "6",
-        "--export-json",
-        &json,
-    ])
-    .ok();
+    let json = bench_empty(&folder, "6");
     let targets = Path::new(env!("CARGO_MANIFEST_DIR")).join("../reports/targets.toml");
     let baseline = folder.arg("baseline.json");
     let check = |more: &[&str]| {

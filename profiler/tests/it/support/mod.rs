@@ -150,6 +150,14 @@ pub fn official_cases() -> Option<PathBuf> {
     folder.is_dir().then_some(folder)
 }
 
+/// Times the case `empty` in this process; returns the path of the run.
+pub fn bench_empty(folder: &Folder, pairs: &str) -> String {
+    let json = folder.arg("run.json");
+    let bench = ["bench", "--quick", "empty", "--pairs", pairs];
+    evmscope(&[&bench[..], &["--export-json", &json]].concat()).ok();
+    json
+}
+
 /// A change of a `case.toml`.
 pub type Edit = fn(String) -> String;
 
