@@ -10,7 +10,7 @@ use std::path::PathBuf;
 
 #[derive(Args)]
 pub struct Assemble {
-    /// Source file; docs/ARCHITECTURE.md describes the syntax.
+    /// Source file; interp/src/asm.rs describes the syntax.
     pub file: PathBuf,
 }
 
