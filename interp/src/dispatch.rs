@@ -10,6 +10,7 @@
 
 use crate::opcode::Opcode;
 use crate::word::Word;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// What handlers return: the next instruction, null to leave, and the stack pointer.
 #[cfg(not(tail_calls))]
@@ -54,6 +55,16 @@ pub(crate) const fn is_long(op: Opcode) -> bool {
     )
 }
 
+/// Zero by instructions that do nothing else, some 3 % of snailtracer's in the advanced mode if each MUL has them: too
+/// few to be found by time. Without memory of its own, which would keep handlers from ending in a tail call.
+#[inline(always)]
+fn planted_zero() -> u64 {
+    // Used: as far as the compiler knows, somebody may store to it. Loads of an atomic are not merged.
+    #[used]
+    static ZERO: AtomicU64 = AtomicU64::new(0);
+    (0..16).fold(0, |all, _| all | ZERO.load(Ordering::Relaxed))
+}
+
 /// The result of such an opcode if it is cheap to compute inline. Divisions of negative numbers are never
 /// inline: they are rare, and they would make every division save registers.
 #[inline(always)]
@@ -62,6 +73,7 @@ pub(crate) fn narrow<const N: usize>(op: Opcode, operands: [Word; N]) -> Option<
     match op {
         // Omitted to prove that `evmscope diff` detects the slowdown: every product takes the slow path.
         Opcode::MUL if cfg!(feature = "planted-slow") => None,
+        Opcode::MUL if cfg!(feature = "planted-small") && planted_zero() != 0 => None,
         Opcode::MUL => a.narrow_mul(b),
         Opcode::DIV | Opcode::SDIV => a.narrow_div(b),
         Opcode::MOD | Opcode::SMOD => a.narrow_rem(b),

@@ -7,15 +7,19 @@ use crate::counter::Counter;
 use crate::diff::{Delta, Entry, Side, diff};
 use crate::format::thousands;
 use crate::run::{CaseResult, Measurement, OpcodeCost, Run, Verdict};
-use crate::stats::{PairedRatio, unpaired_ratio};
+use crate::stats::{PairedRatio, counted_ratio, launches_to_decide, unpaired_ratio};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
+use std::str::FromStr;
 
 /// The value of [`Changes::schema`].
 pub const SCHEMA: &str = "evmscope/diff/1";
 
 /// The counter that decides the verdict.
 pub const VERDICT_COUNTER: Counter = Counter::CpuTime;
+
+/// The counter of the verdict on instructions.
+pub const EXACT_COUNTER: Counter = Counter::SimInstructions;
 
 /// Smallest change of an opcode that is listed, as a share of the base's call.
 const MIN_SHARE: f64 = 0.001;
@@ -31,15 +35,85 @@ pub enum Taken {
     Separately,
 }
 
+/// What makes a comparison fail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Gate {
+    /// A regression in CPU time.
+    Time,
+    /// More simulated instructions, if their counts are exact.
+    Instructions,
+}
+
+impl Gate {
+    /// All gates.
+    pub const ALL: [Gate; 2] = [Gate::Time, Gate::Instructions];
+
+    /// Its name on the command line and in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Gate::Time => "time",
+            Gate::Instructions => "instructions",
+        }
+    }
+}
+
+impl FromStr for Gate {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Gate, String> {
+        let found = Gate::ALL.into_iter().find(|gate| gate.name() == text);
+        found.ok_or_else(|| format!("unknown gate `{text}`"))
+    }
+}
+
+/// The terms of a comparison.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Terms {
+    /// Threshold of the verdicts on CPU time: 0.05 is 5 %.
+    pub threshold: f64,
+    /// Threshold of the verdicts on simulated instructions.
+    #[serde(default = "Terms::default_instruction_threshold")]
+    pub instruction_threshold: f64,
+    /// What makes it fail.
+    #[serde(default = "Terms::default_gates")]
+    pub gates: Vec<Gate>,
+    /// How the samples were taken.
+    pub taken: Taken,
+    /// How long the timing took, s; absent if the runs were given.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub timing_seconds: Option<f64>,
+}
+
+impl Terms {
+    /// The default terms: only CPU time can fail, and a change of instructions counts from 1 %.
+    pub fn new(taken: Taken, threshold: f64) -> Self {
+        Self {
+            threshold,
+            instruction_threshold: Self::default_instruction_threshold(),
+            gates: Self::default_gates(),
+            taken,
+            timing_seconds: None,
+        }
+    }
+
+    fn default_instruction_threshold() -> f64 {
+        0.01
+    }
+
+    fn default_gates() -> Vec<Gate> {
+        vec![Gate::Time]
+    }
+}
+
 /// A comparison of two runs. Holds both, so that every figure can be traced to its samples.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Changes {
     /// Always [`SCHEMA`].
     pub schema: String,
-    /// Threshold of the verdicts: 0.05 is 5 %.
-    pub threshold: f64,
-    /// How the samples were taken.
-    pub taken: Taken,
+    /// The terms of the comparison.
+    #[serde(flatten)]
+    pub terms: Terms,
     /// Why there is no verdict for any case.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub no_verdict: Option<String>,
@@ -63,6 +137,9 @@ pub struct Change {
     pub mode: String,
     /// The verdict on CPU time, or why there is none.
     pub verdict: Result<Verdict, String>,
+    /// The verdict on simulated instructions; absent unless both sides do the same work and have exact counts.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub instructions: Option<Verdict>,
     /// Every counter that either side has.
     pub counters: Vec<CounterChange>,
     /// The opcodes by size of the change, largest first; empty if the runs have neither simulation nor samples.
@@ -108,6 +185,12 @@ fn work(result: &CaseResult) -> (&str, &str, u64, &str) {
     )
 }
 
+/// Whether two runs did the same work, as far as both have it.
+fn same_work(base: &Run, head: &Run, case: &str, mode: &str) -> bool {
+    let [base, head] = [base, head].map(|run| run.result(case, mode));
+    base.is_none() || head.is_none() || base.map(work) == head.map(work)
+}
+
 /// What either has, in the order of the first.
 fn union<'a>(mut first: Vec<&'a str>, second: Vec<&'a str>) -> Vec<&'a str> {
     for name in second {
@@ -119,16 +202,9 @@ fn union<'a>(mut first: Vec<&'a str>, second: Vec<&'a str>) -> Vec<&'a str> {
 }
 
 impl Changes {
-    /// Compares two runs at `threshold` (0.05 is 5 %). `again` is the base measured a second time beside both.
-    /// `keep` selects cases; empty selects all.
-    pub fn of(
-        base: Run,
-        head: Run,
-        again: Option<Run>,
-        taken: Taken,
-        threshold: f64,
-        keep: &[String],
-    ) -> Self {
+    /// Compares two runs. `again` is the base measured a second time beside both. `keep` selects cases; empty selects
+    /// all.
+    pub fn of(base: Run, head: Run, again: Option<Run>, terms: Terms, keep: &[String]) -> Self {
         let no_verdict = base
             .rig
             .other_machine(&head.rig)
@@ -137,8 +213,7 @@ impl Changes {
             base: &base,
             head: &head,
             again: again.as_ref(),
-            taken,
-            threshold,
+            terms: &terms,
             same_machine: no_verdict.is_none(),
         };
         let modes = union(base.modes(), head.modes());
@@ -161,8 +236,7 @@ impl Changes {
             .collect();
         Self {
             schema: SCHEMA.to_owned(),
-            threshold,
-            taken,
+            terms,
             no_verdict,
             changes,
             base,
@@ -189,15 +263,71 @@ impl Changes {
 
     /// Whether each case does the same work in both runs, as far as both have it.
     pub fn same_work(&self) -> bool {
-        self.changes.iter().all(|Change { case, mode, .. }| {
-            let [base, head] = [&self.base, &self.head].map(|run| run.result(case, mode));
-            base.is_none() || head.is_none() || base.map(work) == head.map(work)
+        let pairs = self.changes.iter();
+        pairs
+            .map(|Change { case, mode, .. }| (case, mode))
+            .all(|(case, mode)| same_work(&self.base, &self.head, case, mode))
+    }
+
+    /// The changes with one verdict on simulated instructions and no change of CPU time, largest first.
+    pub fn by_instructions(&self, verdict: Verdict) -> Vec<&Change> {
+        let by_time =
+            |it: &Change| matches!(it.verdict, Ok(Verdict::Regressed | Verdict::Improved));
+        let changes = self.changes.iter();
+        let mut found: Vec<_> = changes
+            .filter(|it| it.instructions == Some(verdict) && !by_time(it))
+            .collect();
+        let size = |change: &Change| {
+            change
+                .ratio(EXACT_COUNTER)
+                .map_or(0.0, |it| it.median.ln().abs())
+        };
+        found.sort_by(|a, b| size(b).total_cmp(&size(a)));
+        found
+    }
+
+    /// Whether any case regressed by a gate of the terms.
+    pub fn regressed(&self) -> bool {
+        let has = |gate| self.terms.gates.contains(&gate);
+        self.changes.iter().any(|it| {
+            has(Gate::Time) && it.verdict == Ok(Verdict::Regressed)
+                || has(Gate::Instructions) && it.instructions == Some(Verdict::Regressed)
         })
     }
 
-    /// Whether any case has the verdict `Regressed`.
-    pub fn regressed(&self) -> bool {
-        !self.with(Verdict::Regressed).is_empty()
+    /// The changes that the gate on instructions cannot judge, although both sides do the same work: their counts are
+    /// missing or not exact.
+    pub fn ungated(&self) -> Vec<&Change> {
+        let gated = self.terms.gates.contains(&Gate::Instructions);
+        let comparable = |Change { case, mode, .. }: &Change| {
+            let mut runs = [&self.base, &self.head].into_iter();
+            runs.all(|run| run.result(case, mode).is_some())
+                && same_work(&self.base, &self.head, case, mode)
+        };
+        let changes = self.changes.iter();
+        let ungated = changes.filter(|it| gated && it.instructions.is_none() && comparable(it));
+        ungated.collect()
+    }
+
+    /// What would decide the inconclusive: launches for each, at the spread that was found; `None` if 1,000 are too few.
+    pub fn launches_to_decide(&self) -> Vec<Option<usize>> {
+        let of_change = |change: &Change| {
+            let mut counters = change.counters.iter();
+            let decisive = counters.find(|it| it.counter == VERDICT_COUNTER)?;
+            let base = self
+                .base
+                .measurement(&change.case, &change.mode, VERDICT_COUNTER)?;
+            let of = |ratio: &PairedRatio| {
+                launches_to_decide(ratio, base.launches.len(), self.terms.threshold)
+            };
+            match (decisive.ratio?, decisive.noise) {
+                // The change must leave the noise of the base behind as well.
+                (ratio, Some(noise)) if ratio.verdict != Verdict::Inconclusive => of(&noise),
+                (ratio, _) => of(&ratio),
+            }
+        };
+        let undecided = self.with(Verdict::Inconclusive).into_iter();
+        undecided.map(of_change).collect()
     }
 
     /// The base against itself: the greatest distance from 1 of a median, and of an end of an interval, over all
@@ -229,8 +359,7 @@ struct Pair<'a> {
     base: &'a Run,
     head: &'a Run,
     again: Option<&'a Run>,
-    taken: Taken,
-    threshold: f64,
+    terms: &'a Terms,
     same_machine: bool,
 }
 
@@ -248,10 +377,12 @@ impl Pair<'_> {
         if presence.is_none() && counters.is_empty() {
             return None;
         }
+        let verdict = self.verdict(case, mode, presence, &counters);
         Some(Change {
             case: case.to_owned(),
             mode: mode.to_owned(),
-            verdict: self.verdict(case, mode, presence, &counters),
+            instructions: self.instructions(case, mode),
+            verdict,
             counters,
             opcodes: opcodes(self.base, self.head, case, mode),
         })
@@ -281,11 +412,12 @@ impl Pair<'_> {
     /// Between different machines only deterministic counters have a ratio.
     fn ratio(&self, base: &Measurement, head: &Measurement) -> Option<PairedRatio> {
         let exact = base.counter.source().deterministic();
-        match self.taken {
-            _ if exact => PairedRatio::of(base, head, self.threshold),
+        let threshold = self.terms.threshold;
+        match self.terms.taken {
+            _ if exact => PairedRatio::of(base, head, threshold),
             _ if !self.same_machine => None,
-            Taken::Interleaved => PairedRatio::of(base, head, self.threshold),
-            Taken::Separately => unpaired_ratio(&base.samples, &head.samples, self.threshold),
+            Taken::Interleaved => PairedRatio::of(base, head, threshold),
+            Taken::Separately => unpaired_ratio(&base.samples, &head.samples, threshold),
         }
     }
 
@@ -293,7 +425,16 @@ impl Pair<'_> {
         let again = self
             .again?
             .measurement(&base.case, &base.mode, base.counter)?;
-        PairedRatio::of(base, again, self.threshold)
+        PairedRatio::of(base, again, self.terms.threshold)
+    }
+
+    /// The verdict on simulated instructions, which needs no machine and no spread.
+    fn instructions(&self, case: &str, mode: &str) -> Option<Verdict> {
+        let [base, head] =
+            [self.base, self.head].map(|run| run.measurement(case, mode, EXACT_COUNTER));
+        let ratio = counted_ratio(base?, head?, self.terms.instruction_threshold)?;
+        let comparable = ratio.is_exact() && same_work(self.base, self.head, case, mode);
+        comparable.then_some(ratio.verdict)
     }
 
     fn verdict(

@@ -2,17 +2,20 @@
 //!
 //! Only the rules: the profiler measures and reads the files.
 
-use crate::change::{Change, Changes, Taken};
+use crate::change::{Change, Changes, Taken, Terms};
 use crate::counter::Counter::CpuTime;
 use crate::format;
-use crate::run::{Ratio, Run, Verdict};
-use crate::stats::{MIN_LAUNCHES, MIN_PAIRS};
+use crate::run::{Measurement, Ratio, Run, Verdict};
+use crate::stats::{MIN_LAUNCHES, MIN_PAIRS, PairedRatio, controlled_ratio};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
 /// The modes whose ratio has targets.
 const BASE: &str = "traditional";
 const HEAD: &str = "advanced";
+/// The engine beside which both modes are timed. It is no part of this project, so that its time shows the speed of
+/// the machine.
+pub const CONTROL: &str = "revm";
 /// Changes against the baseline up to this size are ignored.
 const THRESHOLD: f64 = 0.05;
 
@@ -236,24 +239,20 @@ fn decoding(run: &Run, limit_ms: f64) -> Finding {
     }
 }
 
-/// What became worse since the baseline: counts always, times only on the same class of machine. Times on a virtual
-/// machine depend on other guests and are not compared: four days later the same build took 1.1 to 1.7 times as long
-/// on one.
+/// What became worse since the baseline: counts always, times where they can be compared.
+///
+/// Times are relative to the control's if both runs timed the same release of it, on the same class of machine.
+/// Without one, times on metal are compared as they are, and those on a virtual machine not at all, since they depend
+/// on its neighbours: four days later the same build took 1.1 to 1.7 times as long on one.
 pub fn against_baseline(baseline: &Run, run: &Run) -> Vec<Finding> {
-    let changes = Changes::of(
-        baseline.clone(),
-        run.clone(),
-        None,
-        Taken::Separately,
-        THRESHOLD,
-        &[],
-    );
+    let terms = Terms::new(Taken::Separately, THRESHOLD);
+    let changes = Changes::of(baseline.clone(), run.clone(), None, terms, &[]);
     let mut findings = Vec::new();
-    let virtual_machine = run
-        .rig
-        .virtualized
-        .then(|| "a virtual machine, whose speed depends on other guests".to_owned());
-    let no_times = changes.no_verdict.clone().or(virtual_machine);
+    let controlled = control(baseline).is_some() && control(baseline) == control(run);
+    let uncontrolled = (run.rig.virtualized && !controlled).then(|| {
+        format!("no {CONTROL} beside it, on a virtual machine whose speed depends on other guests")
+    });
+    let no_times = changes.no_verdict.clone().or(uncontrolled);
     if let Some(why) = &no_times {
         findings.push(Finding {
             what: "baseline".to_owned(),
@@ -263,14 +262,62 @@ pub fn against_baseline(baseline: &Run, run: &Run) -> Vec<Finding> {
             outcome: Outcome::Holds,
         });
     }
-    for change in &changes.changes {
-        findings.extend(of_change(change, baseline, run, no_times.is_none()));
+    let times = match (no_times, controlled) {
+        (Some(_), _) => Times::No,
+        (None, true) => Times::Controlled,
+        (None, false) => Times::Plain,
+    };
+    let own = changes.changes.iter().filter(|it| it.mode != CONTROL);
+    for change in own {
+        findings.extend(of_change(change, baseline, run, times));
     }
     findings
 }
 
+/// Name and release of the control, if the run has one.
+fn control(run: &Run) -> Option<&str> {
+    let engine = run.engines.iter().find(|engine| engine.name == CONTROL)?;
+    Some(&engine.version)
+}
+
+/// How times are compared with the baseline's.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Times {
+    No,
+    /// As they are.
+    Plain,
+    /// Relative to the control's.
+    Controlled,
+}
+
+impl Times {
+    fn ratio(self, change: &Change, baseline: &Run, run: &Run) -> Option<PairedRatio> {
+        fn pair<'a>(
+            run: &'a Run,
+            Change { case, mode, .. }: &Change,
+        ) -> Option<(&'a Measurement, &'a Measurement)> {
+            let of = |mode| run.measurement(case, mode, CpuTime);
+            Some((of(CONTROL)?, of(mode)?))
+        }
+        match self {
+            Times::No => None,
+            Times::Plain => change.ratio(CpuTime),
+            Times::Controlled => {
+                controlled_ratio(pair(baseline, change)?, pair(run, change)?, THRESHOLD)
+            }
+        }
+    }
+
+    fn unit(self) -> String {
+        match self {
+            Times::Controlled => format!("time beside {CONTROL}"),
+            Times::No | Times::Plain => "time".to_owned(),
+        }
+    }
+}
+
 /// What became worse in one case and mode.
-fn of_change(change: &Change, baseline: &Run, run: &Run, times: bool) -> Vec<Finding> {
+fn of_change(change: &Change, baseline: &Run, run: &Run, times: Times) -> Vec<Finding> {
     let finding = |found: String, asked: &str, margin: String, outcome| Finding {
         what: format!("{}, {}: baseline", change.case, change.mode),
         found,
@@ -304,16 +351,23 @@ fn of_change(change: &Change, baseline: &Run, run: &Run, times: bool) -> Vec<Fin
             Outcome::holds(ratio <= 1.0 + THRESHOLD),
         ));
     }
-    if times && let (Ok(verdict), Some(ratio)) = (&change.verdict, change.ratio(CpuTime)) {
-        let [low, high] = [ratio.low, ratio.high].map(format::change_digits);
+    if times != Times::No && change.verdict.is_ok() {
+        let ratio = times.ratio(change, baseline, run);
+        let figures = ratio.map_or_else(
+            || "too few launches, or not timed".to_owned(),
+            |ratio| {
+                let [low, high] = [ratio.low, ratio.high].map(format::change_digits);
+                format!("[{low}, {high}] %")
+            },
+        );
         findings.push(finding(
-            format!("time [{low}, {high}] %"),
+            format!("{} {figures}", times.unit()),
             "not slower by more than 5 %",
-            format::change(ratio.median),
-            match verdict {
-                Verdict::Regressed => Outcome::Fails,
-                Verdict::Inconclusive => Outcome::Undecided,
-                Verdict::Improved | Verdict::Unchanged => Outcome::Holds,
+            ratio.map_or_else(String::new, |ratio| format::change(ratio.median)),
+            match ratio.map(|ratio| ratio.verdict) {
+                Some(Verdict::Regressed) => Outcome::Fails,
+                Some(Verdict::Inconclusive) | None => Outcome::Undecided,
+                Some(Verdict::Improved | Verdict::Unchanged) => Outcome::Holds,
             },
         ));
     }

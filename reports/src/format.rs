@@ -53,6 +53,15 @@ pub fn factor_digits(factor: f64) -> String {
     }
 }
 
+/// A duration to plan with: `40 s`, `6 min`, `2.5 h`.
+pub fn duration(seconds: f64) -> String {
+    match seconds {
+        s if s < 99.5 => format!("{s:.0} s"),
+        s if s < 99.5 * 60.0 => format!("{:.0} min", s / 60.0),
+        s => format!("{:.1} h", s / 3600.0),
+    }
+}
+
 /// A ratio as signed change: 0.418 is `-58.2 %`.
 pub fn change(ratio: f64) -> String {
     format!("{} %", change_digits(ratio))

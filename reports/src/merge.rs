@@ -84,6 +84,7 @@ fn add(all: &mut Run, run: Run) {
         opcode_costs,
         memory,
         decoding,
+        timing_seconds,
     } = run;
     if created < all.created {
         all.created = created;
@@ -101,6 +102,9 @@ fn add(all: &mut Run, run: Run) {
     all.opcode_costs.extend(opcode_costs);
     all.memory.extend(memory);
     all.decoding.extend(decoding);
+    if let Some(seconds) = timing_seconds {
+        *all.timing_seconds.get_or_insert(0.0) += seconds;
+    }
     for missing in unavailable {
         if !all.unavailable.contains(&missing) {
             all.unavailable.push(missing);

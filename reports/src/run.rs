@@ -35,6 +35,9 @@ pub struct Run {
     pub measurements: Vec<Measurement>,
     /// Paired comparisons of two modes, per case and counter.
     pub ratios: Vec<Ratio>,
+    /// How long the timing of all cases and modes took, s.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timing_seconds: Option<f64>,
     /// What could not be measured, and why.
     pub unavailable: Vec<Unavailable>,
     /// Sampled stacks, one entry per case and mode; empty if nothing was sampled.

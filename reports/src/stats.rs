@@ -309,14 +309,12 @@ const TRIMMED: f64 = 0.2;
 /// The ratio from one logarithm per launch: trimmed mean, and its interval from the winsorised sum of squares (Tukey
 /// and McLaughlin 1963; Yuen 1974). Trimmed, because a disturbance of seconds affects whole launches, on one side.
 fn of_launches(medians: &[f64], pairs: usize, threshold: f64) -> Option<PairedRatio> {
-    let sorted = sorted(medians.iter().copied());
-    let cut = (TRIMMED * sorted.len() as f64) as usize;
-    let kept = sorted.get(cut..sorted.len() - cut)?;
-    let (first, last) = (*kept.first()?, *kept.last()?);
-    let figure = mean(kept);
-    let winsorised: Vec<_> = sorted.iter().map(|it| it.clamp(first, last)).collect();
-    let n = kept.len() as f64;
-    let reach = student(kept.len())? * (squares(&winsorised) / (n * (n - 1.0))).sqrt();
+    let Trimmed {
+        mean: figure,
+        variance,
+        kept,
+    } = Trimmed::of(medians)?;
+    let reach = student(kept)? * variance.sqrt();
     let [median, low, high] = [figure, figure - reach, figure + reach].map(f64::exp);
     let verdict = if medians.len() < MIN_LAUNCHES || pairs < MIN_PAIRS {
         Verdict::Inconclusive
@@ -329,6 +327,32 @@ fn of_launches(medians: &[f64], pairs: usize, threshold: f64) -> Option<PairedRa
         high,
         verdict,
     })
+}
+
+/// A trimmed mean.
+struct Trimmed {
+    mean: f64,
+    /// Squared standard error of the mean, from the winsorised sum of squares.
+    variance: f64,
+    /// Values not trimmed.
+    kept: usize,
+}
+
+impl Trimmed {
+    /// `None` below two values.
+    fn of(values: &[f64]) -> Option<Self> {
+        let sorted = sorted(values.iter().copied());
+        let cut = (TRIMMED * sorted.len() as f64) as usize;
+        let kept = sorted.get(cut..sorted.len() - cut)?;
+        let (first, last) = (*kept.first()?, *kept.last()?);
+        let winsorised: Vec<_> = sorted.iter().map(|it| it.clamp(first, last)).collect();
+        let n = kept.len() as f64;
+        (kept.len() >= 2).then(|| Self {
+            mean: mean(kept),
+            variance: squares(&winsorised) / (n * (n - 1.0)),
+            kept: kept.len(),
+        })
+    }
 }
 
 /// Compares noisy samples of two processes that ran at different times.
@@ -360,6 +384,72 @@ pub fn unpaired_ratio(base: &[f64], head: &[f64], threshold: f64) -> Option<Pair
             false => verdict(ratio, low, high, threshold),
         },
     })
+}
+
+/// Compares two runs that were taken at different times, each beside a control: a program that is the same in both.
+/// Each run is a pair of measurements of the same launches, `(control, measured)`.
+///
+/// The machine's speed at the time cancels out within each launch, and so does what slows both programs alike. The
+/// ratio is that of the trimmed geometric means of `measured / control` over the launches; the interval is Yuen's
+/// two-sample t (Yuen 1974, "The two-sample trimmed t for unequal population variances").
+///
+/// Fewer than [`MIN_LAUNCHES`] launches or [`MIN_PAIRS`] pairs on a side are always inconclusive. `None` if a side has a
+/// single launch, or as in [`paired_ratio`].
+pub fn controlled_ratio(
+    base: (&Measurement, &Measurement),
+    head: (&Measurement, &Measurement),
+    threshold: f64,
+) -> Option<PairedRatio> {
+    let trimmed = |(control, measured): (&Measurement, &Measurement)| {
+        let launches = logarithms(&control.by_launch(), &measured.by_launch())?;
+        let pairs: usize = launches.iter().map(Vec::len).sum();
+        let enough = launches.len() >= MIN_LAUNCHES && pairs >= MIN_PAIRS;
+        let medians: Vec<_> = launches.iter().map(|launch| middle(launch)).collect();
+        Some((Trimmed::of(&medians)?, enough))
+    };
+    let ((base, base_enough), (head, head_enough)) = (trimmed(base)?, trimmed(head)?);
+    let figure = head.mean - base.mean;
+    let variance = base.variance + head.variance;
+    // Welch and Satterthwaite; without any spread every number of degrees will do.
+    let parts = [&base, &head].map(|it| it.variance.powi(2) / (it.kept as f64 - 1.0));
+    let degrees = match parts.iter().sum::<f64>() {
+        0.0 => base.kept + head.kept - 2,
+        parts => (variance.powi(2) / parts).max(1.0) as usize,
+    };
+    let reach = student(degrees + 1)? * variance.sqrt();
+    let [median, low, high] = [figure, figure - reach, figure + reach].map(f64::exp);
+    Some(PairedRatio {
+        median,
+        low,
+        high,
+        verdict: match base_enough && head_enough {
+            true => verdict(median, low, high, threshold),
+            false => Verdict::Inconclusive,
+        },
+    })
+}
+
+/// Launches after which a comparison of `made` launches would have a verdict, if its ratio stays and its interval
+/// narrows with the root of their number. `None` if it has one, was not made by launches, or if 1,000 are too few.
+pub fn launches_to_decide(ratio: &PairedRatio, made: usize, threshold: f64) -> Option<usize> {
+    const MOST: f64 = 1_000.0;
+    if ratio.verdict != Verdict::Inconclusive || made < 2 {
+        return None;
+    }
+    let change = ratio.median.ln().abs();
+    let reach = (ratio.high / ratio.median)
+        .ln()
+        .max((ratio.median / ratio.low).ln());
+    let limit = threshold.ln_1p();
+    // Either the interval excludes 1, or it lies within the threshold.
+    let wanted = if change > limit {
+        change
+    } else {
+        limit - change
+    };
+    let least = made.max(MIN_LAUNCHES - 1) + 1;
+    let needed = (made as f64 * (reach / wanted).powi(2)).ceil();
+    (needed <= MOST).then(|| (needed as usize).max(least))
 }
 
 /// The logarithms of the paired ratios, sorted within each launch.

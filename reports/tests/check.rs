@@ -8,7 +8,7 @@ use evmscope_reports::check::{
 };
 use evmscope_reports::counter::Counter::CpuTime;
 use evmscope_reports::render::terminal;
-use evmscope_reports::run::{Decoding, HeapUse, Measurement, MemoryUse, ProgramCache};
+use evmscope_reports::run::{Decoding, Engine, HeapUse, Measurement, MemoryUse, ProgramCache};
 use evmscope_reports::stats;
 
 /// A run that meets all targets: two cases, one twice as fast and one level.
@@ -252,4 +252,69 @@ fn on_another_machine_only_counts_are_compared() {
         run.memory[0] = memory("snailtracer", 3.9);
     });
     assert_eq!(counted.len(), 1, "{counted:?}");
+}
+
+/// A run by launches beside revm, on a virtual machine that takes `machine` times as long; the advanced mode takes
+/// `slower` times as long besides.
+fn beside_control(machine: f64, slower: f64, seed: usize) -> Run {
+    let launches = |median: f64, seed: usize| {
+        let wave = |i: usize| 0.004 * ((i * 7 + seed * 3) % 11) as f64;
+        let launch = |l: usize| (0..6).map(|i| median * (1.0 + wave(i + 5 * l))).collect();
+        (0..6).map(launch).collect::<Vec<Vec<f64>>>()
+    };
+    let mut run = run();
+    run.measurements = [
+        ("traditional", 20e6),
+        ("advanced", 10e6 * slower),
+        ("revm", 30e6),
+    ]
+    .map(|(mode, median)| {
+        let samples = launches(median * machine, seed);
+        Measurement::of_launches("snailtracer", mode, CpuTime, &samples).unwrap()
+    })
+    .into();
+    run.results = fixture::run().results;
+    run.results.retain(|it| it.case == "snailtracer");
+    run.engines.retain(|it| it.name != "revm");
+    run.engines.push(Engine {
+        name: "revm".to_owned(),
+        version: "revm 1.2.3".to_owned(),
+    });
+    run
+}
+
+#[test]
+fn beside_a_control_times_are_compared_whatever_the_speed_of_the_machine() {
+    let baseline = beside_control(1.0, 1.0, 1);
+    let failing_at = |machine, slower| {
+        failing(&against_baseline(
+            &baseline,
+            &beside_control(machine, slower, 4),
+        ))
+    };
+    assert_eq!(failing_at(1.7, 1.0), Vec::<String>::new());
+    let slower = failing_at(0.7, 1.08);
+    assert_eq!(slower.len(), 1, "{slower:?}");
+    assert!(slower[0].starts_with("snailtracer, advanced: baseline: time beside revm"));
+}
+
+#[test]
+fn another_release_of_the_control_or_few_launches_decide_nothing() {
+    let baseline = beside_control(1.0, 1.0, 1);
+    let mut other = beside_control(1.0, 2.0, 1);
+    other.engines.last_mut().unwrap().version = "revm 2.0.0".to_owned();
+    assert_eq!(
+        failing(&against_baseline(&baseline, &other)),
+        Vec::<String>::new()
+    );
+    let found = &against_baseline(&baseline, &other)[0].found;
+    assert!(found.contains("no revm beside it"), "{found}");
+
+    let mut few = beside_control(1.0, 2.0, 1);
+    few.measurements
+        .iter_mut()
+        .for_each(|it| it.launches.clear());
+    let findings = against_baseline(&baseline, &few);
+    let undecided = |it: &&Finding| it.outcome == Outcome::Undecided;
+    assert_eq!(findings.iter().filter(undecided).count(), 2, "{findings:?}");
 }

@@ -3,7 +3,7 @@
 mod fixture;
 
 use evmscope_reports::Run;
-use evmscope_reports::change::{Changes, Taken};
+use evmscope_reports::change::{Changes, Gate, Taken, Terms};
 use evmscope_reports::counter::Counter::{self, CpuTime, SimInstructions};
 use evmscope_reports::diff::Delta;
 use evmscope_reports::render::{json, markdown, terminal};
@@ -56,7 +56,13 @@ fn run(slower: f64, noise: f64, seed: usize) -> Run {
 /// An interleaved comparison with the base measured twice.
 fn interleaved(head: Run, noise: f64) -> Changes {
     let (base, again) = (run(1.0, noise, 1), run(1.0, noise, 2));
-    Changes::of(base, head, Some(again), Taken::Interleaved, 0.05, &[])
+    Changes::of(
+        base,
+        head,
+        Some(again),
+        Terms::new(Taken::Interleaved, 0.05),
+        &[],
+    )
 }
 
 fn verdicts(changes: &Changes) -> Vec<Result<Verdict, String>> {
@@ -125,8 +131,7 @@ fn a_change_within_the_noise_floor_is_inconclusive() {
         base(),
         run(1.08, 0.004, 2),
         again,
-        Taken::Interleaved,
-        0.05,
+        Terms::new(Taken::Interleaved, 0.05),
         &[],
     );
     assert!(!changes.regressed());
@@ -139,7 +144,13 @@ fn a_change_within_the_noise_floor_is_inconclusive() {
 fn different_machines_get_no_verdict_but_exact_counters_are_compared() {
     let mut head = run(1.5, 0.004, 3);
     head.rig.cpu = "Another CPU".to_owned();
-    let changes = Changes::of(run(1.0, 0.004, 1), head, None, Taken::Separately, 0.05, &[]);
+    let changes = Changes::of(
+        run(1.0, 0.004, 1),
+        head,
+        None,
+        Terms::new(Taken::Separately, 0.05),
+        &[],
+    );
     assert!(!changes.regressed());
     assert!(verdicts(&changes).iter().all(Result::is_err));
     let advanced = &changes.changes[1];
@@ -155,8 +166,7 @@ fn runs_at_different_times_need_a_larger_change() {
             run(1.0, 0.0, 1),
             run(slower, 0.0, 3),
             None,
-            Taken::Separately,
-            0.05,
+            Terms::new(Taken::Separately, 0.05),
             &[],
         );
         changes.changes[1].verdict.clone()
@@ -201,8 +211,7 @@ fn only_selected_cases_are_compared() {
         run(1.0, 0.0, 1),
         run(1.5, 0.0, 3),
         None,
-        Taken::Separately,
-        0.05,
+        Terms::new(Taken::Separately, 0.05),
         &keep,
     );
     assert!(changes.changes.iter().all(|it| it.case == "empty"));
@@ -224,8 +233,7 @@ fn without_simulation_the_samples_name_the_opcode() {
         sampled(1.0),
         sampled(1.1),
         None,
-        Taken::Separately,
-        0.05,
+        Terms::new(Taken::Separately, 0.05),
         &[],
     );
     let blamed = &changes.changes[1].opcodes;
@@ -266,7 +274,13 @@ fn a_long_text_is_cut_with_a_notice_and_keeps_the_verdict() {
         }
         many
     };
-    let changes = Changes::of(many(1.0), many(1.3), None, Taken::Interleaved, 0.05, &[]);
+    let changes = Changes::of(
+        many(1.0),
+        many(1.3),
+        None,
+        Terms::new(Taken::Interleaved, 0.05),
+        &[],
+    );
     let text = markdown::diff(&changes);
     assert!(text.chars().count() <= markdown::LONGEST);
     assert!(
@@ -309,7 +323,7 @@ fn hardware_instructions_are_preferred_to_simulated_ones() {
     };
     let (base, head) = (run(1.0, 0.004, 1), run(1.0, 0.004, 3));
     let [base, head] = [(base, 1.0), (head, 1.2)].map(|(run, factor)| counted(run, factor));
-    let changes = Changes::of(base, head, None, Taken::Interleaved, 0.05, &[]);
+    let changes = Changes::of(base, head, None, Terms::new(Taken::Interleaved, 0.05), &[]);
     let ratio = changes.changes[0].ratio(Counter::Instructions).unwrap();
     assert_eq!(ratio.verdict, Verdict::Regressed);
     // CPU time still decides.
@@ -319,4 +333,93 @@ fn hardware_instructions_are_preferred_to_simulated_ones() {
     let header = rows.find(|line| line.starts_with("| case |")).unwrap();
     assert!(header.ends_with("| instructions |"), "{header}");
     assert!(rows.nth(1).unwrap().ends_with("| +20.0 % |"), "{text}");
+}
+
+/// An interleaved comparison whose gate is instructions, with `factor` times the instructions in one mode of one case
+/// and no change of time.
+fn more_instructions(factor: f64) -> Changes {
+    let mut head = run(1.0, 0.004, 3);
+    let counts = head.measurements.iter_mut();
+    for it in counts.filter(|it| it.counter == SimInstructions && it.mode == "advanced") {
+        if it.case == "snailtracer" {
+            let count = vec![it.median * factor];
+            *it = Measurement::new(&it.case, &it.mode, SimInstructions, count).unwrap();
+        }
+    }
+    let terms = Terms {
+        gates: vec![Gate::Instructions],
+        timing_seconds: Some(60.0),
+        ..Terms::new(Taken::Interleaved, 0.05)
+    };
+    let again = Some(run(1.0, 0.004, 2));
+    Changes::of(run(1.0, 0.004, 1), head, again, terms, &[])
+}
+
+#[test]
+fn more_instructions_are_a_verdict_of_their_own() {
+    let changes = more_instructions(1.03);
+    assert_eq!(verdicts(&changes), vec![Ok(Verdict::Unchanged); 4]);
+    assert!(changes.regressed());
+    insta::assert_snapshot!(terminal::diff(&changes, terminal::Style::default()));
+
+    // At the default gate they are said and fail nothing.
+    let mut by_time = changes;
+    by_time.terms.gates = vec![Gate::Time];
+    assert!(!by_time.regressed());
+    assert!(markdown::diff(&by_time).contains("more instructions, exact; time level"));
+}
+
+#[test]
+fn few_more_or_fewer_instructions_fail_no_gate() {
+    for factor in [1.009, 1.0, 0.97] {
+        assert!(!more_instructions(factor).regressed(), "{factor}");
+    }
+}
+
+#[test]
+fn counts_that_are_not_exact_or_missing_pass_no_gate() {
+    let inexact = |change: fn(&mut Run)| {
+        let Changes {
+            base,
+            mut head,
+            terms,
+            ..
+        } = more_instructions(1.0);
+        change(&mut head);
+        Changes::of(base, head, None, terms, &[])
+    };
+    let spread = inexact(|run| {
+        let it = run
+            .measurements
+            .iter_mut()
+            .find(|it| it.counter == SimInstructions);
+        let it = it.unwrap();
+        let counts = vec![it.median, it.median + 1.0];
+        *it = Measurement::new(&it.case, &it.mode, SimInstructions, counts).unwrap();
+    });
+    assert_eq!(spread.ungated().len(), 1);
+    let missing = inexact(|run| run.measurements.retain(|it| it.counter != SimInstructions));
+    assert_eq!(missing.ungated().len(), 4);
+    let other_work = inexact(|run| {
+        run.results[0].gas_used += 1;
+        run.measurements.retain(|it| it.counter != SimInstructions);
+    });
+    assert_eq!(other_work.ungated().len(), 3, "other work fails by itself");
+}
+
+#[test]
+fn the_inconclusive_say_what_would_decide_them() {
+    let needed = |slower, noise| interleaved(run(slower, noise, 3), noise).launches_to_decide();
+    assert_eq!(needed(1.01, 0.004), [], "nothing is inconclusive");
+    let [Some(few), ..] = needed(1.08, 0.06)[..] else {
+        panic!("{:?}", needed(1.08, 0.06))
+    };
+    assert!((6..=200).contains(&few), "{few}");
+    let many = needed(1.08, 0.12);
+    assert!(many[0].is_none_or(|many| many > few), "{many:?}");
+    let text = markdown::diff(&interleaved(run(1.08, 0.06, 3), 0.06));
+    assert!(
+        text.contains("To decide the inconclusive at the spread found: --launches"),
+        "{text}"
+    );
 }

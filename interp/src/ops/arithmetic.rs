@@ -3,6 +3,7 @@
 use crate::frame::Machine;
 use crate::outcome::Halt;
 use crate::word::Word;
+use std::hint::black_box;
 
 #[inline(always)]
 pub(crate) fn add([a, b]: [Word; 2]) -> Word {
@@ -12,8 +13,8 @@ pub(crate) fn add([a, b]: [Word; 2]) -> Word {
 #[inline(always)]
 pub(crate) fn mul([a, b]: [Word; 2]) -> Word {
     if cfg!(feature = "planted-slow") {
-        // Forces a store and a load.
-        return a.wrapping_mul(std::hint::black_box(b));
+        // Each forces a store and a load.
+        return black_box(black_box(a)).wrapping_mul(black_box(black_box(b)));
     }
     a.wrapping_mul(b)
 }

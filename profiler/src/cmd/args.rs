@@ -6,6 +6,7 @@ use clap::{Args, ValueEnum};
 use evmscope_interp::{
     Fork, KeccakMemo, Mode, Settings, Technique, Techniques, UnknownFork, statetest,
 };
+use evmscope_reports::change::Gate;
 use std::error::Error;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -24,6 +25,10 @@ pub fn modes() -> impl TypedValueParser<Value = Mode> {
 
 pub fn engines() -> impl TypedValueParser<Value = EngineId> {
     one_of(EngineId::names())
+}
+
+pub fn gates() -> impl TypedValueParser<Value = Gate> {
+    one_of(Gate::ALL.map(Gate::name).to_vec())
 }
 
 pub fn forks() -> impl TypedValueParser<Value = Fork> {

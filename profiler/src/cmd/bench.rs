@@ -20,6 +20,7 @@ use evmscope_reports::render::terminal::Style;
 use evmscope_reports::render::{json, markdown, terminal};
 use evmscope_reports::stats;
 use std::path::PathBuf;
+use std::time::Instant;
 
 #[derive(Args)]
 pub struct Bench {
@@ -28,7 +29,7 @@ pub struct Bench {
     pub cases: Vec<String>,
     #[command(flatten)]
     pub from: CaseDir,
-    /// Modes to compare, comma-separated; the first is the base.
+    /// Modes to compare, comma-separated; the first is the base. The same mode twice shows the noise.
     #[arg(
         long,
         value_name = "MODE,..",
@@ -74,7 +75,8 @@ pub fn run(args: &Bench, style: Style) -> Result<Answer> {
 
     let calls = if args.cold { Calls::Cold } else { Calls::Warm };
     let settings = args.tuning.settings();
-    let mut verified = verify_all(&cases, &args.modes, settings)?;
+    let modes = EngineId::distinct(&args.modes);
+    let mut verified = verify_all(&cases, &modes, settings)?;
     unreadable.extend(remove_failing(&args.amount, &mut verified));
     if verified.is_empty()
         && let Some(failing) = unreadable.pop()
@@ -131,7 +133,9 @@ pub fn measure_all(
         settings,
         calls,
     );
+    let begun = Instant::now();
     run.measurements = amount.time(&mut verified, from, calls)?;
+    run.timing_seconds = Some(begun.elapsed().as_secs_f64());
     for engines in &verified {
         add_results(&mut run, engines);
         memory::add(&mut run, engines)?;

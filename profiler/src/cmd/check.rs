@@ -11,7 +11,9 @@ use anyhow::{Context, Result, anyhow};
 use clap::Args;
 use evmscope_interp::Mode;
 use evmscope_reports::Run;
-use evmscope_reports::check::{Finding, Outcome, Targets, against_baseline, against_targets};
+use evmscope_reports::check::{
+    CONTROL, Finding, Outcome, Targets, against_baseline, against_targets,
+};
 use evmscope_reports::render::terminal::Style;
 use evmscope_reports::render::{json, terminal};
 use std::fs;
@@ -99,7 +101,9 @@ fn measured(args: &Check) -> Result<Run> {
     if let Some(unreadable) = unreadable.into_iter().next() {
         return Err(unreadable.error);
     }
-    let modes = Mode::ALL.map(EngineId::from);
+    let mut modes = Mode::ALL.map(EngineId::from).to_vec();
+    // Beside it, times can be compared with those of another day.
+    modes.extend(CONTROL.parse());
     let verified = bench::verify_all(&cases, &modes, args.tuning.settings())?;
     for engines in &verified {
         args.amount.expect_success(engines)?;

@@ -2,25 +2,26 @@
 
 use super::{cases, dir, listed};
 use crate::builds::{self, Plan, Turns};
-use crate::cmd::args::{CaseDir, Tuning, engines, share};
+use crate::cmd::args::{CaseDir, Tuning, engines, gates, share};
 use crate::cmd::output::{self, Answer, Files};
 use crate::engines::EngineId;
 use crate::measure::Calls;
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Error, Result, anyhow, bail};
 use clap::Args;
 use evmscope_reports::Run;
-use evmscope_reports::change::{Changes, Taken};
+use evmscope_reports::change::{Changes, EXACT_COUNTER, Gate, Taken, Terms};
 use evmscope_reports::render::terminal::Style;
 use evmscope_reports::render::{json, markdown, terminal};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 pub const SIDES: &str = "\
 BASE and HEAD are both evmscope binaries or both runs as JSON (report.json of
 `profile`, or `bench --export-json`). Binaries are launched several times each
 and sampled in turn.
-Exit codes: 0 no regression confirmed, 3 a regression above the threshold,
-1 error.";
+Exit codes: 0 no regression confirmed, 3 a regression above the threshold of a
+gate or other work, 1 error.";
 
 #[derive(Args)]
 pub struct Diff {
@@ -43,6 +44,12 @@ pub struct Diff {
     /// Ignore smaller changes.
     #[arg(long, value_name = "PERCENT", default_value = "5%", allow_negative_numbers = true, value_parser = share)]
     pub threshold: f64,
+    /// What fails the comparison: more CPU time, or more simulated instructions (exact, no noise).
+    #[arg(long, value_name = "GATE,..", value_delimiter = ',', default_value = "time", value_parser = gates())]
+    pub gate: Vec<Gate>,
+    /// Ignore smaller changes of simulated instructions.
+    #[arg(long, value_name = "PERCENT", default_value = "1%", allow_negative_numbers = true, value_parser = share)]
+    pub instruction_threshold: f64,
     /// Launches of each binary.
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(5..=1_000))]
     pub launches: u32,
@@ -61,7 +68,20 @@ pub struct Diff {
     pub out: PathBuf,
 }
 
+impl Diff {
+    fn terms(&self, taken: Taken) -> Terms {
+        Terms {
+            gates: self.gate.clone(),
+            instruction_threshold: self.instruction_threshold,
+            ..Terms::new(taken, self.threshold)
+        }
+    }
+}
+
 pub fn run(args: &Diff, style: Style) -> Result<Answer> {
+    if args.no_simulate && args.gate.contains(&Gate::Instructions) {
+        bail!("--gate instructions needs the simulated counters: leave out --no-simulate");
+    }
     let files = Files::in_dir(&args.out)?;
     let changes = match (Side::read(&args.base)?, Side::read(&args.head)?) {
         (Side::Run(base), Side::Run(head)) => of_runs(args, *base, *head)?,
@@ -79,8 +99,35 @@ pub fn run(args: &Diff, style: Style) -> Result<Answer> {
     let text = terminal::diff(&changes, style) + &listed(&paths);
     Ok(match changes.regressed() || !changes.same_work() {
         true => Answer::differs(text),
-        false => Answer::success(text),
+        false => match ungated(&changes) {
+            Some(error) => Answer {
+                errors: vec![error],
+                ..Answer::failure(text)
+            },
+            None => Answer::success(text),
+        },
     })
+}
+
+/// What the gate on instructions cannot judge: passing it silently would be wrong.
+fn ungated(changes: &Changes) -> Option<Error> {
+    let ungated = changes.ungated();
+    let first = ungated.first()?;
+    let runs = [&changes.base, &changes.head].into_iter();
+    let mut reasons = runs
+        .flat_map(|run| &run.unavailable)
+        .filter(|it| it.counter == EXACT_COUNTER);
+    let reason = reasons.next().map_or_else(
+        || "the simulations of a side disagree, or a run has none".to_owned(),
+        |it| it.reason.clone(),
+    );
+    Some(anyhow!(
+        "--gate instructions: no exact counts for {} of {} (first: {}, {}): {reason}",
+        ungated.len(),
+        changes.changes.len(),
+        first.case,
+        first.mode
+    ))
 }
 
 /// One side of the comparison.
@@ -117,18 +164,14 @@ fn of_runs(args: &Diff, base: Run, head: Run) -> Result<Changes> {
             );
         }
     }
-    let taken = Taken::Separately;
-    Ok(Changes::of(
-        base,
-        head,
-        None,
-        taken,
-        args.threshold,
-        &args.cases,
-    ))
+    let terms = args.terms(Taken::Separately);
+    Ok(Changes::of(base, head, None, terms, &args.cases))
 }
 
 fn of_binaries(args: &Diff) -> Result<Changes> {
+    if EngineId::distinct(&args.modes) != args.modes {
+        bail!("--modes names a mode twice: give one binary as BASE and HEAD to see the noise");
+    }
     let set = cases(&args.from, &args.cases)?;
     // Without it, the verdict would be incomplete.
     if let Some(unreadable) = set.unreadable.into_iter().next() {
@@ -147,7 +190,9 @@ fn of_binaries(args: &Diff) -> Result<Changes> {
     // The base twice: its difference from itself is the noise floor.
     let builds = [args.base.clone(), args.base.clone(), args.head.clone()];
     let bar = output::progress(plan.steps(), "timing");
+    let begun = Instant::now();
     let runs = builds::interleave(&builds, &plan, &mut || bar.inc(1))?;
+    let timing_seconds = Some(begun.elapsed().as_secs_f64());
     bar.finish_and_clear();
     let Ok([mut base, again, mut head]) = <[Run; 3]>::try_from(runs) else {
         bail!("expected three runs of three builds")
@@ -162,13 +207,9 @@ fn of_binaries(args: &Diff) -> Result<Changes> {
         }
         bar.finish_and_clear();
     }
-    let taken = Taken::Interleaved;
-    Ok(Changes::of(
-        base,
-        head,
-        Some(again),
-        taken,
-        args.threshold,
-        &[],
-    ))
+    let terms = Terms {
+        timing_seconds,
+        ..args.terms(Taken::Interleaved)
+    };
+    Ok(Changes::of(base, head, Some(again), terms, &[]))
 }

@@ -15,7 +15,7 @@ use crate::profile::contracts::{self, AttributedSample, Walk};
 use crate::profile::flamegraph::{self, Width, WidthsFrom};
 use crate::profile::opcode_costs::{Events, Weights};
 use crate::symbols::Symbols;
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use clap::Args;
 use evmscope_reports::Run;
 use evmscope_reports::render::html::Flamegraph;
@@ -23,7 +23,7 @@ use evmscope_reports::render::terminal::Style;
 use evmscope_reports::render::{html, json, markdown, terminal};
 use evmscope_reports::{run, stats};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 #[derive(Args)]
 pub struct Profile {
@@ -75,7 +75,7 @@ pub fn run(args: &Profile, style: Style) -> Result<Answer> {
         .clone()
         .unwrap_or_else(|| Path::new("reports/out").join(&case.name));
     let files = Files::in_dir(&out)?;
-    let modes = [args.base.clone(), args.head.clone()];
+    let modes = EngineId::distinct(&[args.base.clone(), args.head.clone()]);
     let mut verified = verify(&case, &modes, args.tuning.settings())?;
     args.amount.expect_success(&verified)?;
 
@@ -83,11 +83,10 @@ pub fn run(args: &Profile, style: Style) -> Result<Answer> {
     let measured = measure_all(args, &mut verified)?;
     let mut pictures = draw(&measured.run)?;
     pictures.extend(draw_contracts(&measured, &walk)?);
-    let paths = write(&files, &measured.run, &pictures, args)?;
-    Ok(Answer::of_readable(
-        summary(&measured.run, args, style, &paths),
-        unreadable,
-    ))
+    let paths = write(&files, &measured.run, &pictures)?;
+    let [base, head] = sides(&measured.run)?;
+    let text = terminal::counter_diff(&measured.run, base, head, style) + &listed(&paths);
+    Ok(Answer::of_readable(text, unreadable))
 }
 
 /// All measurements of the case, and the samples of each mode by position in its contracts.
@@ -103,7 +102,9 @@ fn measure_all(args: &Profile, verified: &mut [Verified]) -> Result<Measured> {
     add_results(&mut run, verified);
 
     let timed = &mut [&mut *verified];
+    let begun = Instant::now();
     run.measurements = args.amount.time(timed, &args.from, Calls::Warm)?;
+    run.timing_seconds = Some(begun.elapsed().as_secs_f64());
     count_all(verified, &Linux::new(pinned.as_ref()), &mut run)?;
     let sampled = sample_all(args, verified, &symbols, &run)?;
     memory::add(&mut run, verified)?;
@@ -250,8 +251,8 @@ fn draw_contracts(measured: &Measured, walk: &Walk) -> Result<Vec<Picture>> {
     Ok(pictures)
 }
 
-fn write(files: &Files, run: &Run, pictures: &[Picture], args: &Profile) -> Result<Vec<PathBuf>> {
-    let (base, head) = (args.base.name(), args.head.name());
+fn write(files: &Files, run: &Run, pictures: &[Picture]) -> Result<Vec<PathBuf>> {
+    let [base, head] = sides(run)?;
     let embedded: Vec<_> = pictures
         .iter()
         .map(|Picture { title, svg, .. }| Flamegraph { title, svg })
@@ -266,6 +267,7 @@ fn write(files: &Files, run: &Run, pictures: &[Picture], args: &Profile) -> Resu
     files.write_all(&texts)
 }
 
-fn summary(run: &Run, args: &Profile, style: Style, paths: &[PathBuf]) -> String {
-    terminal::counter_diff(run, args.base.name(), args.head.name(), style) + &listed(paths)
+/// The names of base and head in the run.
+fn sides(run: &Run) -> Result<[&str; 2]> {
+    <[&str; 2]>::try_from(run.modes()).map_err(|modes| anyhow!("expected two modes, not {modes:?}"))
 }

@@ -80,6 +80,9 @@ impl CallOutcome {
 }
 
 /// The name of an engine: its `mode` on the command line and in reports. Engines outside this build can have one too.
+///
+/// An engine that is measured twice, to see how far it differs from itself, has a number behind its name the second
+/// time: `advanced-2`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct EngineId(Cow<'static, str>);
 
@@ -109,6 +112,19 @@ impl EngineId {
         ENGINES.iter().map(BuiltIn::id).collect()
     }
 
+    /// Numbers the repetitions of an engine, so that each has a name of its own.
+    pub fn distinct(ids: &[EngineId]) -> Vec<EngineId> {
+        let number = |(i, id): (usize, &EngineId)| match ids[..i]
+            .iter()
+            .filter(|earlier| *earlier == id)
+            .count()
+        {
+            0 => id.clone(),
+            earlier => EngineId(Cow::Owned(format!("{id}-{}", earlier + 1))),
+        };
+        ids.iter().enumerate().map(number).collect()
+    }
+
     /// The names of all engines of this build.
     pub fn names() -> Vec<&'static str> {
         ENGINES.iter().map(|row| row.name).collect()
@@ -121,6 +137,13 @@ impl EngineId {
 
     pub fn name(&self) -> &str {
         &self.0
+    }
+
+    /// Its name without the number of a repetition.
+    pub fn engine(&self) -> &str {
+        let numbered = self.0.rsplit_once('-');
+        let plain = numbered.filter(|(_, number)| number.parse::<usize>().is_ok());
+        plain.map_or(&self.0, |(engine, _)| engine)
     }
 
     /// Name and version of the program; empty for engines outside this build.
@@ -151,7 +174,7 @@ impl EngineId {
     }
 
     fn built_in(&self) -> Option<&'static BuiltIn> {
-        ENGINES.iter().find(|row| row.name == self.0)
+        ENGINES.iter().find(|row| row.name == self.engine())
     }
 }
 
@@ -177,11 +200,12 @@ impl FromStr for EngineId {
     type Err = String;
 
     fn from_str(text: &str) -> Result<EngineId, String> {
-        let found = ENGINES.iter().find(|row| row.name == text);
-        found.map(BuiltIn::id).ok_or_else(|| {
-            let names = EngineId::names().join(", ");
-            format!("unknown mode `{text}`: choose from {names}")
-        })
+        let id = EngineId(Cow::Owned(text.to_owned()));
+        if id.built_in().is_some() {
+            return Ok(id);
+        }
+        let names = EngineId::names().join(", ");
+        Err(format!("unknown mode `{text}`: choose from {names}"))
     }
 }
 
@@ -222,5 +246,18 @@ mod tests {
             assert!(id.version().starts_with(char::is_alphabetic), "{id}");
         }
         assert!("geth".parse::<EngineId>().unwrap_err().contains("advanced"));
+    }
+
+    #[test]
+    fn repetitions_are_the_same_engine_under_other_names() {
+        let [a, t]: [EngineId; 2] = ["advanced", "traditional"].map(|it| it.parse().unwrap());
+        let ids = EngineId::distinct(&[a.clone(), t.clone(), a.clone(), a.clone()]);
+        let names: Vec<_> = ids.iter().map(EngineId::name).collect();
+        assert_eq!(
+            names,
+            ["advanced", "traditional", "advanced-2", "advanced-3"]
+        );
+        assert!(ids.iter().all(|id| id.name().parse().as_ref() == Ok(id)));
+        assert_eq!((ids[2].mode(), ids[2].engine()), (a.mode(), "advanced"));
     }
 }

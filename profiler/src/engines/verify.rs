@@ -36,7 +36,7 @@ pub fn verify<'a>(
     let reference_engines = match case.expected {
         Expected::Stated { .. } => engines.to_vec(),
         // Without a stated result all engines must agree, whichever are measured.
-        Expected::Agreement => engines_that_agree(case)?,
+        Expected::Agreement => engines_that_agree(case, engines)?,
     };
     let executed = Executed::count(&scenario, case.fork);
     let runs = reference_engines.into_iter().map(|id| {
@@ -145,12 +145,17 @@ fn compare(
     }
 }
 
-fn engines_that_agree(case: &Case) -> Result<Vec<EngineId>> {
+/// Every engine of this build, and those asked for.
+fn engines_that_agree(case: &Case, asked: &[EngineId]) -> Result<Vec<EngineId>> {
     if cfg!(not(feature = "peers")) {
         bail!(
             "case {} states no expected result, and this build has no peer to compare with: build with the feature `peers`",
             case.name
         );
     }
-    Ok(EngineId::all())
+    let mut engines = EngineId::all();
+    let repeated = asked.iter().filter(|id| !engines.contains(id));
+    let repeated: Vec<_> = repeated.cloned().collect();
+    engines.extend(repeated);
+    Ok(engines)
 }

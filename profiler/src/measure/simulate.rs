@@ -31,7 +31,7 @@ pub struct SimulatedCall {
 /// Every simulated counter, with the reason why it is unavailable.
 pub fn simulate(v: &Verified, case_dir: &Path) -> Result<SimulatedCall, Vec<Unavailable>> {
     let _span = span("simulating");
-    let arguments = simulated_arguments(&v.case.name, v.id.name(), v.settings, case_dir);
+    let arguments = simulated_arguments(&v.case.name, v.id.engine(), v.settings, case_dir);
     let simulations =
         repeat(v.id.simulations(), &arguments).map_err(|error| error.unavailable())?;
     let Some(simulated) = simulations.first() else {

@@ -1,7 +1,9 @@
 //! `diff`: builds and runs compared.
 
-use crate::support::{Folder, bench_empty, evmscope, read, read_run};
+use crate::support::tools::has_valgrind;
+use crate::support::{Folder, Ran, bench_empty, evmscope, read, read_run};
 use evmscope_reports::render::json;
+use std::fs;
 use std::path::Path;
 
 fn build(name: &str) -> String {
@@ -109,6 +111,74 @@ fn two_runs_are_compared_and_a_slower_one_exits_3() {
     let ran = evmscope(&["diff", &json, env!("CARGO_BIN_EXE_evmscope"), "--out", &out]);
     assert!(
         ran.stderr.contains("compare two binaries or two runs"),
+        "{}",
+        ran.stderr
+    );
+}
+
+/// `diff` of two copies of this binary, the head's path longer, with few times and whatever is added.
+fn diff_of_copies(folder: &Folder, added: &[&str]) -> Ran {
+    let own = env!("CARGO_BIN_EXE_evmscope");
+    let copies = ["a", "a-folder-with-a-name-of-another-length"].map(|place| {
+        fs::create_dir_all(folder.path(place)).unwrap();
+        let copy = folder.path(place).join("evmscope");
+        fs::copy(own, &copy).unwrap();
+        copy.display().to_string()
+    });
+    let few = "--cases empty --launches 5 --pairs 2 --modes advanced --gate instructions --out";
+    let mut arguments = vec!["diff", &copies[0], &copies[1]];
+    arguments.extend(few.split(' '));
+    let out = folder.arg("out");
+    arguments.push(&out);
+    arguments.extend(added);
+    evmscope(&arguments)
+}
+
+#[test]
+fn copies_at_other_paths_have_the_same_exact_instructions() {
+    if !has_valgrind() {
+        return eprintln!("skipped: valgrind is not installed");
+    }
+    let folder = Folder::new();
+    let ran = diff_of_copies(&folder, &[]);
+    assert_eq!((ran.code, ran.stderr.as_str()), (0, ""), "{}", ran.stdout);
+    let diff: serde_json::Value =
+        serde_json::from_str(&read(&folder.path("out/diff.json"))).unwrap();
+    assert_eq!(diff["gates"], serde_json::json!(["instructions"]));
+    let change = &diff["changes"][0];
+    assert_eq!(change["instructions"], "unchanged");
+    let counters = change["counters"].as_array().unwrap();
+    let exact = counters
+        .iter()
+        .find(|it| it["counter"] == "sim-instructions");
+    assert_eq!(exact.unwrap()["ratio"]["median"], 1.0, "{exact:?}");
+}
+
+#[test]
+fn a_gate_without_exact_counts_is_an_error() {
+    let folder = Folder::new();
+    let ran = diff_of_copies(&folder, &["--no-simulate"]);
+    assert_eq!(ran.code, 1);
+    assert!(
+        ran.stderr.contains("leave out --no-simulate"),
+        "{}",
+        ran.stderr
+    );
+
+    // Runs of `bench` have no simulation.
+    let json = bench_empty(&folder, "6");
+    let ran = evmscope(&[
+        "diff",
+        &json,
+        &json,
+        "--gate",
+        "instructions",
+        "--out",
+        &folder.arg("out"),
+    ]);
+    assert_eq!(ran.code, 1, "{}", ran.stdout);
+    assert!(
+        ran.stderr.contains("no exact counts for 2 of 2"),
         "{}",
         ran.stderr
     );

@@ -2,6 +2,7 @@
 //! one row per mode.
 
 use super::table::{Bar, Cell, NOTHING, Reading, Table, Tone};
+use super::verdict::undecided;
 use crate::counter::Counter::CpuTime;
 use crate::format;
 use crate::run::{Measurement, Run};
@@ -122,6 +123,7 @@ pub(super) fn legend(run: &Run) -> Vec<String> {
                 .to_owned(),
         );
     }
+    legend.extend(undecided(run));
     legend
 }
 

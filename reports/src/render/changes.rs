@@ -2,7 +2,9 @@
 
 use super::report::rig;
 use super::table::{Bar, Cell, NOTHING, Table, Tone};
-use crate::change::{Change, Changes, CounterChange, OpcodeChange, Taken, VERDICT_COUNTER};
+use crate::change::{
+    Change, Changes, CounterChange, EXACT_COUNTER, Gate, OpcodeChange, Taken, VERDICT_COUNTER,
+};
 use crate::counter::Counter;
 use crate::diff::Delta;
 use crate::format;
@@ -52,17 +54,10 @@ impl Diff {
 }
 
 fn headline(changes: &Changes) -> (String, Tone) {
-    let beyond = format::percent(changes.threshold);
+    let beyond = format::percent(changes.terms.threshold);
     if let Some(why) = &changes.no_verdict {
         let text = format!("No verdict: {why}. Deterministic counters are compared nevertheless.");
-        return (text, Tone::Unsure);
-    }
-    let of = |verdict| changes.with(verdict);
-    let (slower, faster) = (of(Verdict::Regressed), of(Verdict::Improved));
-    let unsure = changes.changes.len() - slower.len() - faster.len() - of(Verdict::Unchanged).len();
-    if !slower.is_empty() {
-        let text = format!("Regressed beyond {beyond}: {}.", named(&slower));
-        return (text, Tone::Bad);
+        return (text + &more_instructions(changes), Tone::Unsure);
     }
     if changes.changes.is_empty() {
         return (
@@ -70,34 +65,60 @@ fn headline(changes: &Changes) -> (String, Tone) {
             Tone::Unsure,
         );
     }
-    if unsure > 0 {
-        let faster = match faster.is_empty() {
-            true => String::new(),
-            false => format!(" Improved: {}.", named(&faster)),
-        };
-        let text = format!(
-            "{unsure} of {} inconclusive; no regression beyond {beyond} confirmed.{faster}",
-            changes.changes.len(),
+    let of = |verdict| changes.with(verdict);
+    let (slower, faster) = (of(Verdict::Regressed), of(Verdict::Improved));
+    let more = more_instructions(changes);
+    if !slower.is_empty() {
+        let slower = named(&slower, VERDICT_COUNTER);
+        return (
+            format!("Regressed beyond {beyond}: {slower}.{more}"),
+            Tone::Bad,
         );
-        return (text, Tone::Unsure);
     }
-    if !faster.is_empty() {
-        let text = format!(
-            "Improved beyond {beyond}: {}. Nothing regressed.",
-            named(&faster)
-        );
-        return (text, Tone::Good);
-    }
-    let text = format!("Unchanged: nothing differs by more than {beyond}.");
-    (text, Tone::Plain)
+    let unsure = changes.changes.len() - faster.len() - of(Verdict::Unchanged).len();
+    let improved = match faster.is_empty() {
+        true => String::new(),
+        false => format!(
+            " Improved beyond {beyond}: {}.",
+            named(&faster, VERDICT_COUNTER)
+        ),
+    };
+    let time = match (unsure, faster.is_empty()) {
+        (0, true) => format!("Unchanged: nothing differs by more than {beyond}."),
+        (0, false) => format!("{} Nothing regressed.", improved.trim_start()),
+        _ => format!(
+            "{unsure} of {} inconclusive; no regression beyond {beyond} confirmed.{improved}",
+            changes.changes.len()
+        ),
+    };
+    let fails = changes.regressed() || !changes.same_work();
+    let tone = match (fails, unsure, faster.is_empty()) {
+        (true, ..) => Tone::Bad,
+        (false, 0, true) if more.is_empty() => Tone::Plain,
+        (false, 0, false) if more.is_empty() => Tone::Good,
+        _ => Tone::Unsure,
+    };
+    (time + &more, tone)
 }
 
-/// The first few changes with their interval and the opcode that contributed most.
-fn named(changes: &[&Change]) -> String {
+/// What needs more instructions without being found slower, if anything.
+fn more_instructions(changes: &Changes) -> String {
+    let more = changes.by_instructions(Verdict::Regressed);
+    if more.is_empty() {
+        return String::new();
+    }
+    let beyond = format::percent(changes.terms.instruction_threshold);
+    let more = named(&more, EXACT_COUNTER);
+    format!(" More instructions, exact, beyond {beyond}: {more}.")
+}
+
+/// The first few changes by one counter, with their interval and the opcode that contributed most.
+fn named(changes: &[&Change], counter: Counter) -> String {
     let some = changes.iter().take(NAMED).map(|change| {
-        let ratio = change.ratio(VERDICT_COUNTER);
-        let size = ratio.map_or_else(String::new, |it| {
-            format!(" {} {}", format::change(it.median), interval(&it))
+        let ratio = change.ratio(counter);
+        let size = ratio.map_or_else(String::new, |it| match it.is_exact() {
+            true => format!(" {}", format::change(it.median)),
+            false => format!(" {} {}", format::change(it.median), interval(&it)),
         });
         let slower = ratio.is_some_and(|it| it.median > 1.0);
         // Only opcodes that changed in the same direction.
@@ -139,12 +160,17 @@ fn count(changes: &Changes) -> String {
         (count > 0).then(|| format!("{count} {words}"))
     });
     let counts: Vec<_> = counts.collect();
+    let more = changes.by_instructions(Verdict::Regressed).len();
+    let more = match more {
+        0 => String::new(),
+        _ => format!("; {more} with more instructions, exact"),
+    };
     let number = format::count(changes.changes.len() as u64, "case/mode pair");
     let same = match changes.base.rig.binary == changes.head.rig.binary {
-        true if changes.taken == Taken::Interleaved => " Both are the same binary.",
+        true if changes.terms.taken == Taken::Interleaved => " Both are the same binary.",
         _ => "",
     };
-    format!("{number}: {}.{same}", counts.join(", "))
+    format!("{number}: {}{more}.{same}", counts.join(", "))
 }
 
 /// The available counter of instructions; hardware is preferred to simulated.
@@ -160,12 +186,13 @@ fn instructions(changes: &Changes) -> Option<Counter> {
 
 /// The changes that need attention first, so that a cut table keeps them; otherwise in the order of the cases.
 fn worst_first(changes: &Changes) -> Vec<&Change> {
-    let rank = |change: &Change| match change.verdict {
-        Ok(Verdict::Regressed) => 0,
-        Err(_) => 1,
-        Ok(Verdict::Inconclusive) => 2,
-        Ok(Verdict::Improved) => 3,
-        Ok(Verdict::Unchanged) => 4,
+    let rank = |change: &Change| match (&change.verdict, change.instructions) {
+        (Ok(Verdict::Regressed), _) => 0,
+        (Err(_), _) => 1,
+        (Ok(_), Some(Verdict::Regressed)) => 2,
+        (Ok(Verdict::Inconclusive), _) => 3,
+        (Ok(Verdict::Improved), _) => 4,
+        (Ok(Verdict::Unchanged), _) => 5,
     };
     let mut sorted: Vec<_> = changes.changes.iter().collect();
     sorted.sort_by_key(|change| rank(change));
@@ -213,12 +240,18 @@ fn overview(changes: &Changes) -> Table {
 }
 
 fn verdict(change: &Change) -> (String, Tone) {
-    match &change.verdict {
-        Ok(Verdict::Regressed) => ("slower".to_owned(), Tone::Bad),
-        Ok(Verdict::Improved) => ("faster".to_owned(), Tone::Good),
-        Ok(Verdict::Unchanged) => ("level".to_owned(), Tone::Plain),
-        Ok(Verdict::Inconclusive) => ("inconclusive".to_owned(), Tone::Unsure),
-        Err(why) => (why.clone(), Tone::Unsure),
+    let (time, tone) = match &change.verdict {
+        Ok(Verdict::Regressed) => return ("slower".to_owned(), Tone::Bad),
+        Ok(Verdict::Improved) => return ("faster".to_owned(), Tone::Good),
+        Err(why) => return (why.clone(), Tone::Unsure),
+        Ok(Verdict::Unchanged) => ("level", Tone::Plain),
+        Ok(Verdict::Inconclusive) => ("undecided", Tone::Unsure),
+    };
+    match change.instructions {
+        Some(Verdict::Regressed) => (format!("more instructions, exact; time {time}"), Tone::Bad),
+        Some(Verdict::Improved) => (format!("fewer instructions, exact; time {time}"), tone),
+        _ if tone == Tone::Unsure => ("inconclusive".to_owned(), tone),
+        _ => (time.to_owned(), tone),
     }
 }
 
@@ -300,7 +333,7 @@ fn figures(change: &CounterChange) -> [Cell; 2] {
 }
 
 fn noise(changes: &Changes) -> String {
-    match (changes.noise_floor(), changes.taken) {
+    match (changes.noise_floor(), changes.terms.taken) {
         (Some((median, reach)), _) => format!(
             "Noise floor: the base against itself differs by up to {}; its intervals extend to {}.",
             format::percent(median),
@@ -385,14 +418,14 @@ fn rigs(changes: &Changes) -> Table {
 }
 
 fn legend(changes: &Changes) -> Vec<String> {
-    let beyond = format::percent(changes.threshold);
+    let beyond = format::percent(changes.terms.threshold);
     let launches = changes
         .base
         .measurements
         .iter()
         .map(|it| it.launches.len())
         .max();
-    let taken = match changes.taken {
+    let taken = match changes.terms.taken {
         Taken::Interleaved => {
             let launches = launches.unwrap_or(0);
             let few = match launches < MIN_LAUNCHES {
@@ -406,7 +439,7 @@ fn legend(changes: &Changes) -> Vec<String> {
         }
         Taken::Separately => "The two runs were measured at different times.".to_owned(),
     };
-    vec![
+    let mut legend = vec![
         taken,
         format!(
             "{} decides: slower or faster if the change is beyond {beyond} and its interval excludes zero; level if the \
@@ -415,7 +448,45 @@ fn legend(changes: &Changes) -> Vec<String> {
         ),
         "Simulated counts are of callgrind's model of a CPU, not of this one, and have no noise."
             .to_owned(),
-    ]
+    ];
+    legend.extend(to_decide(changes));
+    legend.push(gates(changes));
+    legend
+}
+
+/// What would decide the inconclusive.
+fn to_decide(changes: &Changes) -> Option<String> {
+    if changes.with(Verdict::Inconclusive).is_empty() {
+        return None;
+    }
+    if changes.terms.taken == Taken::Separately {
+        return Some(
+            "To decide the inconclusive: compare the two binaries in turn, `evmscope diff BASE HEAD`.".to_owned(),
+        );
+    }
+    let made = changes.base.measurements.iter().map(|it| it.launches.len());
+    let made = made.max().unwrap_or(0);
+    let needed = changes.launches_to_decide();
+    Some(super::verdict::to_decide(
+        "inconclusive",
+        &needed,
+        made,
+        changes.terms.timing_seconds,
+        changes.terms.threshold,
+    ))
+}
+
+/// What makes the comparison fail.
+fn gates(changes: &Changes) -> String {
+    let gates = changes.terms.gates.iter().map(|gate| match gate {
+        Gate::Time => "slower".to_owned(),
+        Gate::Instructions => format!(
+            "more simulated instructions, exact, beyond {}",
+            format::percent(changes.terms.instruction_threshold)
+        ),
+    });
+    let gates: Vec<_> = gates.collect();
+    format!("Exit code 3 for: {}, or other work.", gates.join(", "))
 }
 
 fn size(ratio: &PairedRatio) -> Cell {

@@ -4,6 +4,7 @@ use super::counters::Comparison;
 use crate::counter::Counter::CpuTime;
 use crate::format;
 use crate::run::{Ratio, Run, Verdict};
+use crate::stats::{PairedRatio, launches_to_decide};
 
 /// The verdict on CPU time of one case, the mode `head` against the mode `base`, with interval and number of pairs.
 pub fn verdict(run: &Run, case: &str, base: &str, head: &str) -> String {
@@ -83,6 +84,77 @@ pub fn headline(run: &Run, base: &str, head: &str) -> String {
         cases.len(),
         counts.join(", ")
     )
+}
+
+/// What would decide the times of a run that are undecided; `None` if there are none.
+pub fn undecided(run: &Run) -> Option<String> {
+    let times = run.ratios.iter().filter(|it| it.counter == CpuTime);
+    let undecided = times.filter(|it| it.verdict == Verdict::Inconclusive);
+    let launches = |ratio: &Ratio| {
+        let measured = run.measurement(&ratio.case, &ratio.head, CpuTime);
+        measured.map_or(0, |it| it.launches.len())
+    };
+    let of = |ratio: &Ratio| {
+        let Ratio {
+            median,
+            low,
+            high,
+            verdict,
+            threshold,
+            ..
+        } = *ratio;
+        let paired = PairedRatio {
+            median,
+            low,
+            high,
+            verdict,
+        };
+        launches_to_decide(&paired, launches(ratio), threshold?)
+    };
+    let ratios: Vec<_> = undecided.collect();
+    let first = ratios.first()?;
+    let made = launches(first);
+    if made < 2 {
+        return Some(
+            "To decide the undecided: time in several processes, without --quick.".to_owned(),
+        );
+    }
+    let needed: Vec<_> = ratios.iter().map(|ratio| of(ratio)).collect();
+    let threshold = first.threshold.unwrap_or_default();
+    Some(to_decide(
+        "undecided",
+        &needed,
+        made,
+        run.timing_seconds,
+        threshold,
+    ))
+}
+
+/// What would decide some comparisons: the launches that each needs, after `made`, which took `seconds`.
+pub fn to_decide(
+    what: &str,
+    needed: &[Option<usize>],
+    made: usize,
+    seconds: Option<f64>,
+    threshold: f64,
+) -> String {
+    let enough: Vec<_> = needed.iter().flatten().collect();
+    let near = match needed.len() - enough.len() {
+        0 => String::new(),
+        n => format!(
+            " {n} of {} would stay so even with 1,000: too near the threshold of {}, or on too noisy a machine.",
+            needed.len(),
+            format::percent(threshold)
+        ),
+    };
+    let Some(most) = enough.into_iter().max() else {
+        return format!("More launches would not decide the {what}.{near}");
+    };
+    let time = seconds.map_or_else(String::new, |seconds| {
+        let longer = seconds * *most as f64 / made.max(1) as f64;
+        format!(", about {}", format::duration(longer))
+    });
+    format!("To decide the {what} at the spread found: --launches {most}{time}.{near}")
 }
 
 fn pairs(run: &Run, ratio: &Ratio) -> usize {

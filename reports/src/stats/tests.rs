@@ -473,6 +473,79 @@ fn disturbed_launches_neither_cause_nor_hide_a_change() {
     assert_eq!(of(1.0, &[1, 2, 6, 7]).verdict, Verdict::Inconclusive);
 }
 
+/// A run of six launches beside a control, and a later one on a machine of another speed.
+fn controlled(machine: &mut Machine, factor: f64, speed: f64) -> PairedRatio {
+    let mut run = |factor: f64, speed: f64| {
+        let (control, measured) = machine.launches(6, 6, factor, 0.01);
+        let of = |side: Vec<Vec<f64>>, mode| {
+            let side: Vec<Vec<f64>> = side
+                .into_iter()
+                .map(|launch| launch.into_iter().map(|it| it * speed).collect())
+                .collect();
+            Measurement::of_launches("case", mode, Counter::CpuTime, &side).unwrap()
+        };
+        (of(control, "control"), of(measured, "measured"))
+    };
+    let (base, head) = (run(0.5, 1.0), run(0.5 * factor, speed));
+    controlled_ratio((&base.0, &base.1), (&head.0, &head.1), 0.05).unwrap()
+}
+
+#[test]
+fn beside_a_control_the_speed_of_the_machine_cancels_out() {
+    let found = |factor, speed, verdict| {
+        share(|machine| controlled(machine, factor, speed).verdict == verdict)
+    };
+    let alarms = found(1.0, 1.7, Verdict::Regressed) + found(1.0, 0.6, Verdict::Improved);
+    assert!(alarms <= 0.01, "{alarms}");
+    let slower = found(1.08, 0.7, Verdict::Regressed);
+    assert!(slower >= 0.9, "{slower}");
+    let covers = share(|machine| {
+        let found = controlled(machine, 1.03, 1.3);
+        found.low <= 1.03 && 1.03 <= found.high
+    });
+    assert!((0.91..=0.99).contains(&covers), "{covers}");
+}
+
+#[test]
+fn few_launches_beside_a_control_decide_nothing() {
+    let run = |launches: usize, value: f64| {
+        let side = vec![vec![value; 6]; launches];
+        Measurement::of_launches("case", "mode", Counter::CpuTime, &side).unwrap()
+    };
+    let of = |launches| {
+        let (control, base, head) = (run(launches, 1.0), run(launches, 1.0), run(launches, 2.0));
+        controlled_ratio((&control, &base), (&control, &head), 0.05).map(|it| it.verdict)
+    };
+    assert_eq!(of(1), None);
+    assert_eq!(of(MIN_LAUNCHES - 1), Some(Verdict::Inconclusive));
+    assert_eq!(of(MIN_LAUNCHES), Some(Verdict::Regressed));
+}
+
+#[test]
+fn launches_to_decide_narrow_the_interval_enough() {
+    let needed = |median: f64, reach: f64| {
+        let verdict = verdict(median, median / reach, median * reach, 0.05);
+        let (low, high) = (median / reach, median * reach);
+        launches_to_decide(
+            &PairedRatio {
+                median,
+                low,
+                high,
+                verdict,
+            },
+            10,
+            0.05,
+        )
+    };
+    assert_eq!(needed(1.2, 1.01), None, "decided");
+    // The interval must exclude 1: from 10 to 8 %, so 1.56 times the launches.
+    assert_eq!(needed(1.08, 1.1), Some(16));
+    // It must lie within 5 %.
+    assert_eq!(needed(1.0, 1.1), Some(39));
+    assert_eq!(needed(1.049, 1.1), None, "too near the threshold");
+    assert_eq!(needed(1.06, 1.061), Some(11));
+}
+
 #[test]
 fn samples_of_two_levels_are_told_from_noisy_ones() {
     let level = |median: f64, n: usize| {

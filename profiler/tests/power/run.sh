@@ -1,0 +1,24 @@
+#!/usr/bin/env bash
+# False alarms and power of bench, profile, check and diff, by many comparisons of one build with itself and with two
+# planted slow-downs. Takes about two hours on two idle cores; stopped and started again, it continues. Needs valgrind.
+# With `short`: only what needs no times, some minutes, with quick builds.
+set -euo pipefail
+cd "$(dirname "$0")/../../.."
+
+command -v valgrind >/dev/null || { echo "error: valgrind is missing (Debian: sudo apt-get install valgrind)" >&2; exit 1; }
+target=${CARGO_TARGET_DIR:-target}
+folder="$target/test-diff" builds=(base small slow) options=()
+if [ "${1:-}" = short ]; then
+  folder="$target/test-diff-short" builds=(base small) options=(--short)
+  export CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 CARGO_PROFILE_RELEASE_OPT_LEVEL=1 \
+    CARGO_PROFILE_RELEASE_DEBUG=0
+fi
+mkdir -p "$folder"
+
+for build in "${builds[@]}"; do
+  features=(); [ "$build" = base ] || features=(--features "planted-$build")
+  CARGO_TARGET_DIR="$folder/target" cargo build --release --locked -p evmscope "${features[@]}"
+  # Unchanged files keep their time, and their outcomes.
+  cmp -s "$folder/target/release/evmscope" "$folder/$build" || cp "$folder/target/release/evmscope" "$folder/$build"
+done
+cargo test --locked -p evmscope --test power -- "$folder" "${options[@]}"
