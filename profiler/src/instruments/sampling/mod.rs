@@ -9,6 +9,7 @@ mod ring;
 mod sigprof;
 
 use crate::instruments::clock::{ClockError, ThreadClock};
+use crate::instruments::region::measured_region;
 use evmscope_reports::counter::Counter;
 use nix::errno::Errno;
 use perf::Trigger;
@@ -115,7 +116,7 @@ pub struct Samples {
     pub taken: u64,
     /// Samples dropped because the ring, or the memory for SIGPROF, was full.
     pub lost: u64,
-    /// CPU time of the thread over all calls, user and kernel, ns. A ring does not sample time in the kernel, so the
+    /// CPU time of the thread during the session, user and kernel, ns. A ring does not sample time in the kernel, so the
     /// weights of a sampler in ns add up to this or less.
     pub cpu_time: u64,
     /// The stacks.
@@ -281,13 +282,13 @@ struct Session<'a> {
 impl Session<'_> {
     /// Calls the work until the budget is spent. After each call `between` may stop, empty and restart the sampler.
     fn run<E>(&mut self, mut between: impl FnMut() -> Result<(), E>) -> Result<(), E> {
-        let start = Instant::now();
+        // The clock is read once: around each call, a system call would take more samples than a short call does.
+        let (start, cpu_start) = (Instant::now(), self.clock.now());
         loop {
-            self.cpu_time += self
-                .clock
-                .time(|| crate::instruments::region::measured_region(self.work));
+            measured_region(self.work);
             between()?;
             if start.elapsed() >= self.request.budget {
+                self.cpu_time = self.clock.now() - cpu_start;
                 return Ok(());
             }
         }
