@@ -374,11 +374,11 @@ pub struct Profile {
     pub case: String,
     /// The mode that ran.
     pub mode: String,
-    /// How the samples were taken: `perf cpu-clock`, `perf cycles` or `pprof SIGPROF`.
+    /// How the samples were taken: `perf cpu-clock`, `perf cycles` or `SIGPROF`.
     pub sampler: String,
     /// Samples taken.
     pub samples: u64,
-    /// Samples that the kernel lost or could not attribute.
+    /// Samples that were dropped, because there was no room for them.
     pub lost: u64,
     /// Achieved samples per second of CPU time; 0 if not recorded.
     #[serde(default)]

@@ -192,7 +192,12 @@ fn count(tools: &Tools, v: &mut Verified) -> Result<Counted> {
 /// Samples stacks and simulates a call, for the cost of each opcode by both.
 fn examine(v: &mut Verified, dir: &Path, call: f64, budget: Duration) -> Result<Examined> {
     let symbols = Symbols::of_this_process().context("cannot read the symbols of this program")?;
-    let profiled = collect::profile(v, Sampling { hz: HZ, budget }, &symbols)?;
+    let sampling = Sampling {
+        sampler: None,
+        hz: HZ,
+        budget,
+    };
+    let profiled = collect::profile(v, sampling, &symbols)?;
     let mut run = new_run(None, v.settings, Calls::Warm);
     let (case, mode) = (&v.case.name, v.id.name());
     run.measurements = vec![Measurement::new(case, mode, Counter::CpuTime, vec![call])?];

@@ -5,7 +5,7 @@ use crate::cmd::args::{CaseDir, Tuning, modes};
 use crate::cmd::output::Answer;
 use crate::engines::EngineId;
 use crate::engines::verify;
-use crate::instruments::sampling::{Precision, Samples};
+use crate::instruments::sampling::Samples;
 use crate::measure::sample::{Sampling, sample_calls};
 use crate::symbols::disassembly::{self, Instruction};
 use crate::symbols::handlers::HandlerName;
@@ -89,16 +89,11 @@ pub fn run(args: &Annotate) -> Result<Answer> {
     let mut verified = verify::verify(&case, &[EngineId::from(args.mode)], args.tuning.settings())?;
     let verified = verified.first_mut().context("no mode was verified")?;
     let sampling = Sampling {
+        sampler: None,
         hz: args.hz,
         budget: Duration::from_millis(args.sample_ms),
     };
     let samples = sample_calls(verified, sampling)?;
-    if samples.sampler.precision() == Precision::Function {
-        bail!(
-            "{} samples functions, not instructions: `evmscope doctor` says how to enable perf_event_open",
-            samples.sampler.name()
-        );
-    }
     let text = text(args, handlers, &samples, &symbols);
     Ok(Answer::of_readable(text, unreadable))
 }

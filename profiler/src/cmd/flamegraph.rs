@@ -122,6 +122,7 @@ fn default_path(args: &Flamegraph) -> PathBuf {
 fn sample(args: &Flamegraph, verified: &mut [Verified]) -> Result<Profiled> {
     let symbols = Symbols::of_this_process().context("cannot read the symbols of this program")?;
     let sampling = Sampling {
+        sampler: None,
         hz: args.hz,
         budget: Duration::from_millis(args.sample_ms),
     };

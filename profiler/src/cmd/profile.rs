@@ -144,6 +144,7 @@ fn sample_all(
 ) -> Result<Vec<(Profiled, Vec<Events>)>> {
     let bar = output::progress(verified.len() as u64, "sampling");
     let sampling = Sampling {
+        sampler: None,
         hz: args.hz,
         budget: Duration::from_millis(args.sample_ms),
     };

@@ -212,8 +212,8 @@ fn sampling() -> State {
             ),
         }),
         Err(refused) => State::Missing(format!(
-            "SIGPROF only, at the kernel's tick and per function ({refused}): enable task-clock \
-             for the better sampler"
+            "by SIGPROF, which interrupts the program for each sample ({refused}): enable \
+             task-clock for the sampler with less overhead"
         )),
     }
 }

@@ -4,7 +4,7 @@ use super::{BATCH, Calls, length};
 use crate::engines::verify::Verified;
 use crate::instruments::clock::ThreadClock;
 use crate::instruments::region::measured_region;
-use crate::instruments::sampling::{self, Request, Samples, Stack};
+use crate::instruments::sampling::{self, Request, Sampler, Samples, Stack};
 use crate::instruments::span::span;
 use anyhow::Result;
 use evmscope_reports::counter::Counter;
@@ -19,6 +19,8 @@ const TOP_SAMPLES: u64 = 800;
 /// How to sample for flamegraphs.
 #[derive(Clone, Copy, Debug)]
 pub struct Sampling {
+    /// The only sampler of time to try; none for the best that works.
+    pub sampler: Option<Sampler>,
     /// Samples per second of CPU time.
     pub hz: u32,
     /// Wall-clock time to spend on each engine.
@@ -43,6 +45,7 @@ fn sampled(v: &mut Verified, sampling: Sampling, event: Option<Counter>) -> Resu
     let calls = (sampling.budget.as_nanos() as u64 / length).clamp(1, BATCH) as usize;
     let per_call = length.saturating_mul(sampling.hz.into()) / 1_000_000_000;
     let request = Request {
+        sampler: sampling.sampler,
         hz: sampling.hz,
         budget: sampling.budget,
         chain: false,

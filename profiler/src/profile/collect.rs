@@ -4,7 +4,7 @@
 //! samples and simulates.
 
 use super::contracts::{self, AttributedSample};
-use super::fold::{self, Fold};
+use super::fold;
 use super::opcode_costs::{self, Events, Sampled, Weights};
 use super::symbolize::symbolize;
 use super::unwind;
@@ -57,7 +57,7 @@ fn explain(v: &Verified, mut samples: Samples, symbols: &Symbols) -> Profiled {
     let samples = symbolize(samples, symbols);
     let attributed = contracts::attribute(&samples, &*v.engine);
     Profiled {
-        profile: fold::profile(&v.case.name, v.id.name(), &samples, Fold::default()),
+        profile: fold::profile(&v.case.name, v.id.name(), &samples),
         attributed,
     }
 }

@@ -4,37 +4,16 @@
 
 use super::symbolize::{SymbolizedSample, SymbolizedSamples};
 use crate::instruments::region;
-use crate::instruments::sampling::{Precision, Sampler};
 use crate::symbols::handlers::is_handler;
 use crate::symbols::{Frame, Origin, Symbols};
 use evmscope_reports::run::Profile;
 use std::collections::BTreeMap;
 
-/// How stacks show functions that were inlined at a sampled address.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Fold {
-    /// As frames inside the physical function (`execute;ops::arithmetic::mul`). The default, because a
-    /// `match` loop is one huge function and only its inline frames show the opcode. One handler appears
-    /// as several frames if the compiler inlined different functions into it.
-    ///
-    /// Frames that say nothing about the interpreter are omitted, and their weight goes to the nearest
-    /// enclosing frame: the standard library, the inside of a foreign package, and closures within the
-    /// function that defines them.
-    #[default]
-    Inlined,
-    /// Not at all: one frame for each function that exists in the binary.
-    Physical,
-}
-
-/// Folds samples into a profile, its stacks sorted and root first.
-///
-/// Frames outside the measured region are cut off. Samples of function precision are folded by physical
-/// function regardless of `fold`: the inline frames of one instruction would represent all of them.
-pub fn profile(case: &str, mode: &str, samples: &SymbolizedSamples, fold: Fold) -> Profile {
-    let fold = fold.for_sampler(samples.sampler);
+/// Folds samples into a profile, its stacks sorted and root first. Frames outside the measured region are cut off.
+pub fn profile(case: &str, mode: &str, samples: &SymbolizedSamples) -> Profile {
     let mut stacks = BTreeMap::<String, u64>::new();
     for sample in &samples.stacks {
-        *stacks.entry(stack_from_handler(sample, fold)).or_default() += sample.sample.weight;
+        *stacks.entry(stack_from_handler(sample)).or_default() += sample.sample.weight;
     }
     Profile {
         case: case.to_owned(),
@@ -50,50 +29,40 @@ pub fn profile(case: &str, mode: &str, samples: &SymbolizedSamples, fold: Fold) 
 
 /// The stack of the instruction at an address of this binary's file, folded as samples are by default.
 pub fn stack_at_file_address(address: u64, symbols: &Symbols) -> String {
-    stack(&Fold::default().keep(&symbols.frames_of_file(address)))
+    stack(&kept(&symbols.frames_of_file(address)))
 }
 
 /// The names of a sample's stack, root first, `;` between them.
-pub fn whole_stack(sample: &SymbolizedSample, fold: Fold) -> String {
-    let kept = sample.functions().flat_map(|frames| fold.keep(frames));
+pub fn whole_stack(sample: &SymbolizedSample) -> String {
+    let kept = sample.functions().flat_map(kept);
     stack(&kept.collect::<Vec<_>>())
 }
 
 /// As [`whole_stack`], without the frames outside the handler if there is one: all handlers have the same callers.
-pub fn stack_from_handler(sample: &SymbolizedSample, fold: Fold) -> String {
+pub fn stack_from_handler(sample: &SymbolizedSample) -> String {
     let handler = sample.functions().position(|frames| {
         let physical = frames.first();
         physical.is_some_and(|frame| is_handler(&frame.function))
     });
     let inside = sample.functions().skip(handler.unwrap_or(0));
-    let kept = inside.flat_map(|frames| fold.keep(frames));
+    let kept = inside.flat_map(kept);
     stack(&kept.collect::<Vec<_>>())
 }
 
-impl Fold {
-    /// What the precision of a sampler's addresses allows.
-    pub fn for_sampler(self, sampler: Sampler) -> Fold {
-        match sampler.precision() {
-            Precision::Instruction => self,
-            Precision::Function => Fold::Physical,
+/// The frames at one address that are shown: the physical function, then functions that were inlined there
+/// (`execute;ops::arithmetic::mul`). A `match` loop is one huge function, and only its inline frames show the opcode.
+/// One handler appears as several frames if the compiler inlined different functions into it.
+///
+/// Frames that say nothing about the interpreter are omitted, and their weight goes to the nearest enclosing frame: the
+/// standard library, the inside of a foreign package, and closures within the function that defines them.
+fn kept(frames: &[Frame]) -> Vec<&Frame> {
+    frames.iter().fold(Vec::new(), |mut kept, frame| {
+        let parent = kept.last();
+        if parent.is_none_or(|parent| adds_information(frame, parent)) {
+            kept.push(frame);
         }
-    }
-
-    /// The frames at one address that are shown. The first of them, the physical function, always is.
-    fn keep(self, frames: &[Frame]) -> Vec<&Frame> {
-        match self {
-            Fold::Physical => frames.iter().take(1).collect(),
-            Fold::Inlined => frames.iter().fold(Vec::new(), |mut kept, frame| {
-                if kept
-                    .last()
-                    .is_none_or(|parent| adds_information(frame, parent))
-                {
-                    kept.push(frame);
-                }
-                kept
-            }),
-        }
-    }
+        kept
+    })
 }
 
 /// Whether an inline frame adds something to the kept frame around it.
@@ -130,7 +99,7 @@ fn is_region(frame: &Frame) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::instruments::sampling::{self, Sample, Samples};
+    use crate::instruments::sampling::{self, Sample, Sampler, Samples};
     use crate::profile::symbolize::symbolize;
     use Origin::{Own, Standard};
 
@@ -142,17 +111,13 @@ mod tests {
         Origin::Foreign("hashbrown-0.17.0".to_owned())
     }
 
-    fn kept(fold: Fold, frames: &[(&str, Origin)]) -> String {
+    fn folded(frames: &[(&str, Origin)]) -> String {
         let frame = |(function, origin): &(&str, Origin)| Frame {
             function: (*function).to_owned(),
             origin: origin.clone(),
         };
         let frames: Vec<_> = frames.iter().map(frame).collect();
-        stack(&fold.keep(&frames))
-    }
-
-    fn folded(frames: &[(&str, Origin)]) -> String {
-        kept(Fold::Inlined, frames)
+        stack(&kept(&frames))
     }
 
     #[test]
@@ -167,7 +132,6 @@ mod tests {
             ("ptr::read_volatile", Standard),
         ];
         assert_eq!(folded(&pop), "traditional::execute;stack::top;stack::load");
-        assert_eq!(kept(Fold::Physical, &pop), "traditional::execute");
         assert_eq!(folded(&pop[..4]), "traditional::execute;stack::top");
     }
 
@@ -268,7 +232,7 @@ mod tests {
             ],
         );
         let samples = symbolize(samples, &symbols);
-        let profile = profile("empty", "advanced", &samples, Fold::Physical);
+        let profile = profile("empty", "advanced", &samples);
         assert_eq!((profile.samples, profile.lost), (3, 1));
         assert_eq!(profile.rate, 1_000.0);
         assert_eq!(
@@ -282,7 +246,7 @@ mod tests {
         let symbols = Symbols::of_this_process().unwrap();
         let samples = sampled(Sampler::PerfCpuClock, vec![at(1, vec![], 5)]);
         let samples = symbolize(samples, &symbols);
-        let profile = profile("empty", "advanced", &samples, Fold::Inlined);
+        let profile = profile("empty", "advanced", &samples);
         assert_eq!(profile.stacks, [("[unknown]".to_owned(), 5)]);
     }
 
@@ -297,31 +261,28 @@ mod tests {
     }
 
     #[test]
-    fn inline_frames_are_shown_if_the_sampler_knows_the_instruction() {
-        let request = sampling::Request {
-            hz: 1_000,
-            budget: std::time::Duration::from_millis(200),
-            chain: false,
-            words: None,
-        };
-        let mut work = || {
-            std::hint::black_box(physical(1));
-        };
-        let samples = sampling::sample(&request, &mut work).unwrap();
+    fn inline_frames_are_shown_whatever_the_sampler() {
+        let _turn = sampling::turn();
         let symbols = Symbols::of_this_process().unwrap();
-        let mut samples = symbolize(samples, &symbols);
-        let inside = |samples: &SymbolizedSamples, fold| {
-            let profile = profile("empty", "advanced", samples, fold);
+        for sampler in [None, Some(Sampler::Sigprof)] {
+            let request = sampling::Request {
+                sampler,
+                hz: 1_000,
+                budget: std::time::Duration::from_millis(200),
+                chain: false,
+                words: None,
+            };
+            let mut work = || {
+                std::hint::black_box(physical(1));
+            };
+            let samples = sampling::sample(&request, &mut work).unwrap();
+            let samples = symbolize(samples, &symbols);
+            let profile = profile("empty", "advanced", &samples);
             let name = |stack: &str| stack.contains("physical") && stack.contains("inlined");
-            profile.stacks.iter().any(|(stack, _)| name(stack))
-        };
-        assert!(!inside(&samples, Fold::Physical));
-        let exact = samples.sampler.precision() == Precision::Instruction;
-        assert_eq!(inside(&samples, Fold::Inlined), exact);
-        samples.sampler = Sampler::Sigprof;
-        assert!(
-            !inside(&samples, Fold::Inlined),
-            "one address represents its function"
-        );
+            assert!(
+                profile.stacks.iter().any(|(stack, _)| name(stack)),
+                "{profile:?}"
+            );
+        }
     }
 }

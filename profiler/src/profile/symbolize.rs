@@ -14,9 +14,9 @@ use std::rc::Rc;
 #[derive(Clone, Debug)]
 pub struct SymbolizedSamples {
     pub sampler: Sampler,
-    /// Samples taken; equal ones may share an entry of `stacks`.
+    /// Samples taken.
     pub taken: u64,
-    /// Samples that the kernel dropped.
+    /// Samples that were dropped.
     pub lost: u64,
     /// Samples per second of CPU time.
     pub rate: f64,

@@ -122,7 +122,15 @@ mod tests {
 
     #[test]
     fn callers_are_found_without_frame_pointers() {
+        let _turn = sampling::turn();
+        for sampler in [None, Some(Sampler::Sigprof)] {
+            callers_of_innermost(sampler);
+        }
+    }
+
+    fn callers_of_innermost(sampler: Option<Sampler>) {
         let request = Request {
+            sampler,
             hz: 1_000,
             budget: Duration::from_millis(300),
             chain: false,
@@ -132,9 +140,6 @@ mod tests {
             std::hint::black_box(outermost(100_000));
         };
         let mut samples = sampling::sample(&request, &mut work).unwrap();
-        if samples.sampler == Sampler::Sigprof {
-            return eprintln!("skipped: SIGPROF records callers itself");
-        }
         let symbols = Symbols::of_this_process().unwrap();
         callers(&mut samples, &symbols);
         let name = |address: u64| symbols.frames(address - 1)[0].function.clone();
@@ -148,7 +153,42 @@ mod tests {
                 && callers.iter().any(|it| it.ends_with("measured_region"))
         });
         let share = chained.count() as f64 / samples.stacks.len() as f64;
-        assert!(share > 0.9, "{share} of the samples");
+        assert!(share > 0.9, "{share} of the samples by {sampler:?}");
+    }
+
+    #[inline(never)]
+    fn recursive(depth: u64) -> u64 {
+        match depth {
+            0 => std::hint::black_box(innermost(100_000)),
+            _ => std::hint::black_box(recursive(depth - 1)) + 1,
+        }
+    }
+
+    #[test]
+    fn each_call_of_a_recursion_is_a_caller() {
+        let _turn = sampling::turn();
+        let symbols = Symbols::of_this_process().unwrap();
+        for sampler in [None, Some(Sampler::Sigprof)] {
+            let request = Request {
+                sampler,
+                hz: 1_000,
+                budget: Duration::from_millis(300),
+                chain: false,
+                words: Some(Stack::Deep),
+            };
+            let mut work = || {
+                std::hint::black_box(recursive(10));
+            };
+            let mut samples = sampling::sample(&request, &mut work).unwrap();
+            callers(&mut samples, &symbols);
+            let recursed = samples.stacks.iter().filter(|sample| {
+                let names = sample.callers.iter().map(|&at| symbols.frames(at - 1));
+                let named = names.filter(|it| it[0].function.ends_with("tests::recursive"));
+                named.count() == 11
+            });
+            let share = recursed.count() as f64 / samples.stacks.len() as f64;
+            assert!(share > 0.9, "{share} of the samples by {sampler:?}");
+        }
     }
 
     #[test]

@@ -125,12 +125,6 @@ impl Symbols {
         innermost
     }
 
-    /// The symbol that covers `address`, as the symbol table has it.
-    pub fn symbol(&self, address: u64) -> Option<&str> {
-        let loaded = self.module(address)?.loaded()?;
-        loaded.loader.find_symbol(address.wrapping_sub(loaded.bias))
-    }
-
     /// The files in memory, for readers of their unwind tables.
     pub fn unwindable(&self) -> Vec<Unwindable> {
         let of = |module: &Module| {
@@ -277,7 +271,6 @@ mod tests {
             .find(|s| s.name() == Ok("qsort"))
             .unwrap();
         let address = libc.loaded().unwrap().bias + qsort.address();
-        assert_eq!(symbols.symbol(address), Some("qsort"));
         assert_eq!(symbols.frames(address)[0].function, "qsort");
     }
 }

@@ -3,7 +3,7 @@
 
 use crate::run::{Profile, Run};
 use fxprof_processed_profile as firefox;
-use prost::Message;
+use libdd_profiling_protobuf::prost_impls::{self as proto, Message};
 use serde_json::json;
 use std::collections::HashMap;
 use std::time::SystemTime;
@@ -148,7 +148,7 @@ pub fn pprof(run: &Run, created: SystemTime) -> Vec<u8> {
         r#type: names.index(kind) as i64,
         unit: names.index(unit) as i64,
     };
-    file.sample_type = vec![value];
+    file.sample_types = vec![value];
     file.period_type = Some(value);
     file.period = 1;
     file.time_nanos = created
@@ -158,6 +158,7 @@ pub fn pprof(run: &Run, created: SystemTime) -> Vec<u8> {
         let mut label = |key: &str, text: &str| proto::Label {
             key: names.index(key) as i64,
             str: names.index(text) as i64,
+            ..proto::Label::default()
         };
         let labels = vec![label("case", &profile.case), label("mode", &profile.mode)];
         let whole: u64 = profile.stacks.iter().map(|(_, weight)| weight).sum();
@@ -167,105 +168,32 @@ pub fn pprof(run: &Run, created: SystemTime) -> Vec<u8> {
             let location = stack
                 .rsplit(';')
                 .map(|name| functions.index(name) as u64 + 1);
-            file.sample.push(proto::Sample {
-                location_id: location.collect(),
-                value: vec![*weight as i64],
-                label: labels.clone(),
+            file.samples.push(proto::Sample {
+                location_ids: location.collect(),
+                values: vec![*weight as i64],
+                labels: labels.clone(),
             });
         }
     }
     for (name, id) in functions.listed.iter().zip(1..) {
         let name = names.index(name) as i64;
-        file.function.push(proto::Function {
+        file.functions.push(proto::Function {
             id,
             name,
             system_name: name,
+            ..proto::Function::default()
         });
-        file.location.push(proto::Location {
+        file.locations.push(proto::Location {
             id,
-            line: vec![proto::Line { function_id: id }],
+            lines: vec![proto::Line {
+                function_id: id,
+                ..proto::Line::default()
+            }],
+            ..proto::Location::default()
         });
     }
     file.string_table = names.listed;
     file.encode_to_vec()
-}
-
-/// `profile.proto` of pprof (package perftools.profiles), the fields that are used here.
-mod proto {
-    use prost::Message;
-
-    #[derive(Clone, PartialEq, Message)]
-    pub struct Profile {
-        #[prost(message, repeated, tag = "1")]
-        pub sample_type: Vec<ValueType>,
-        #[prost(message, repeated, tag = "2")]
-        pub sample: Vec<Sample>,
-        #[prost(message, repeated, tag = "4")]
-        pub location: Vec<Location>,
-        #[prost(message, repeated, tag = "5")]
-        pub function: Vec<Function>,
-        #[prost(string, repeated, tag = "6")]
-        pub string_table: Vec<String>,
-        #[prost(int64, tag = "9")]
-        pub time_nanos: i64,
-        #[prost(int64, tag = "10")]
-        pub duration_nanos: i64,
-        #[prost(message, optional, tag = "11")]
-        pub period_type: Option<ValueType>,
-        #[prost(int64, tag = "12")]
-        pub period: i64,
-    }
-
-    #[derive(Clone, Copy, PartialEq, Message)]
-    pub struct ValueType {
-        #[prost(int64, tag = "1")]
-        pub r#type: i64,
-        #[prost(int64, tag = "2")]
-        pub unit: i64,
-    }
-
-    #[derive(Clone, PartialEq, Message)]
-    pub struct Sample {
-        /// Innermost first.
-        #[prost(uint64, repeated, tag = "1")]
-        pub location_id: Vec<u64>,
-        #[prost(int64, repeated, tag = "2")]
-        pub value: Vec<i64>,
-        #[prost(message, repeated, tag = "3")]
-        pub label: Vec<Label>,
-    }
-
-    #[derive(Clone, Copy, PartialEq, Message)]
-    pub struct Label {
-        #[prost(int64, tag = "1")]
-        pub key: i64,
-        #[prost(int64, tag = "2")]
-        pub str: i64,
-    }
-
-    #[derive(Clone, PartialEq, Message)]
-    pub struct Location {
-        #[prost(uint64, tag = "1")]
-        pub id: u64,
-        #[prost(message, repeated, tag = "4")]
-        pub line: Vec<Line>,
-    }
-
-    #[derive(Clone, Copy, PartialEq, Message)]
-    pub struct Line {
-        #[prost(uint64, tag = "1")]
-        pub function_id: u64,
-    }
-
-    #[derive(Clone, Copy, PartialEq, Message)]
-    pub struct Function {
-        #[prost(uint64, tag = "1")]
-        pub id: u64,
-        #[prost(int64, tag = "2")]
-        pub name: i64,
-        #[prost(int64, tag = "3")]
-        pub system_name: i64,
-    }
 }
 
 #[cfg(test)]
@@ -346,13 +274,13 @@ mod tests {
         let text = |index: i64| file.string_table[index as usize].as_str();
         let function = |id: &u64| {
             let location = file
-                .location
+                .locations
                 .iter()
                 .find(|location| location.id == *id)
                 .unwrap();
-            let id = location.line[0].function_id;
+            let id = location.lines[0].function_id;
             text(
-                file.function
+                file.functions
                     .iter()
                     .find(|function| function.id == id)
                     .unwrap()
@@ -360,12 +288,12 @@ mod tests {
             )
         };
         let stacks: Vec<_> = file
-            .sample
+            .samples
             .iter()
             .map(|sample| {
-                let frames: Vec<_> = sample.location_id.iter().map(function).collect();
-                let labels: Vec<_> = sample.label.iter().map(|it| text(it.str)).collect();
-                (frames.join("<"), sample.value[0], labels.join(" "))
+                let frames: Vec<_> = sample.location_ids.iter().map(function).collect();
+                let labels: Vec<_> = sample.labels.iter().map(|it| text(it.str)).collect();
+                (frames.join("<"), sample.values[0], labels.join(" "))
             })
             .collect();
         let stack =
@@ -380,7 +308,7 @@ mod tests {
         );
         assert_eq!(text(0), "");
         let kinds: Vec<_> = file
-            .sample_type
+            .sample_types
             .iter()
             .map(|it| (text(it.r#type), text(it.unit)))
             .collect();

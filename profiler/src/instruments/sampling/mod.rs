@@ -9,7 +9,9 @@ mod ring;
 mod sigprof;
 
 use crate::instruments::clock::{ClockError, ThreadClock};
+use crate::instruments::region::measured_region;
 use evmscope_reports::counter::Counter;
+use nix::errno::Errno;
 use perf::Trigger;
 use std::time::{Duration, Instant};
 use thiserror::Error;
@@ -17,15 +19,17 @@ use thiserror::Error;
 /// How to sample.
 #[derive(Clone, Copy, Debug)]
 pub struct Request {
+    /// The only sampler to try; none for the best that works.
+    pub sampler: Option<Sampler>,
     /// Requested samples per second of CPU time; [`Samples::rate`] is what was achieved.
     pub hz: u32,
     /// Wall-clock time after which no further call of the work begins.
     pub budget: Duration,
-    /// Whether to record callers through the chain of frame pointers. Without `-Cforce-frame-pointers=yes` in the
+    /// Whether a ring records callers through the chain of frame pointers. Without `-Cforce-frame-pointers=yes` in the
     /// build they are garbage; the leaf is right in any case.
     pub chain: bool,
-    /// Whether to record registers and the top of the stack, and how much of it, if the sampler supports it. The
-    /// interpreter's own position is found there.
+    /// Whether to record registers and the top of the stack, and how much of it. The interpreter's own position is
+    /// found there.
     pub words: Option<Stack>,
 }
 
@@ -48,18 +52,8 @@ pub enum Sampler {
     PerfCpuClock,
     /// A `perf_event_open` ring on another event of the PMU.
     PerfEvent(Counter),
-    /// The signal SIGPROF, by the crate `pprof`.
+    /// The signal SIGPROF, sent by a timer.
     Sigprof,
-}
-
-/// What the address of a sample identifies.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Precision {
-    /// The instruction that ran.
-    Instruction,
-    /// The function that ran. The address is one instruction standing for the whole function, so inline frames must
-    /// not be resolved: they would blame one opcode for the whole interpreter.
-    Function,
 }
 
 impl Sampler {
@@ -69,7 +63,7 @@ impl Sampler {
             Self::PerfCycles => "perf cycles",
             Self::PerfCpuClock => "perf cpu-clock",
             Self::PerfEvent(counter) => counter.name(),
-            Self::Sigprof => "pprof SIGPROF",
+            Self::Sigprof => "SIGPROF",
         }
     }
 
@@ -79,14 +73,6 @@ impl Sampler {
             Self::PerfCycles => "cycles",
             Self::PerfEvent(counter) => counter.unit(),
             Self::PerfCpuClock | Self::Sigprof => "ns",
-        }
-    }
-
-    /// What its addresses identify.
-    pub fn precision(self) -> Precision {
-        match self {
-            Self::PerfCycles | Self::PerfCpuClock | Self::PerfEvent(_) => Precision::Instruction,
-            Self::Sigprof => Precision::Function,
         }
     }
 }
@@ -126,12 +112,12 @@ pub struct StackRegisters {
 pub struct Samples {
     /// The sampler that took them.
     pub sampler: Sampler,
-    /// Samples taken; `stacks` may hold fewer, since SIGPROF merges equal ones.
+    /// Samples taken.
     pub taken: u64,
-    /// Samples the kernel dropped because the ring was full.
+    /// Samples dropped because the ring, or the memory for SIGPROF, was full.
     pub lost: u64,
-    /// CPU time of the thread over all calls, user and kernel, ns. Time in the kernel is not
-    /// sampled, so the weights of a sampler in ns add up to this or less.
+    /// CPU time of the thread during the session, user and kernel, ns. A ring does not sample time in the kernel, so the
+    /// weights of a sampler in ns add up to this or less.
     pub cpu_time: u64,
     /// The stacks.
     pub stacks: Vec<Sample>,
@@ -164,12 +150,20 @@ pub enum Failure {
     /// The kernel refuses it.
     #[error("{0}")]
     Refused(#[from] std::io::Error),
-    /// The crate `pprof` failed.
-    #[error("{0}")]
-    Pprof(#[from] pprof::Error),
+    /// SIGPROF is in use by another session.
+    #[error(
+        "this process already samples by SIGPROF, which serves one session at a time: let that one end first"
+    )]
+    Busy,
     /// It ran and took no samples.
     #[error("no sample within {0} us of CPU time; ask for a longer budget or a higher rate")]
     Silent(u64),
+}
+
+impl From<Errno> for Failure {
+    fn from(errno: Errno) -> Self {
+        Self::Refused(errno.into())
+    }
 }
 
 fn reasons(failures: &[(Sampler, Failure)]) -> String {
@@ -202,11 +196,16 @@ pub fn offered() -> Result<Offer, std::io::Error> {
 /// Calls `work` repeatedly until the budget is spent, at least once, and samples this thread.
 ///
 /// Samplers are tried in this order: a ring on cycles, a ring on the CPU clock, SIGPROF. If one opens but takes no
-/// samples (some virtual machines have a PMU without interrupts), the next is tried.
+/// samples (some virtual machines have a PMU without interrupts), the next is tried. [`Request::sampler`] leaves one.
 pub fn sample(request: &Request, work: &mut dyn FnMut()) -> Result<Samples, SampleError> {
-    let samplers = [Sampler::PerfCycles, Sampler::PerfCpuClock, Sampler::Sigprof];
-    sample_by(&samplers, request, work)
+    match request.sampler {
+        Some(sampler) => sample_by(&[sampler], request, work),
+        None => sample_by(&ORDER, request, work),
+    }
 }
+
+/// The samplers of time, the best first.
+const ORDER: [Sampler; 3] = [Sampler::PerfCycles, Sampler::PerfCpuClock, Sampler::Sigprof];
 
 /// As [`sample`], but on a PMU event: shows where the event happens instead of where time is spent.
 pub fn sample_on(
@@ -283,17 +282,25 @@ struct Session<'a> {
 impl Session<'_> {
     /// Calls the work until the budget is spent. After each call `between` may stop, empty and restart the sampler.
     fn run<E>(&mut self, mut between: impl FnMut() -> Result<(), E>) -> Result<(), E> {
-        let start = Instant::now();
+        // The clock is read once: around each call, a system call would take more samples than a short call does.
+        let (start, cpu_start) = (Instant::now(), self.clock.now());
         loop {
-            self.cpu_time += self
-                .clock
-                .time(|| crate::instruments::region::measured_region(self.work));
+            measured_region(self.work);
             between()?;
             if start.elapsed() >= self.request.budget {
+                self.cpu_time = self.clock.now() - cpu_start;
                 return Ok(());
             }
         }
     }
+}
+
+/// Held by tests that sample: they are threads of one process, and SIGPROF serves one session at a time.
+#[cfg(test)]
+pub fn turn() -> std::sync::MutexGuard<'static, ()> {
+    static TURN: std::sync::Mutex<()> = std::sync::Mutex::new(());
+    TURN.lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
 #[cfg(test)]
@@ -315,6 +322,7 @@ mod tests {
 
     fn request() -> Request {
         Request {
+            sampler: None,
             hz: 1_000,
             budget: Duration::from_millis(300),
             chain: false,
@@ -342,6 +350,7 @@ mod tests {
 
     #[test]
     fn samples_are_of_the_work() {
+        let _turn = turn();
         let mut calls = 0;
         let mut counted = || {
             calls += 1;
@@ -359,14 +368,14 @@ mod tests {
 
     #[test]
     fn an_instruction_resolves_to_its_inlined_function() {
+        let _turn = turn();
         let samples = sample(&request(), &mut work).unwrap();
-        if samples.sampler.precision() == Precision::Instruction {
-            assert!(share(&samples, "tests::inlined") > 0.8, "{samples:?}");
-        }
+        assert!(share(&samples, "tests::inlined") > 0.8, "{samples:?}");
     }
 
     #[test]
     fn registers_hold_the_pointers_that_the_sampled_code_works_on() {
+        let _turn = turn();
         let bytes = vec![1_u8; 1 << 16];
         let range = bytes.as_ptr_range();
         let mut walk = || {
@@ -378,22 +387,22 @@ mod tests {
                 }
             }
         };
-        let request = Request {
-            words: Some(Stack::Top),
-            ..request()
-        };
-        let samples = sample(&request, &mut walk).unwrap();
-        if samples.sampler == Sampler::Sigprof {
-            return eprintln!("skipped: SIGPROF records no registers");
+        for sampler in [None, Some(Sampler::Sigprof)] {
+            let request = Request {
+                sampler,
+                words: Some(Stack::Top),
+                ..request()
+            };
+            let samples = sample(&request, &mut walk).unwrap();
+            let inside =
+                |word: &u64| (range.start.addr() as u64..=range.end.addr() as u64).contains(word);
+            let found = samples.stacks.iter().filter(|sample| {
+                assert!(!sample.registers.is_empty() && !sample.stack.is_empty());
+                sample.registers.iter().chain(&sample.stack).any(inside)
+            });
+            let share = found.count() as f64 / samples.stacks.len() as f64;
+            assert!(share > 0.9, "{share} of the samples by {sampler:?}");
         }
-        let inside =
-            |word: &u64| (range.start.addr() as u64..=range.end.addr() as u64).contains(word);
-        let found = samples.stacks.iter().filter(|sample| {
-            assert!(!sample.registers.is_empty() && !sample.stack.is_empty());
-            sample.registers.iter().chain(&sample.stack).any(inside)
-        });
-        let share = found.count() as f64 / samples.stacks.len() as f64;
-        assert!(share > 0.9, "{share} of the samples");
     }
 
     /// The kernel's highest rate, up to one that fills a ring of 512 KiB within a second.
@@ -404,6 +413,7 @@ mod tests {
     #[test]
     fn a_ring_that_fills_during_a_call_counts_lost_samples() {
         let request = Request {
+            sampler: None,
             hz: fast(),
             budget: Duration::ZERO,
             chain: true,
@@ -438,6 +448,7 @@ mod tests {
         // The budget is wall-clock time, of which a busy machine may give this thread little.
         for patience in [2, 8, 32, 128] {
             let request = Request {
+                sampler: None,
                 hz: fast(),
                 budget: Duration::from_secs(patience * RING) / fast(),
                 chain: false,
@@ -454,23 +465,6 @@ mod tests {
             }
         }
         panic!("too few samples to fill a ring");
-    }
-
-    #[test]
-    fn sigprof_finds_the_same_function() {
-        // The timer counts the whole process, and other tests get most of its samples.
-        let request = Request {
-            budget: Duration::from_secs(2),
-            ..request()
-        };
-        let clock = ThreadClock::open().unwrap();
-        let samples = sample_with(Sampler::Sigprof, &request, &clock, &mut work).unwrap();
-        assert!(samples.taken > 0);
-        assert!(share(&samples, "tests::outer") > 0.9, "{samples:?}");
-        assert!(samples.rate() <= 1_100.0);
-        let total: u64 = samples.stacks.iter().map(|sample| sample.weight).sum();
-        let covered = total as f64 / samples.cpu_time as f64;
-        assert!((0.99..=1.0).contains(&covered), "{covered} of the time");
     }
 
     #[test]
@@ -506,11 +500,13 @@ mod tests {
     #[test]
     fn work_too_short_for_a_sample_says_so() {
         let request = Request {
+            sampler: None,
             hz: 1,
             budget: Duration::ZERO,
             chain: false,
             words: None,
         };
+        let _turn = turn();
         match sample(&request, &mut || ()) {
             Err(error) => assert!(error.to_string().contains("longer budget"), "{error}"),
             // For a rate of cycles the kernel adapts the period from 1 upwards, so the first samples come at once.

@@ -1,5 +1,7 @@
-//! A `perf_event_open` sampling event with the ring that the kernel writes its records to. The only unsafe code of
-//! sampling.
+//! A `perf_event_open` sampling event with the ring that the kernel writes its records to.
+//!
+//! Unsafe: the ring is memory that the kernel writes to.
+
 #![allow(unsafe_code)]
 
 use super::record::unwrapped;

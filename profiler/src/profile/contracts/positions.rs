@@ -9,7 +9,7 @@
 use super::offsets;
 use crate::engines::Engine;
 use crate::instruments::sampling::Sample;
-use crate::profile::fold::{self, Fold};
+use crate::profile::fold;
 use crate::profile::symbolize::{Handler, SymbolizedSamples};
 use crate::symbols::handlers::opcode_of;
 use alloy_primitives::B256;
@@ -34,10 +34,9 @@ pub struct AttributedSample {
 
 /// Finds the positions of an engine's samples. The engine must not have run since they were taken.
 pub fn attribute(samples: &SymbolizedSamples, engine: &dyn Engine) -> Vec<AttributedSample> {
-    let fold = Fold::default().for_sampler(samples.sampler);
     let mut weights = BTreeMap::<_, u64>::new();
     for symbolized in &samples.stacks {
-        let functions = fold::stack_from_handler(symbolized, fold);
+        let functions = fold::stack_from_handler(symbolized);
         let sample = &symbolized.sample;
         let found = symbolized
             .handler()

@@ -6,6 +6,7 @@ use crate::cases::{self, Case};
 use crate::engines::EngineId;
 use crate::engines::executed::Executed;
 use crate::engines::verify;
+use crate::instruments::sampling::{self, Sampler};
 use crate::measure::Sampling;
 use crate::profile::collect;
 use crate::symbols::Symbols;
@@ -303,16 +304,21 @@ fn samples_distinguish_the_costly_place_of_an_opcode_from_the_cheap_one() {
     let case = Case::ad_hoc(code, Bytes::new(), 100_000_000, Fork::Osaka);
     let walk = walked(&case);
     let symbols = Symbols::of_this_process().unwrap();
-    let sampling = Sampling {
-        hz: 2_000,
-        budget: Duration::from_millis(500),
-    };
     let engines = Mode::ALL.map(EngineId::from);
-    for mut v in verify::verify(&case, &engines, Settings::default()).unwrap() {
-        let profiled = collect::profile(&mut v, sampling, &symbols).unwrap();
-        if profiled.profile.sampler.contains("SIGPROF") {
-            return eprintln!("skipped: SIGPROF records no registers");
-        }
+    let _turn = sampling::turn();
+    let mut verified = verify::verify(&case, &engines, Settings::default()).unwrap();
+    let samplers = [None, Some(Sampler::Sigprof)];
+    for (sampler, v) in samplers
+        .into_iter()
+        .flat_map(|sampler| (0..2).map(move |i| (sampler, i)))
+    {
+        let v = &mut verified[v];
+        let sampling = Sampling {
+            sampler,
+            hz: 2_000,
+            budget: Duration::from_millis(500),
+        };
+        let profiled = collect::profile(v, sampling, &symbols).unwrap();
         let weighed = by_time(&walk, &profiled.attributed);
         let attributed = weighed.attributed.unwrap();
         assert!(attributed > 0.8, "{}: {attributed} of the time", v.id);

@@ -6,7 +6,7 @@
 mod missing;
 mod records;
 
-use super::fold::{self, Fold};
+use super::fold;
 use super::symbolize::Symbolizer;
 use crate::symbols::Symbols;
 use evmscope_reports::run::Profile;
@@ -106,7 +106,7 @@ fn recording(path: &Path, file: &PerfFile, records: &Records) -> Recording {
             let symbolized = symbolizer.symbolize(sample.clone());
             taken += 1;
             nameless += u64::from(!symbolized.has_name());
-            let stack = fold::whole_stack(&symbolized, Fold::Inlined);
+            let stack = fold::whole_stack(&symbolized);
             *stacks.entry(stack).or_default() += sample.weight;
         }
     }
