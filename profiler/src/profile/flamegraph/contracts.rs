@@ -68,7 +68,7 @@ pub fn contracts(case: &str, width: &Width, weighed: &Weighed) -> Result<String,
         },
     );
     for (name, kind) in &weighed.kinds {
-        palette.insert(&folded_name(name), shade(*kind, name));
+        palette.insert(folded_name(name), shade(*kind, name));
     }
     let mut options = options(width.unit());
     options.title = format!("{case}: contracts, functions, lines, opcodes");

@@ -136,11 +136,12 @@ fn not_empty(profile: &Profile) -> Result<(), FlameError> {
     }
 }
 
-/// What the samples measure.
-fn quantity(profile: &Profile) -> &'static str {
+/// What the samples measure: CPU time, or else the event that is the unit.
+fn quantity(profile: &Profile) -> &str {
     match profile.unit.as_str() {
+        "ns" => "CPU time",
         "cycles" => "CPU cycles",
-        _ => "CPU time",
+        event => event,
     }
 }
 
@@ -264,6 +265,17 @@ pub(super) mod tests {
         assert!(svg.contains(
             ">width: CPU cycles; 3,026 samples by perf cpu-clock, 1,987 a second, 7 lost<"
         ));
+    }
+
+    #[test]
+    fn events_other_than_clocks_are_not_called_time() {
+        let profile = Profile {
+            unit: "page-faults".into(),
+            ..traditional()
+        };
+        let svg = flame(&profile).unwrap();
+        assert!(svg.contains(">width: page-faults; 3,026 samples"), "{svg}");
+        assert_eq!(texts(&svg)[0], "all (1,000 page-faults, 100%)");
     }
 
     #[test]
