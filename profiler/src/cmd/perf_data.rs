@@ -1,50 +1,119 @@
-//! `evmscope profile --perf-data`: where another program spends its time, from a `perf record` recording.
+//! `evmscope profile --perf-data`: where other programs spend their time, from a `perf record` recording.
 
 use super::listed;
 use crate::cmd::output::{Answer, Files};
 use crate::profile::flamegraph;
-use crate::profile::perf_data::{self, Recording};
+use crate::profile::perf_data::{self, EventProfile, ProcessShare, Recording};
 use anyhow::Result;
 use evmscope_reports::format;
 use evmscope_reports::run::Profile;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::path::Path;
 
-/// Functions in the table.
-const HOTTEST: usize = 20;
+/// Rows of a table.
+const MOST: usize = 20;
 
 pub fn run(recording: &Path, out: Option<&Path>) -> Result<Answer> {
     let files = Files::in_dir(out.unwrap_or(Path::new("reports/out/perf-data")))?;
     let recording = perf_data::read(recording)?;
-    let svg = flamegraph::flame(&recording.profile)?;
-    let written = files.write("flame.svg", svg)?;
-    Ok(Answer::success(text(&recording) + &listed(&[written])))
+    let names = names(&recording.events);
+    let mut svgs = Vec::new();
+    for (event, name) in recording.events.iter().zip(&names) {
+        svgs.push((name.as_str(), flamegraph::flame(&event.profile)?));
+    }
+    let written = files.write_all(&svgs)?;
+    Ok(Answer::success(text(&recording) + &listed(&written)))
+}
+
+/// The name of each event's file: `flame.svg` if there is one event, or else with the event.
+fn names(events: &[EventProfile]) -> Vec<String> {
+    if let [_] = events {
+        return vec!["flame.svg".to_owned()];
+    }
+    let safe = |c: char| match c {
+        c if c.is_ascii_alphanumeric() || "-_.".contains(c) => c,
+        _ => '-',
+    };
+    let mut taken = BTreeSet::new();
+    let unique = |event: &EventProfile| {
+        let event: String = event.name.chars().map(safe).collect();
+        let first = format!("flame-{event}.svg");
+        let more = (2..).map(|number| format!("flame-{event}-{number}.svg"));
+        let mut names = std::iter::once(first).chain(more);
+        // The list has no end.
+        let name = names.find(|name| !taken.contains(name)).unwrap_or_default();
+        taken.insert(name.clone());
+        name
+    };
+    events.iter().map(unique).collect()
 }
 
 fn text(recording: &Recording) -> String {
-    let Recording { profile, missing } = recording;
-    let total: u64 = profile.stacks.iter().map(|(_, weight)| weight).sum();
-    let mut text = format!(
-        "{} of {} by {}\n\n{:>9}  function\n",
-        format::count(profile.samples, "sample"),
-        profile.mode,
-        profile.sampler,
-        "share"
-    );
-    for (name, weight) in hottest(profile).into_iter().take(HOTTEST) {
-        let share = format::percent(weight as f64 / total.max(1) as f64);
-        // Writing to a string does not fail.
-        let _ = writeln!(text, "{share:>9}  {name}");
-    }
+    let Recording {
+        events,
+        missing,
+        notes,
+    } = recording;
+    let tables: Vec<_> = events.iter().map(tables).collect();
+    let mut text = tables.join("\n");
     let verdict = match missing.is_empty() {
         true => {
             "nothing is missing: all binaries were found and every sample has a symbol".to_owned()
         }
         false => format!("missing: {}", missing.join("; ")),
     };
+    // Writing to a string does not fail.
     let _ = writeln!(text, "\n{verdict}");
+    for note in notes {
+        let _ = writeln!(text, "note: {note}");
+    }
     text
+}
+
+/// The processes of an event, if there are several, and its functions.
+fn tables(event: &EventProfile) -> String {
+    let EventProfile {
+        profile, processes, ..
+    } = event;
+    let total: u64 = profile.stacks.iter().map(|(_, weight)| weight).sum();
+    let share = |weight: u64| format::percent(weight as f64 / total.max(1) as f64);
+    let mut text = format!(
+        "{} of {} by {}: {}\n",
+        format::count(profile.samples, "sample"),
+        profile.mode,
+        profile.sampler,
+        amount(total, &profile.unit),
+    );
+    if processes.len() > 1 {
+        let _ = writeln!(text, "\n{:>9}  {:>7}  process", "share", "pid");
+        for ProcessShare { pid, name, weight } in processes.iter().take(MOST) {
+            let _ = writeln!(text, "{:>9}  {pid:>7}  {name}", share(*weight));
+        }
+        if let Some(others @ [_, ..]) = processes.get(MOST..) {
+            let weight = others.iter().map(|it| it.weight).sum();
+            let _ = writeln!(
+                text,
+                "{:>9}  {:>7}  {} more",
+                share(weight),
+                "",
+                others.len()
+            );
+        }
+    }
+    let _ = writeln!(text, "\n{:>9}  function", "share");
+    for (name, weight) in hottest(profile).into_iter().take(MOST) {
+        let _ = writeln!(text, "{:>9}  {name}", share(weight));
+    }
+    text
+}
+
+/// A sum of weights with its unit: `210 ms of CPU time`, `288 page-faults`.
+fn amount(total: u64, unit: &str) -> String {
+    match unit {
+        "ns" => format!("{} of CPU time", format::quantity(total as f64, unit)),
+        _ => format!("{} {unit}", format::thousands(total)),
+    }
 }
 
 /// Functions by exclusive weight, heaviest first.

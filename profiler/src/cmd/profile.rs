@@ -30,7 +30,7 @@ pub struct Profile {
     /// Name of a case.
     #[arg(required_unless_present = "perf_data")]
     pub case: Option<String>,
-    /// Show a `perf record` recording of another program instead of a case.
+    /// Show a `perf record` recording of other programs instead of a case (`-`: standard input).
     #[arg(long, value_name = "FILE", conflicts_with = "case")]
     pub perf_data: Option<PathBuf>,
     #[command(flatten)]

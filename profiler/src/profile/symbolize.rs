@@ -61,7 +61,8 @@ pub fn symbolize(samples: Samples, symbols: &Symbols) -> SymbolizedSamples {
 /// Looks up addresses, each once.
 pub struct Symbolizer<'a> {
     symbols: &'a Symbols,
-    known: HashMap<u64, Rc<[Frame]>>,
+    /// By address, and by number of the function if it was generated: another one may have been there before.
+    known: HashMap<(u64, Option<usize>), Rc<[Frame]>>,
 }
 
 impl<'a> Symbolizer<'a> {
@@ -73,16 +74,20 @@ impl<'a> Symbolizer<'a> {
     }
 
     pub fn symbolize(&mut self, sample: Sample) -> SymbolizedSample {
-        let functions = addresses(&sample).map(|address| self.functions(address));
+        let functions = addresses(&sample).map(|address| self.functions(address, sample.time));
         SymbolizedSample {
             functions: functions.collect(),
             sample,
         }
     }
 
-    fn functions(&mut self, address: u64) -> Rc<[Frame]> {
-        let known = self.known.entry(address);
-        let frames = || self.symbols.frames(address).into();
+    fn functions(&mut self, address: u64, time: Option<u64>) -> Rc<[Frame]> {
+        let generated = self.symbols.generated(address, time);
+        let known = self.known.entry((address, generated));
+        let frames = || match generated {
+            Some(number) => self.symbols.generated_frames(number).into(),
+            None => self.symbols.frames(address).into(),
+        };
         Rc::clone(known.or_insert_with(frames))
     }
 }

@@ -2,93 +2,243 @@
 //! the binaries (DWARF call frame information) say where each function keeps its return address, so no frame pointers
 //! are needed. The crate `framehop` reads the tables.
 //!
-//! Finds return addresses; `symbolize` names them.
+//! Finds return addresses; `symbolize` names them. `perf_data` unwinds the stacks of other programs here too.
 
-use crate::instruments::sampling::{Sample, Samples, StackRegisters};
+use crate::instruments::sampling::{Samples, StackRegisters};
 use crate::symbols::{Symbols, Unwindable};
 use framehop::{
-    CacheNative, ExplicitModuleSectionInfo, MayAllocateDuringUnwind, Module, Unwinder,
-    UnwinderNative,
+    CacheNative, Error, ExplicitModuleSectionInfo, FrameAddress, MayAllocateDuringUnwind, Module,
+    Unwinder, UnwinderNative,
 };
 use object::{Object, ObjectSection};
 use std::fs;
 use std::ops::Range;
+use std::path::Path;
+use std::sync::Arc;
 
-/// More callers than any sample has; stops unwinding if the tables lead into a loop.
-const MAX_CALLERS: usize = 64;
+/// More callers than the largest copy of a stack holds (64 KiB); stops unwinding if the tables lead into a loop.
+const MAX_CALLERS: usize = 8_192;
+
+/// As far behind the copy of a stack as the rest of the stack may be: its limit is 8 MiB by default.
+const REST_OF_STACK: u64 = 64 << 20;
 
 /// Fills in the callers of samples. If the recorded part of the stack ends early, the outer ones are missing.
 pub fn callers(samples: &mut Samples, symbols: &Symbols) {
-    let mut unwinder = UnwinderNative::<Vec<u8>, MayAllocateDuringUnwind>::new();
-    let modules = symbols.unwindable().into_iter().filter_map(module);
-    modules.for_each(|module| unwinder.add_module(module));
-    let mut cache = CacheNative::<MayAllocateDuringUnwind>::new();
+    let mut unwinder = StackUnwinder::default();
+    for file in symbols.unwindable() {
+        let tables = Tables::of(&file.path);
+        let known = tables.as_ref().map(|tables| (&file, tables));
+        unwinder.add(file.memory.clone(), known);
+    }
     for sample in &mut samples.stacks {
         let Some(registers) = sample.stack_registers else {
             continue;
         };
-        let found = {
-            let mut read = |address| word(sample, registers, address).ok_or(());
-            let mut frames = unwinder.iter_frames(
-                sample.ip,
-                unwind_registers(sample, registers),
-                &mut cache,
-                &mut read,
-            );
-            let next = || frames.next().ok().flatten().map(|frame| frame.address());
-            std::iter::from_fn(next).skip(1).take(MAX_CALLERS).collect()
+        let stack = &sample.stack;
+        let unwound = unwinder.unwind(sample.ip, registers, 8 * stack.len() as u64, |at| {
+            stack.get(at / 8).copied()
+        });
+        sample.callers = unwound.callers;
+    }
+}
+
+/// The callers that a copy of a stack gave, and why there are no more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unwound {
+    /// Return addresses, innermost first.
+    pub callers: Vec<u64>,
+    pub end: End,
+}
+
+/// Why unwinding ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// At the program's or the thread's first function.
+    Outermost,
+    /// The copy of the stack is shorter than the stack.
+    Cut,
+    /// At code without unwind tables, or whose tables do not fit.
+    Tables,
+}
+
+/// The unwind tables of one process.
+pub struct StackUnwinder {
+    unwinder: UnwinderNative<Arc<[u8]>, MayAllocateDuringUnwind>,
+    cache: CacheNative<MayAllocateDuringUnwind>,
+    /// Memory with code, and whether it has tables.
+    code: Vec<(Range<u64>, bool)>,
+}
+
+impl Default for StackUnwinder {
+    fn default() -> Self {
+        StackUnwinder {
+            unwinder: UnwinderNative::new(),
+            cache: CacheNative::new(),
+            code: Vec::new(),
+        }
+    }
+}
+
+impl StackUnwinder {
+    /// Adds code that was mapped, which replaces what was there before; with its file if that has tables.
+    pub fn add(&mut self, memory: Range<u64>, file: Option<(&Unwindable, &Tables)>) {
+        let overlaps = |(known, _): &mut (Range<u64>, bool)| {
+            known.start < memory.end && memory.start < known.end
         };
-        sample.callers = found;
+        for (replaced, _) in self.code.extract_if(.., overlaps) {
+            self.unwinder.remove_module(replaced.start);
+        }
+        if let Some((file, tables)) = file {
+            self.unwinder.add_module(Module::new(
+                file.path.display().to_string(),
+                memory.clone(),
+                file.bias,
+                tables.sections(),
+            ));
+        }
+        self.code.push((memory, file.is_some()));
+    }
+
+    /// Unwinds a copy of a stack of `bytes` bytes, whose words `read` returns by their offset. Where
+    /// there are no tables the unwinder would guess, and a guess may lead out of the code: such callers are left out.
+    pub fn unwind(
+        &mut self,
+        ip: u64,
+        registers: StackRegisters,
+        bytes: u64,
+        read: impl Fn(usize) -> Option<u64>,
+    ) -> Unwound {
+        let StackUnwinder {
+            unwinder,
+            cache,
+            code,
+        } = self;
+        let tables = |address| {
+            let found = code.iter().find(|(memory, _)| memory.contains(&address));
+            found.map(|(_, has_tables)| *has_tables)
+        };
+        let mut read = |address| word(registers, address, &read).ok_or(());
+        let mut registers_now = unwind_registers(ip, registers);
+        let mut frame = FrameAddress::from_instruction_pointer(ip);
+        let mut callers = Vec::new();
+        let end = loop {
+            let has_tables = tables(frame.address_for_lookup());
+            if frame.is_return_address() && has_tables.is_some() {
+                callers.push(frame.address());
+            }
+            if has_tables != Some(true) || callers.len() == MAX_CALLERS {
+                break End::Tables;
+            }
+            match unwinder.unwind_frame(frame, &mut registers_now, cache, &mut read) {
+                Ok(Some(address)) => match FrameAddress::from_return_address(address) {
+                    Some(caller) => frame = caller,
+                    None => break End::Outermost,
+                },
+                Ok(None) => break End::Outermost,
+                Err(Error::CouldNotReadStack(address)) if is_behind(registers, bytes, address) => {
+                    break End::Cut;
+                }
+                // The dynamic linker's first function has no table. A frame pointer of 0 marks the outermost frame.
+                Err(_) if frame_pointer(&registers_now) == 0 => break End::Outermost,
+                Err(_) => break End::Tables,
+            }
+        };
+        Unwound { callers, end }
     }
 }
 
 /// A word of the stack, by its address.
-fn word(sample: &Sample, registers: StackRegisters, address: u64) -> Option<u64> {
+fn word(
+    registers: StackRegisters,
+    address: u64,
+    read: impl Fn(usize) -> Option<u64>,
+) -> Option<u64> {
     let offset = address.checked_sub(registers.stack)?;
-    let at = usize::try_from(offset / 8).ok()?;
-    sample.stack.get(at).copied()
+    read(usize::try_from(offset).ok()?)
+}
+
+/// Whether an address is in the part of the stack that was not copied.
+fn is_behind(registers: StackRegisters, bytes: u64, address: u64) -> bool {
+    let offset = address.checked_sub(registers.stack);
+    offset.is_some_and(|offset| offset.saturating_add(8) > bytes && offset < REST_OF_STACK)
 }
 
 #[cfg(target_arch = "x86_64")]
-fn unwind_registers(
-    sample: &Sample,
-    registers: StackRegisters,
-) -> framehop::x86_64::UnwindRegsX86_64 {
-    framehop::x86_64::UnwindRegsX86_64::new(sample.ip, registers.stack, registers.frame)
+use framehop::x86_64::UnwindRegsX86_64 as UnwindRegisters;
+
+#[cfg(target_arch = "aarch64")]
+use framehop::aarch64::UnwindRegsAarch64 as UnwindRegisters;
+
+#[cfg(target_arch = "x86_64")]
+fn unwind_registers(ip: u64, registers: StackRegisters) -> UnwindRegisters {
+    UnwindRegisters::new(ip, registers.stack, registers.frame)
+}
+
+#[cfg(target_arch = "x86_64")]
+fn frame_pointer(registers: &UnwindRegisters) -> u64 {
+    registers.bp()
 }
 
 #[cfg(target_arch = "aarch64")]
-fn unwind_registers(_: &Sample, registers: StackRegisters) -> framehop::aarch64::UnwindRegsAarch64 {
-    framehop::aarch64::UnwindRegsAarch64::new(registers.link, registers.stack, registers.frame)
+fn unwind_registers(_: u64, registers: StackRegisters) -> UnwindRegisters {
+    UnwindRegisters::new(registers.link, registers.stack, registers.frame)
 }
 
-/// A file's unwind tables, for the unwinder; none if it has none.
-fn module(file: Unwindable) -> Option<Module<Vec<u8>>> {
-    let bytes = fs::read(&file.path).ok()?;
-    let object = object::File::parse(&*bytes).ok()?;
-    let section = |name| object.section_by_name(name);
-    let range = |name| -> Option<Range<u64>> {
-        let section = section(name)?;
-        Some(section.address()..section.address() + section.size())
-    };
-    let data = |name| Some(section(name)?.data().ok()?.to_vec());
-    data(".eh_frame")?;
-    Some(Module::new(
-        file.path.display().to_string(),
-        file.memory,
-        file.bias,
+#[cfg(target_arch = "aarch64")]
+fn frame_pointer(registers: &UnwindRegisters) -> u64 {
+    registers.fp()
+}
+
+/// A file's unwind tables. Copies share them.
+#[derive(Clone)]
+pub struct Tables {
+    ranges: [Option<Range<u64>>; 4],
+    text: Option<Arc<[u8]>>,
+    eh_frame: Option<Arc<[u8]>>,
+    eh_frame_hdr: Option<Arc<[u8]>>,
+    debug_frame: Option<Arc<[u8]>>,
+}
+
+impl Tables {
+    /// Reads a file; none if it has no tables, or is for another size of words.
+    pub fn of(path: &Path) -> Option<Tables> {
+        let bytes = fs::read(path).ok()?;
+        let object = object::File::parse(&*bytes).ok()?;
+        let range = |name| -> Option<Range<u64>> {
+            let section = object.section_by_name(name)?;
+            Some(section.address()..section.address() + section.size())
+        };
+        let data = |name| -> Option<Arc<[u8]>> {
+            let section = object.section_by_name(name)?;
+            let data = section.uncompressed_data().ok()?;
+            (!data.is_empty()).then(|| data.into())
+        };
+        let tables = Tables {
+            ranges: [".text", ".got", ".eh_frame", ".eh_frame_hdr"].map(range),
+            text: data(".text"),
+            eh_frame: data(".eh_frame"),
+            eh_frame_hdr: data(".eh_frame_hdr"),
+            debug_frame: data(".debug_frame"),
+        };
+        let has_any = tables.eh_frame.is_some() || tables.debug_frame.is_some();
+        (has_any && object.is_64()).then_some(tables)
+    }
+
+    fn sections(&self) -> ExplicitModuleSectionInfo<Arc<[u8]>> {
+        let [text_svma, got_svma, eh_frame_svma, eh_frame_hdr_svma] = self.ranges.clone();
         ExplicitModuleSectionInfo {
             base_svma: 0,
-            text_svma: range(".text"),
-            text: data(".text"),
-            got_svma: range(".got"),
-            eh_frame_svma: range(".eh_frame"),
-            eh_frame: data(".eh_frame"),
-            eh_frame_hdr_svma: range(".eh_frame_hdr"),
-            eh_frame_hdr: data(".eh_frame_hdr"),
+            text_svma,
+            text: self.text.clone(),
+            got_svma,
+            eh_frame_svma,
+            eh_frame: self.eh_frame.clone(),
+            eh_frame_hdr_svma,
+            eh_frame_hdr: self.eh_frame_hdr.clone(),
+            debug_frame: self.debug_frame.clone(),
             ..ExplicitModuleSectionInfo::default()
-        },
-    ))
+        }
+    }
 }
 
 #[cfg(test)]
@@ -193,16 +343,15 @@ mod tests {
 
     #[test]
     fn words_outside_the_recorded_stack_are_not_read() {
-        let sample = Sample {
-            stack: vec![7, 8],
-            ..Sample::default()
-        };
         let registers = StackRegisters {
             stack: 1_000,
             ..StackRegisters::default()
         };
-        let read = |address| word(&sample, registers, address);
+        let stack = [7, 8];
+        let read = |address| word(registers, address, |at| stack.get(at / 8).copied());
         assert_eq!([read(1_000), read(1_008)], [Some(7), Some(8)]);
         assert_eq!([read(992), read(1_016), read(u64::MAX)], [None; 3]);
+        let behind = |address| is_behind(registers, 16, address);
+        assert!(behind(1_016) && !behind(1_008) && !behind(992) && !behind(u64::MAX - 3));
     }
 }

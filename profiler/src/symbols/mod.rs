@@ -4,13 +4,16 @@
 //! `profile` makes stacks of the names.
 
 pub mod code_size;
+pub mod debug_files;
 pub mod disassembly;
+mod generated;
 pub mod handlers;
 mod modules;
 mod names;
 pub mod sections;
 mod shorten;
 
+pub use generated::Generated;
 pub use modules::{Function, Mapping, Unwindable, functions_of};
 pub use names::demangled;
 
@@ -44,6 +47,7 @@ pub enum Origin {
 /// A file is loaded at the first look-up of an address in it. Code loaded after construction is unknown.
 pub struct Symbols {
     modules: Vec<Module>,
+    generated: Generated,
 }
 
 impl Symbols {
@@ -57,15 +61,32 @@ impl Symbols {
             .lines()
             .filter_map(|line| Module::parse(line, &own))
             .collect();
-        Ok(Self { modules })
+        Ok(Self {
+            modules,
+            generated: Generated::default(),
+        })
     }
 
-    /// The symbols of another process, from its mappings of code.
-    pub fn of_mappings(mappings: impl IntoIterator<Item = Mapping>) -> Self {
+    /// The symbols of another process, from its mappings of code and the names of the code that it generated.
+    pub fn of_mappings(mappings: impl IntoIterator<Item = Mapping>, generated: Generated) -> Self {
         // If mappings overlap, the last one counts.
         let mut modules: Vec<_> = mappings.into_iter().map(Module::mapped).collect();
         modules.reverse();
-        Self { modules }
+        Self { modules, generated }
+    }
+
+    /// The generated function at an address at a time, by its number; none at an address in a file.
+    pub fn generated(&self, address: u64, time: Option<u64>) -> Option<usize> {
+        if self.generated.is_empty() || self.module(address).is_some_and(Module::has_code) {
+            return None;
+        }
+        self.generated.find(address, time)
+    }
+
+    /// The frames of a generated function, which has nothing inlined.
+    pub fn generated_frames(&self, number: usize) -> Vec<Frame> {
+        let name = self.generated.name(number).unwrap_or("unknown");
+        vec![Frame::named(name)]
     }
 
     /// The functions at `address`, outermost first: the physical one, then what was inlined there.

@@ -1,9 +1,10 @@
 //! Files whose code is in memory: where they are mapped, their symbol and line tables. `names` shortens the names.
 
+use super::debug_files;
 use super::names::{demangled, readable};
 use super::{Frame, Origin};
 use addr2line::Loader;
-use object::{Object, ObjectSection, ObjectSegment, ObjectSymbol, SymbolKind};
+use object::{Object, ObjectSection, ObjectSegment, ObjectSymbol, SectionKind, SymbolKind};
 use std::cell::OnceCell;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -41,8 +42,22 @@ pub struct Mapping {
     pub memory: Range<u64>,
     /// Offset of the first byte in the file.
     pub offset: u64,
-    /// As the kernel names it; names in brackets (`[vdso]`) are not files.
+    /// As the kernel names it.
     pub path: String,
+    /// The file to read; none if no file was mapped (`[vdso]`), or it is not here.
+    pub file: Option<PathBuf>,
+}
+
+impl Mapping {
+    /// For an unwinder; none without a file.
+    pub fn unwindable(&self) -> Option<Unwindable> {
+        let path = self.file.clone()?;
+        Some(Unwindable {
+            bias: bias(&self.memory, &path, self.offset)?,
+            memory: self.memory.clone(),
+            path,
+        })
+    }
 }
 
 /// A function that exists in the binary, with its code.
@@ -85,14 +100,20 @@ impl Module {
             memory,
             offset,
             path,
+            file,
         } = mapping;
         let name = path.rsplit('/').next().unwrap_or(&path);
         Self {
             memory,
             name: name.trim_matches(['[', ']']).to_owned(),
-            file: path.starts_with('/').then(|| (PathBuf::from(path), offset)),
+            file: file.map(|file| (file, offset)),
             loaded: OnceCell::new(),
         }
+    }
+
+    /// Whether it is a file whose tables can be read.
+    pub(super) fn has_code(&self) -> bool {
+        self.loaded().is_some()
     }
 
     pub(super) fn is_own(&self) -> bool {
@@ -116,8 +137,8 @@ impl Module {
             .get_or_init(|| {
                 let (path, offset) = self.file.as_ref()?;
                 Some(Loaded {
-                    loader: Loader::new(path).ok()?,
-                    bias: self.memory.start.wrapping_sub(address_of(path, *offset)?),
+                    loader: Loader::new(debug_files::with_symbols(path)).ok()?,
+                    bias: bias(&self.memory, path, *offset)?,
                 })
             })
             .as_ref()
@@ -196,8 +217,14 @@ pub fn functions_of(path: &Path, wanted: impl Fn(&str) -> bool) -> io::Result<Ve
     Ok(functions)
 }
 
+/// Address in memory minus address in the file.
+fn bias(memory: &Range<u64>, path: &Path, offset: u64) -> Option<u64> {
+    Some(memory.start.wrapping_sub(address_of(path, offset)?))
+}
+
 /// The virtual address in the file of the byte at `offset`, the start of a code mapping. Segments need
-/// not be at their offsets: linkers such as lld shift each by a page.
+/// not be at their offsets: linkers such as lld shift each by a page. Files that `perf inject --jit` writes may have
+/// sections only.
 fn address_of(path: &Path, offset: u64) -> Option<u64> {
     let bytes = fs::read(path).ok()?;
     let file = object::File::parse(&*bytes).ok()?;
@@ -211,6 +238,14 @@ fn address_of(path: &Path, offset: u64) -> Option<u64> {
             mapped
                 .contains(&offset)
                 .then(|| segment.address().wrapping_sub(start).wrapping_add(offset))
+        })
+        .or_else(|| {
+            file.sections().find_map(|section| {
+                let (start, size) = section.file_range()?;
+                let inside =
+                    section.kind() == SectionKind::Text && (start..start + size).contains(&offset);
+                inside.then(|| section.address().wrapping_sub(start).wrapping_add(offset))
+            })
         })
 }
 

@@ -5,6 +5,7 @@ use crate::run::{Profile, Run};
 use fxprof_processed_profile as firefox;
 use libdd_profiling_protobuf::prost_impls::{self as proto, Message};
 use serde_json::json;
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::time::SystemTime;
 
@@ -13,10 +14,31 @@ pub fn folded(run: &Run) -> String {
     let lines = run.profiles.iter().flat_map(|profile| {
         let root = title(profile);
         let stacks = profile.stacks.iter();
-        stacks.map(move |(stack, weight)| format!("{root};{stack} {weight}\n"))
+        stacks.map(move |(stack, weight)| folded_line(&format!("{root};{stack}"), *weight) + "\n")
     });
     lines.collect()
 }
+
+/// One folded stack with its weight.
+///
+/// Readers take two numbers at the end of a line for the two sides of a differential, and `f;poll 2 34` ends in two.
+/// So a name whose last word is a number gets a no-break space before it, wherever it is in a stack.
+pub fn folded_line(stack: &str, weight: u64) -> String {
+    let frames: Vec<_> = stack.split(';').map(folded_name).collect();
+    format!("{} {weight}", frames.join(";"))
+}
+
+/// The name of a frame as [`folded_line`] writes it.
+pub fn folded_name(name: &str) -> Cow<'_, str> {
+    let number = |word: &str| word.bytes().all(|it| it.is_ascii_digit() || it == b'.');
+    match name.rsplit_once(' ') {
+        Some((before, last)) if number(last) => format!("{before}{NO_BREAK_SPACE}{last}").into(),
+        _ => name.into(),
+    }
+}
+
+/// What [`folded_line`] writes before a number that belongs to a name.
+pub const NO_BREAK_SPACE: char = '\u{a0}';
 
 fn title(profile: &Profile) -> String {
     format!("{} {}", profile.case, profile.mode)
@@ -241,6 +263,15 @@ mod tests {
     case traditional;traditional ADD 3000
     case advanced;advanced ADD;ops::add 10000
     ");
+    }
+
+    #[test]
+    fn a_number_at_the_end_of_a_name_is_no_weight() {
+        assert_eq!(
+            folded_line("main 1;poll 2", 34),
+            "main\u{a0}1;poll\u{a0}2 34"
+        );
+        assert_eq!(folded_line("at 1.5;f2;a 3 b", 7), "at\u{a0}1.5;f2;a 3 b 7");
     }
 
     #[test]

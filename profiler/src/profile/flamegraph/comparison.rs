@@ -4,6 +4,7 @@
 //! Layout and colours only; `flamegraph` draws.
 
 use super::WidthsFrom;
+use evmscope_reports::render::stacks::folded_line;
 use regex::{Captures, Regex};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::LazyLock;
@@ -82,8 +83,7 @@ impl Comparison {
         self.frames
             .insert((path.len(), left), Shares { wide, other });
         if tree.own[0] > 0 {
-            self.lines
-                .push(format!("{} {}", path.join(";"), tree.own[0]));
+            self.lines.push(folded_line(&path.join(";"), tree.own[0]));
         }
         let mut left = left + tree.own[0];
         for (name, child) in &tree.children {

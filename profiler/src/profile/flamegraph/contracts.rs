@@ -4,6 +4,7 @@
 use super::{FlameError, draw, folded, options, provenance, quantity};
 use crate::profile::contracts::{Kind, Weighed};
 use evmscope_reports::format;
+use evmscope_reports::render::stacks::folded_name;
 use evmscope_reports::run::Profile;
 use inferno::flamegraph::color::{Color, PaletteMap};
 
@@ -67,7 +68,7 @@ pub fn contracts(case: &str, width: &Width, weighed: &Weighed) -> Result<String,
         },
     );
     for (name, kind) in &weighed.kinds {
-        palette.insert(name, shade(*kind, name));
+        palette.insert(folded_name(name), shade(*kind, name));
     }
     let mut options = options(width.unit());
     options.title = format!("{case}: contracts, functions, lines, opcodes");
@@ -106,10 +107,11 @@ mod tests {
         let kinds = [
             ("Token.f()", Kind::Call),
             ("a < b && c", Kind::Place),
+            ("i < 10", Kind::Place),
             ("ADD", Kind::Opcode),
         ];
         let weighed = Weighed {
-            stacks: vec![("Token.f();a < b && c;ADD".to_owned(), 3)],
+            stacks: vec![("Token.f();a < b && c;i < 10;ADD".to_owned(), 3)],
             kinds: kinds.map(|(name, kind)| (name.to_owned(), kind)).into(),
             attributed: None,
         };

@@ -11,6 +11,7 @@ pub use contracts::{Width, contracts};
 use crate::symbols::handlers::HandlerName;
 use comparison::Comparison;
 use evmscope_reports::format;
+use evmscope_reports::render::stacks::{NO_BREAK_SPACE, folded_line};
 use evmscope_reports::run::Profile;
 use inferno::flamegraph::color::{BackgroundColor, Color};
 use inferno::flamegraph::{Options, TextTruncateDirection, from_lines};
@@ -135,11 +136,12 @@ fn not_empty(profile: &Profile) -> Result<(), FlameError> {
     }
 }
 
-/// What the samples measure.
-fn quantity(profile: &Profile) -> &'static str {
+/// What the samples measure: CPU time, or else the event that is the unit.
+fn quantity(profile: &Profile) -> &str {
     match profile.unit.as_str() {
+        "ns" => "CPU time",
         "cycles" => "CPU cycles",
-        _ => "CPU time",
+        event => event,
     }
 }
 
@@ -173,7 +175,7 @@ fn options<'a>(unit: &str) -> Options<'a> {
 
 /// One line per stack: names, root first, `;` between them, and the weight.
 pub fn folded(stacks: &[(String, u64)]) -> Vec<String> {
-    let line = |(stack, weight): &(String, u64)| format!("{stack} {weight}");
+    let line = |(stack, weight): &(String, u64)| folded_line(stack, *weight);
     stacks.iter().map(line).collect()
 }
 
@@ -185,7 +187,8 @@ fn draw(options: &mut Options<'_>, mut lines: Vec<String>) -> Result<String, Fla
     options.flame_chart = true;
     let mut svg = Vec::new();
     from_lines(options, lines.iter().map(String::as_str), &mut svg)?;
-    Ok(String::from_utf8_lossy(&svg).into_owned())
+    // The picture is searched with ordinary spaces.
+    Ok(String::from_utf8_lossy(&svg).replace(NO_BREAK_SPACE, " "))
 }
 
 /// A line without its weight.
@@ -262,6 +265,17 @@ pub(super) mod tests {
         assert!(svg.contains(
             ">width: CPU cycles; 3,026 samples by perf cpu-clock, 1,987 a second, 7 lost<"
         ));
+    }
+
+    #[test]
+    fn events_other_than_clocks_are_not_called_time() {
+        let profile = Profile {
+            unit: "page-faults".into(),
+            ..traditional()
+        };
+        let svg = flame(&profile).unwrap();
+        assert!(svg.contains(">width: page-faults; 3,026 samples"), "{svg}");
+        assert_eq!(texts(&svg)[0], "all (1,000 page-faults, 100%)");
     }
 
     #[test]
@@ -363,6 +377,18 @@ pub(super) mod tests {
     fn a_frame_is_drawn_once_whatever_the_names_of_its_neighbours() {
         let svg = flame(&of("m", &[("a", 5), ("a b", 3), ("a;c", 2)])).unwrap();
         assert_eq!(texts(&svg).len(), 4, "{:?}", texts(&svg));
+    }
+
+    /// The renderer would take `f 12 34` for a frame `f` that grew from 12 to 34.
+    #[test]
+    fn a_name_that_ends_in_a_number_is_drawn_as_it_is() {
+        let profile = of("m", &[("main 7;f 12", 34), ("main 7;f 12;g", 2)]);
+        let svg = flame(&profile).unwrap();
+        let drawn = ["all (36 ns, 100%)", "f 12 (36 ns, 100.00%)"];
+        assert_eq!(texts(&svg)[..2], drawn);
+        assert!(texts(&svg).contains(&"main 7 (36 ns, 100.00%)"));
+        let svg = differential(&profile, &profile, WidthsFrom::Head).unwrap();
+        assert!(svg.contains("f 12 (36 ns, 100.00%; 100.00% of m)"), "{svg}");
     }
 
     /// The renderer alone would leave the caller white: its self time is the same on both sides.
