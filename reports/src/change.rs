@@ -6,6 +6,7 @@
 use crate::counter::Counter;
 use crate::diff::{Delta, Entry, Side, diff};
 use crate::format::thousands;
+use crate::materiality::{cycles, is_immaterial};
 use crate::run::{CaseResult, Measurement, OpcodeCost, Run, Verdict};
 use crate::stats::{PairedRatio, unpaired_ratio};
 use serde::{Deserialize, Serialize};
@@ -221,6 +222,22 @@ impl Change {
     /// `head / base` of one counter.
     pub fn ratio(&self, counter: Counter) -> Option<PairedRatio> {
         self.counters.iter().find(|it| it.counter == counter)?.ratio
+    }
+
+    /// Whether the change of a counter cannot matter at its rate.
+    pub fn is_immaterial(&self, counter: Counter) -> bool {
+        let find = |counter| self.counters.iter().find(|it| it.counter == counter);
+        let base = |counter| find(counter)?.medians.base().copied();
+        let head = |counter| find(counter)?.medians.head().copied();
+        // The side with fewer cycles: a difference is the larger share of them.
+        let cycles = [cycles(base), cycles(head)]
+            .into_iter()
+            .flatten()
+            .reduce(f64::min);
+        let compared = base(counter).zip(self.ratio(counter));
+        compared.is_some_and(|(base, ratio)| {
+            is_immaterial(counter, base, (ratio.low, ratio.high), cycles)
+        })
     }
 }
 

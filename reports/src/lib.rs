@@ -9,6 +9,7 @@ pub mod counter;
 pub mod diff;
 pub mod format;
 pub mod history;
+pub mod materiality;
 pub mod merge;
 pub mod pgo;
 pub mod render;

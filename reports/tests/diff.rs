@@ -320,3 +320,47 @@ fn hardware_instructions_are_preferred_to_simulated_ones() {
     assert!(header.ends_with("| instructions |"), "{header}");
     assert!(rows.nth(1).unwrap().ends_with("| +20.0 % |"), "{text}");
 }
+
+#[test]
+fn marks_and_immaterial_counters_are_those_of_the_other_tables() {
+    use Counter::SimL1iMisses;
+    let with = |mut run: Run, misses: f64, faults: f64| {
+        for (case, mode) in [("snailtracer", "traditional"), ("snailtracer", "advanced")] {
+            let misses = Measurement::new(case, mode, SimL1iMisses, vec![misses]).unwrap();
+            run.measurements.insert(0, misses);
+        }
+        for time in run
+            .measurements
+            .iter_mut()
+            .filter(|it| it.counter == CpuTime)
+        {
+            time.faults = Some(faults);
+        }
+        run
+    };
+    let base = with(run(1.0, 0.004, 1), 430.0, 0.0);
+    let head = with(run(1.0, 0.004, 3), 3_580.0, 0.5);
+    let changes = Changes::of(base, head, None, Taken::Interleaved, 0.05, &[]);
+    assert!(changes.changes[0].is_immaterial(SimL1iMisses));
+    assert!(!changes.changes[0].is_immaterial(SimInstructions));
+    let text = markdown::diff(&changes);
+    let rows: Vec<_> = text
+        .lines()
+        .filter(|it| it.contains("snailtracer | traditional"))
+        .collect();
+    insta::assert_snapshot!(rows.join("\n"));
+    let legend: Vec<_> = text
+        .lines()
+        .filter(|it| {
+            ["- page", "- !", "- immaterial"]
+                .iter()
+                .any(|start| it.starts_with(start))
+        })
+        .collect();
+    insta::assert_snapshot!(legend.join("\n"));
+    let narrow = terminal::diff(&changes, terminal::Style::default());
+    assert!(
+        narrow.contains("! 0.500") && !narrow.contains("immaterial"),
+        "{narrow}"
+    );
+}

@@ -103,6 +103,7 @@ fn diff_of(changes: &Changes, rows: usize) -> String {
         overview,
         noise,
         legend,
+        immaterial,
         details,
         ..
     } = Diff::new(changes);
@@ -117,6 +118,7 @@ fn diff_of(changes: &Changes, rows: usize) -> String {
     };
     let legend = legend
         .iter()
+        .chain(&immaterial)
         .map(|line| format!("- {}\n", escape(line)))
         .collect();
     let head = [

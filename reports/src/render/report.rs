@@ -1,7 +1,8 @@
 //! The model of a whole report: tables and the texts around them, in reading order.
 
 use super::bench;
-use super::counters::Comparison;
+use super::counters::{self, Comparison};
+use super::marks;
 use super::memory;
 use super::opcodes;
 use super::table::{Reading, Table, Tone};
@@ -29,6 +30,8 @@ pub(super) struct CaseReport {
     /// Status, fork, gas and opcodes of the verified result.
     pub(super) facts: Option<String>,
     pub(super) table: Table,
+    /// Counters whose change cannot matter.
+    pub(super) immaterial: Vec<Counter>,
     pub(super) tiles: Vec<Tile>,
     /// The cost of each opcode, if sampled.
     pub(super) opcodes: Option<Table>,
@@ -110,6 +113,7 @@ fn case(comparison: Comparison<'_>, name: &str) -> CaseReport {
         tone: ratio.map_or(Tone::Faint, |ratio| Tone::from(ratio.verdict)),
         facts: facts(run, name, base).or_else(|| facts(run, name, head)),
         table: comparison.table(name),
+        immaterial: comparison.immaterial(name),
         tiles: tiles(comparison, name),
         opcodes: opcodes::every(run, name, base, head),
         costliest: opcodes::costliest(run, name, base, head),
@@ -189,8 +193,10 @@ impl Notes {
 fn legend(run: &Run, cases: &[CaseReport]) -> Vec<String> {
     let mut legend = of_settings(run);
     legend.push("± median absolute deviation. All figures are per call of the case.".to_owned());
-    legend.extend(bench::legend(run));
+    legend.extend(marks::legend(run.measurements.iter()));
     legend.extend(of_ratios(run));
+    let immaterial = cases.iter().flat_map(|case| &case.immaterial);
+    legend.extend(counters::legend(immaterial.copied()));
     legend.extend(of_sections(run, cases));
     legend
 }
