@@ -215,7 +215,9 @@ fn without_simulation_the_samples_name_the_opcode() {
         for cost in &mut run.opcode_costs {
             cost.sim_instructions = None;
             if cost.mode == "advanced" && cost.opcode.as_deref() == Some("MLOAD") {
-                cost.time = cost.time.map(|time| time * (1.0 + (slower - 1.0) * 5.0));
+                let factor = 1.0 + (slower - 1.0) * 5.0;
+                cost.time = cost.time.map(|time| time * factor);
+                cost.runs.iter_mut().for_each(|run| run.time *= factor);
             }
         }
         run
@@ -232,6 +234,20 @@ fn without_simulation_the_samples_name_the_opcode() {
     assert_eq!(blamed[0].opcode.as_deref(), Some("MLOAD"));
     assert_eq!(blamed[0].counter, CpuTime);
     assert_eq!(blamed.len(), 1, "the rest is within its error");
+
+    let mut early = sampled(1.0);
+    early
+        .opcode_costs
+        .iter_mut()
+        .for_each(|cost| cost.runs.clear());
+    let changes = Changes::of(early, sampled(1.1), None, Taken::Separately, 0.05, &[]);
+    assert_eq!(
+        changes.changes[1].opcodes,
+        [],
+        "a single run decides nothing"
+    );
+    let text = markdown::diff(&changes);
+    assert!(text.contains("need 5 sampling runs of each side"), "{text}");
 }
 
 #[test]

@@ -253,7 +253,7 @@ fn opcodes_of_modes_that_attribute_differently_are_not_compared() {
         row.unwrap().to_owned()
     };
     let mut run = fixture::run();
-    assert!(row(&run).contains("| -47.1 % |"), "{}", row(&run));
+    assert!(row(&run).contains("| -47.1 %<br>["), "{}", row(&run));
     for cost in &mut run.opcode_costs {
         if cost.mode == "traditional" && cost.opcode.is_none() {
             cost.share = 0.9;

@@ -8,7 +8,8 @@ use crate::change::{Change, Changes, CounterChange, OpcodeChange, Taken, VERDICT
 use crate::counter::Counter;
 use crate::diff::Delta;
 use crate::format;
-use crate::run::{Run, Verdict};
+use crate::run::{OpcodeCost, Run, Verdict};
+use crate::stats::multiple::{FALSE_DISCOVERIES, MIN_RUNS};
 use crate::stats::{MIN_LAUNCHES, PairedRatio, RUN_TO_RUN};
 
 /// Most cases named in the headline.
@@ -445,9 +446,36 @@ fn legend(changes: &Changes) -> Vec<String> {
         "Simulated counts are of callgrind's model of a CPU, not of this one, and have no noise."
             .to_owned(),
     ];
+    legend.extend(of_opcodes(changes));
     let runs = [&changes.base, &changes.head].into_iter();
     legend.extend(marks::legend(runs.flat_map(|run| &run.measurements)));
     legend
+}
+
+/// How opcodes were compared, if not by simulated counts.
+fn of_opcodes(changes: &Changes) -> Option<String> {
+    let of = |run: &'_ Run, is: fn(&OpcodeCost) -> bool| run.opcode_costs.iter().any(is);
+    let sampled = |run| {
+        of(run, |cost| {
+            cost.samples > 0 && cost.sim_instructions.is_none()
+        })
+    };
+    let [base, head] = [&changes.base, &changes.head];
+    if !sampled(base) && !sampled(head) {
+        return None;
+    }
+    let decide = |run| of(run, |cost| cost.runs.len() >= MIN_RUNS);
+    Some(match decide(base) && decide(head) {
+        true => format!(
+            "Opcodes by CPU time: those whose difference is more than chance over the sampling runs, at most {} of them \
+             falsely (Benjamini and Hochberg).",
+            format::percent(FALSE_DISCOVERIES)
+        ),
+        false => format!(
+            "Opcodes without simulated counts are not compared: their CPU times need {MIN_RUNS} sampling runs of each \
+             side."
+        ),
+    })
 }
 
 fn size(ratio: &PairedRatio) -> Cell {

@@ -98,6 +98,7 @@ impl<'a> Comparison<'a> {
             header: header.map(str::to_owned).to_vec(),
             section_header: Some("source"),
             sections: sections.collect(),
+            note: None,
         }
     }
 

@@ -206,7 +206,9 @@ fn table(table: &Table) -> String {
             .iter()
             .map(|row| line(row.iter().map(text).chain(section.title.map(str::to_owned))))
     });
-    [header, rule].into_iter().chain(rows).collect()
+    let note = table.note.iter();
+    let note = note.map(|note| format!("\n{}\n", escape(note)));
+    [header, rule].into_iter().chain(rows).chain(note).collect()
 }
 
 fn line(cells: impl Iterator<Item = String>) -> String {

@@ -148,6 +148,13 @@ pub fn benjamini_hochberg(ps: &[f64], q: f64) -> Vec<bool> {
     ps.iter().map(is_rejected).collect()
 }
 
+/// The standard deviation of `values` as a share of their mean; `None` if there are fewer than 2, or all are 0.
+pub fn relative_deviation(values: &[f64]) -> Option<f64> {
+    let mean = mean(values);
+    let freedom = values.len().checked_sub(1).filter(|it| *it > 0)?;
+    (mean > 0.0).then(|| (squares(values) / freedom as f64).sqrt() / mean)
+}
+
 /// The logarithms of the costs; `None` if there are too few, or a run has nothing to take the logarithm of.
 fn logarithms(side: &[Observed]) -> Option<Vec<f64>> {
     if side.len() < MIN_RUNS {
