@@ -356,6 +356,34 @@ mod tests {
     }
 
     #[test]
+    fn a_sampling_run_is_of_the_open_case() {
+        let asked = |mode: &str| {
+            line(&Request::Opcodes {
+                mode: mode.to_owned(),
+                sample_ms: 50,
+            })
+        };
+        let said = answers(&[
+            asked("advanced"),
+            open("ten-thousand-hashes", &["advanced"]),
+            asked("advanced"),
+            asked("traditional"),
+        ]);
+        let [
+            Reply::Refused(early),
+            Reply::Opened(_),
+            Reply::Opcodes(run),
+            Reply::Refused(other),
+        ] = &said[..]
+        else {
+            panic!("{said:?}")
+        };
+        assert_eq!(early, "no case is open");
+        assert!(run.samples > 0 && run.call > 0.0, "{run:?}");
+        assert_eq!(other, "mode traditional is not open");
+    }
+
+    #[test]
     fn a_failed_request_is_answered_and_the_next_is_served() {
         let said = answers(&[
             "what?".to_owned(),
