@@ -6,8 +6,10 @@
 use crate::counter::Counter;
 use crate::diff::{Delta, Entry, Side, diff};
 use crate::format::thousands;
+use crate::materiality::{cycles, is_immaterial};
 use crate::run::{CaseResult, Measurement, OpcodeCost, Run, Verdict};
-use crate::stats::{PairedRatio, counted_ratio, launches_to_decide, unpaired_ratio};
+use crate::stats::multiple::{Estimate, FALSE_DISCOVERIES, differences};
+use crate::stats::{PairedRatio, RUN_TO_RUN, counted_ratio, launches_to_decide, unpaired_ratio};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::str::FromStr;
@@ -231,9 +233,10 @@ impl Changes {
         let places = cases
             .iter()
             .flat_map(|case| modes.iter().map(move |mode| (*case, *mode)));
-        let changes = places
+        let mut changes: Vec<_> = places
             .filter_map(|place| pair.change(place, joined.remove(&place).unwrap_or_default()))
             .collect();
+        pair.list_opcodes(&mut changes);
         Self {
             schema: SCHEMA.to_owned(),
             terms,
@@ -352,6 +355,22 @@ impl Change {
     pub fn ratio(&self, counter: Counter) -> Option<PairedRatio> {
         self.counters.iter().find(|it| it.counter == counter)?.ratio
     }
+
+    /// Whether the change of a counter cannot matter at its rate.
+    pub fn is_immaterial(&self, counter: Counter) -> bool {
+        let find = |counter| self.counters.iter().find(|it| it.counter == counter);
+        let base = |counter| find(counter)?.medians.base().copied();
+        let head = |counter| find(counter)?.medians.head().copied();
+        // The side with fewer cycles: a difference is the larger share of them.
+        let cycles = [cycles(base), cycles(head)]
+            .into_iter()
+            .flatten()
+            .reduce(f64::min);
+        let compared = base(counter).zip(self.ratio(counter));
+        compared.is_some_and(|(base, ratio)| {
+            is_immaterial(counter, base, (ratio.low, ratio.high), cycles)
+        })
+    }
 }
 
 /// The inputs of a comparison.
@@ -384,7 +403,7 @@ impl Pair<'_> {
             instructions: self.instructions(case, mode),
             verdict,
             counters,
-            opcodes: opcodes(self.base, self.head, case, mode),
+            opcodes: Vec::new(),
         })
     }
 
@@ -482,52 +501,85 @@ impl Pair<'_> {
     }
 }
 
-/// The opcodes that changed: by simulated instructions if both sides have them, else by samples if the change
-/// exceeds their error.
-fn opcodes(base: &Run, head: &Run, case: &str, mode: &str) -> Vec<OpcodeChange> {
-    fn of<'a>(run: &'a Run, case: &str, mode: &str) -> Vec<&'a OpcodeCost> {
-        let costs = run.opcode_costs.iter();
-        costs
-            .filter(|cost| cost.case == case && cost.mode == mode)
-            .collect()
-    }
-    let (base, head) = (of(base, case, mode), of(head, case, mode));
-    let simulated = |costs: &[&OpcodeCost]| costs.iter().any(|it| it.sim_instructions.is_some());
-    let counter = match simulated(&base) && simulated(&head) {
-        true => Counter::SimInstructions,
-        false => Counter::CpuTime,
-    };
-    // Value per call, and its standard error.
-    let figure = |cost: Option<&&OpcodeCost>| -> (f64, f64) {
-        let Some(cost) = cost else { return (0.0, 0.0) };
-        match counter {
-            Counter::SimInstructions => (cost.sim_instructions.unwrap_or(0) as f64, 0.0),
-            _ => {
-                let time = cost.time.unwrap_or(0.0) * cost.executed as f64;
-                (time, time / (cost.samples.max(1) as f64).sqrt())
-            }
+/// A change of an opcode that may be listed.
+struct Suspect {
+    opcode: OpcodeChange,
+    /// Whether it is certain: always for simulated counts.
+    is_exact: bool,
+    /// What its sampling runs say otherwise.
+    estimate: Option<Estimate>,
+}
+
+impl Pair<'_> {
+    /// Lists the opcodes of each change: by simulated instructions if both sides have them, else by sampling runs, where
+    /// a difference must be more than chance with all opcodes of all cases and modes taken into account.
+    fn list_opcodes(&self, changes: &mut [Change]) {
+        let suspects = changes.iter().map(|it| self.suspects(&it.case, &it.mode));
+        let suspects: Vec<_> = suspects.collect();
+        let sampled = suspects.iter().flatten().filter(|it| !it.is_exact);
+        let family: Vec<_> = sampled.map(|it| it.estimate).collect();
+        let mut found = differences(&family, FALSE_DISCOVERIES).into_iter();
+        for (change, suspects) in changes.iter_mut().zip(suspects) {
+            let certain = suspects
+                .into_iter()
+                .filter(|it| it.is_exact || found.next().flatten().is_some());
+            let listed = certain.map(|it| it.opcode);
+            change.opcodes = listed.filter(|it| it.share.abs() > MIN_SHARE).collect();
+            let size = |it: &OpcodeChange| it.share.abs();
+            change.opcodes.sort_by(|a, b| size(b).total_cmp(&size(a)));
         }
-    };
-    let mut names: Vec<_> = base.iter().chain(&head).map(|cost| &cost.opcode).collect();
-    names.sort_unstable();
-    names.dedup();
-    let total: f64 = base.iter().map(|cost| figure(Some(cost)).0).sum();
-    let mut changes: Vec<_> = names
-        .into_iter()
-        .filter_map(|opcode| {
-            let find = |costs: &[&OpcodeCost]| figure(costs.iter().find(|it| it.opcode == *opcode));
-            let ((base, base_error), (head, head_error)) = (find(&base), find(&head));
-            let share = (head - base) / total.max(1.0);
-            let significant = (head - base).abs() > 1.96 * base_error.hypot(head_error);
-            (significant && share.abs() > MIN_SHARE).then(|| OpcodeChange {
-                opcode: opcode.clone(),
-                counter,
-                base,
-                head,
-                share,
+    }
+
+    /// The opcodes of a case in a mode. Between different machines only simulated counts are compared.
+    fn suspects(&self, case: &str, mode: &str) -> Vec<Suspect> {
+        let is_own = |cost: &&OpcodeCost| cost.case == case && cost.mode == mode;
+        let [base, head] = [self.base, self.head]
+            .map(|run| run.opcode_costs.iter().filter(is_own).collect::<Vec<_>>());
+        let is_simulated =
+            |costs: &[&OpcodeCost]| costs.iter().any(|it| it.sim_instructions.is_some());
+        let is_exact = is_simulated(&base) && is_simulated(&head);
+        if !is_exact && !self.same_machine {
+            return Vec::new();
+        }
+        let figure = |cost: Option<&OpcodeCost>| {
+            cost.map_or(0.0, |cost| match is_exact {
+                true => cost.sim_instructions.unwrap_or(0) as f64,
+                false => cost.time_per_call(),
             })
-        })
-        .collect();
-    changes.sort_by(|a, b| b.share.abs().total_cmp(&a.share.abs()));
-    changes
+        };
+        let mut names: Vec<_> = base.iter().chain(&head).map(|cost| &cost.opcode).collect();
+        names.sort_unstable();
+        names.dedup();
+        let total: f64 = base.iter().map(|cost| figure(Some(cost))).sum();
+        let suspect = |name: &Option<String>| {
+            let [base, head] =
+                [&base, &head].map(|costs| costs.iter().find(|it| it.opcode == *name).copied());
+            let (before, after) = (figure(base), figure(head));
+            Suspect {
+                opcode: OpcodeChange {
+                    opcode: name.clone(),
+                    counter: match is_exact {
+                        true => Counter::SimInstructions,
+                        false => Counter::CpuTime,
+                    },
+                    base: before,
+                    head: after,
+                    share: (after - before) / total.max(1.0),
+                },
+                is_exact,
+                estimate: base
+                    .zip(head)
+                    .and_then(|(base, head)| self.estimate(base, head)),
+            }
+        };
+        names.into_iter().map(suspect).collect()
+    }
+
+    fn estimate(&self, base: &OpcodeCost, head: &OpcodeCost) -> Option<Estimate> {
+        let (base, head) = (base.observed(), head.observed());
+        match self.terms.taken {
+            Taken::Interleaved => Estimate::paired(&base, &head),
+            Taken::Separately => Estimate::apart(&base, &head, RUN_TO_RUN),
+        }
+    }
 }

@@ -389,7 +389,7 @@ pub struct Profile {
     pub stacks: Vec<(String, u64)>,
 }
 
-/// One opcode of one case in one mode, by the samples of a [`Profile`] and by simulation.
+/// One opcode of one case in one mode, by the samples of all sampling runs and by simulation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct OpcodeCost {
     /// Name of the case.
@@ -422,6 +422,19 @@ pub struct OpcodeCost {
         default
     )]
     pub sim_instructions: Option<u64>,
+    /// What each independent sampling run found, in order; run `i` of every mode is of the same process. Empty in older
+    /// runs.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub runs: Vec<OpcodeRun>,
+}
+
+/// What one sampling run found of an opcode.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct OpcodeRun {
+    /// Samples attributed to it.
+    pub samples: u64,
+    /// CPU time of all its executions in one call of the case, ns.
+    pub time: f64,
 }
 
 impl OpcodeCost {

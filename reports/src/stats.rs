@@ -17,6 +17,8 @@
 //! When two binaries are compared, code and stack have a different layout in each process, and all pairs of one
 //! launch share its effect. So the pairs of one launch count as one observation: [`grouped_ratio`].
 
+pub mod multiple;
+
 use crate::counter::Counter;
 use crate::run::{Measurement, Ratio, Verdict};
 use serde::{Deserialize, Serialize};
@@ -468,15 +470,10 @@ fn logarithms(base: &[&[f64]], head: &[&[f64]]) -> Option<Vec<Vec<f64>>> {
     launches.collect()
 }
 
-/// Two-sided 5 % point of Student's t for the mean of `n` values; `None` below 2. Above the end of the table its last
-/// value is used, which is slightly too wide.
+/// Two-sided 5 % point of Student's t for the mean of `n` values; `None` below 2.
 fn student(n: usize) -> Option<f64> {
-    const T: [f64; 19] = [
-        12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160,
-        2.145, 2.131, 2.120, 2.110, 2.101, 2.093,
-    ];
-    let row = n.checked_sub(2)?;
-    Some(T[row.min(T.len() - 1)])
+    let freedom = u32::try_from(n.checked_sub(1)?).ok()?;
+    (freedom > 0).then(|| multiple::point(0.05, freedom))
 }
 
 fn mean(values: &[f64]) -> f64 {

@@ -224,7 +224,9 @@ fn without_simulation_the_samples_name_the_opcode() {
         for cost in &mut run.opcode_costs {
             cost.sim_instructions = None;
             if cost.mode == "advanced" && cost.opcode.as_deref() == Some("MLOAD") {
-                cost.time = cost.time.map(|time| time * (1.0 + (slower - 1.0) * 5.0));
+                let factor = 1.0 + (slower - 1.0) * 5.0;
+                cost.time = cost.time.map(|time| time * factor);
+                cost.runs.iter_mut().for_each(|run| run.time *= factor);
             }
         }
         run
@@ -240,6 +242,26 @@ fn without_simulation_the_samples_name_the_opcode() {
     assert_eq!(blamed[0].opcode.as_deref(), Some("MLOAD"));
     assert_eq!(blamed[0].counter, CpuTime);
     assert_eq!(blamed.len(), 1, "the rest is within its error");
+
+    let mut early = sampled(1.0);
+    early
+        .opcode_costs
+        .iter_mut()
+        .for_each(|cost| cost.runs.clear());
+    let changes = Changes::of(
+        early,
+        sampled(1.1),
+        None,
+        Terms::new(Taken::Separately, 0.05),
+        &[],
+    );
+    assert_eq!(
+        changes.changes[1].opcodes,
+        [],
+        "a single run decides nothing"
+    );
+    let text = markdown::diff(&changes);
+    assert!(text.contains("need 5 sampling runs of each side"), "{text}");
 }
 
 #[test]
@@ -421,5 +443,49 @@ fn the_inconclusive_say_what_would_decide_them() {
     assert!(
         text.contains("To decide the inconclusive at the spread found: --launches"),
         "{text}"
+    );
+}
+
+#[test]
+fn marks_and_immaterial_counters_are_those_of_the_other_tables() {
+    use Counter::SimL1iMisses;
+    let with = |mut run: Run, misses: f64, faults: f64| {
+        for (case, mode) in [("snailtracer", "traditional"), ("snailtracer", "advanced")] {
+            let misses = Measurement::new(case, mode, SimL1iMisses, vec![misses]).unwrap();
+            run.measurements.insert(0, misses);
+        }
+        for time in run
+            .measurements
+            .iter_mut()
+            .filter(|it| it.counter == CpuTime)
+        {
+            time.faults = Some(faults);
+        }
+        run
+    };
+    let base = with(run(1.0, 0.004, 1), 430.0, 0.0);
+    let head = with(run(1.0, 0.004, 3), 3_580.0, 0.5);
+    let changes = Changes::of(base, head, None, Terms::new(Taken::Interleaved, 0.05), &[]);
+    assert!(changes.changes[0].is_immaterial(SimL1iMisses));
+    assert!(!changes.changes[0].is_immaterial(SimInstructions));
+    let text = markdown::diff(&changes);
+    let rows: Vec<_> = text
+        .lines()
+        .filter(|it| it.contains("snailtracer | traditional"))
+        .collect();
+    insta::assert_snapshot!(rows.join("\n"));
+    let legend: Vec<_> = text
+        .lines()
+        .filter(|it| {
+            ["- page", "- !", "- immaterial"]
+                .iter()
+                .any(|start| it.starts_with(start))
+        })
+        .collect();
+    insta::assert_snapshot!(legend.join("\n"));
+    let narrow = terminal::diff(&changes, terminal::Style::default());
+    assert!(
+        narrow.contains("! 0.500") && !narrow.contains("immaterial"),
+        "{narrow}"
     );
 }

@@ -8,7 +8,7 @@ use evmscope_reports::history::History;
 use evmscope_reports::merge::merge;
 use evmscope_reports::render::html::{self, Flamegraph};
 use evmscope_reports::render::{self, headline, json, markdown, terminal, verdict};
-use evmscope_reports::run::{Measurement, Verdict};
+use evmscope_reports::run::{Measurement, OpcodeCost, Verdict};
 use evmscope_reports::stats::ratios;
 
 const PLAIN: terminal::Style = terminal::Style {
@@ -50,6 +50,7 @@ fn terminal_bench_has_modes_as_rows_if_it_is_too_wide() {
     snailtracer
       traditional  27.5 ms ±1.5 %                  base
       advanced     19.4 ms ±1.5 %    1.42x [1.41, 1.42]
+                   ! 0.250 faults
       revm         42.6 ms ±1.6 %    0.64x [0.64, 0.65]
     empty
       traditional   112 ns ±1.7 %                  base
@@ -241,7 +242,7 @@ fn a_rate_of_zero_is_shown_as_zero() {
     let rate = table
         .lines()
         .find(|line| line.contains("cond. branch misses / opcode"));
-    insta::assert_snapshot!(rate.unwrap(), @"| cond. branch misses / opcode | 0.0000128 | 0 | -100 % | exact | simulated |");
+    insta::assert_snapshot!(rate.unwrap(), @"| cond. branch misses / opcode | 0.0000128 | 0 | -100 % | exact<br>immaterial | simulated |");
 }
 
 #[test]
@@ -252,13 +253,50 @@ fn opcodes_of_modes_that_attribute_differently_are_not_compared() {
         row.unwrap().to_owned()
     };
     let mut run = fixture::run();
-    assert!(row(&run).contains("| -47.1 % |"), "{}", row(&run));
+    assert!(row(&run).contains("| -47.1 %<br>["), "{}", row(&run));
     for cost in &mut run.opcode_costs {
         if cost.mode == "traditional" && cost.opcode.is_none() {
             cost.share = 0.9;
         }
     }
     assert!(row(&run).contains("| — |"), "{}", row(&run));
+}
+
+#[test]
+fn without_sampling_runs_every_opcode_is_undecided() {
+    let mut run = fixture::run();
+    for cost in &mut run.opcode_costs {
+        cost.runs.truncate(4);
+    }
+    let text = markdown::counter_diff(&run, "traditional", "advanced");
+    let row = |opcode: &str| text.lines().find(|line| line.starts_with(opcode)).unwrap();
+    assert!(row("| MLOAD").contains("| undecided |"), "{text}");
+    assert!(
+        text.contains("undecided with 4 sampling runs; 5 are needed"),
+        "{text}"
+    );
+    let page = page(&run);
+    let (_, opcodes) = page.split_once("<h3>Opcodes</h3>").unwrap();
+    let (opcodes, _) = opcodes.split_once("</table>").unwrap();
+    for colour in ["good", "bad"] {
+        assert!(
+            !opcodes.contains(&format!("class=\"{colour}\"")),
+            "{opcodes}"
+        );
+    }
+}
+
+#[test]
+fn stray_samples_in_one_mode_do_not_hide_an_opcode() {
+    let mut run = fixture::run();
+    let is_smod = |cost: &&mut OpcodeCost| cost.opcode.as_deref() == Some("SMOD");
+    let base = run.opcode_costs.iter_mut().find(is_smod).unwrap();
+    for run in &mut base.runs {
+        (run.samples, run.time) = (100, 5e6);
+    }
+    let text = markdown::counter_diff(&run, "traditional", "advanced");
+    assert!(text.contains("\n| SMOD |"), "{text}");
+    assert!(!text.contains("with spread above"), "{text}");
 }
 
 #[test]

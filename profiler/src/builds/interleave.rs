@@ -67,7 +67,7 @@ impl Plan {
         }
     }
 
-    fn request(&self, case: &str) -> Request {
+    pub(super) fn request(&self, case: &str) -> Request {
         Request::Open {
             case_dir: self.case_dir.clone(),
             case: case.to_owned(),

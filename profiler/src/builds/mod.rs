@@ -2,16 +2,18 @@
 //! profile.
 //!
 //! A build serves samples of itself behind a hidden verb ([`serve()`]). The comparing process starts the builds
-//! and requests samples in turn ([`interleave()`]). `protocol` defines the messages, `process` is the client side
+//! and requests samples in turn ([`interleave()`], [`opcode_runs()`]). `protocol` defines the messages, `process` is the client side
 //! of one build. `evmscope_reports::stats` evaluates the samples.
 
 mod interleave;
+mod opcode_runs;
 pub mod pgo;
 mod process;
 mod protocol;
 mod serve;
 
 pub use interleave::{Plan, Turns, examine, interleave, time_modes};
+pub use opcode_runs::opcode_runs;
 pub use serve::serve;
 
 /// The hidden verb that serves samples. It takes no options, so that all builds accept the same command line;

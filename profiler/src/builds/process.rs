@@ -1,7 +1,8 @@
 //! The client side: one build started as a process, from its hello to its exit.
 
 use super::VERB;
-use super::protocol::{Counted, Examined, Hello, Opened, Reply, Request, VERSION};
+use super::protocol::{Counted, Examined, Hello, INVALID, Opened, Reply, Request, VERSION};
+use crate::profile::opcode_costs::SamplingRun;
 use evmscope_reports::run::Rig;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -165,6 +166,21 @@ impl Build {
             Ok(Reply::Counted(counted)) => Ok(counted),
             Ok(_) => Err(self.lost("sent an unexpected answer")),
             Err(BuildError::Refused { .. }) => Ok(Counted::default()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// One sampling run of a mode of the open case, of `sample_ms`. `None` from builds too old to know the request.
+    pub fn sampling_run(
+        &mut self,
+        mode: &str,
+        sample_ms: u64,
+    ) -> Result<Option<SamplingRun>, BuildError> {
+        let mode = mode.to_owned();
+        match self.ask(&Request::Opcodes { mode, sample_ms }) {
+            Ok(Reply::Opcodes(run)) => Ok(Some(run)),
+            Ok(_) => Err(self.lost("sent an unexpected answer")),
+            Err(BuildError::Refused { why, .. }) if why.starts_with(INVALID) => Ok(None),
             Err(error) => Err(error),
         }
     }

@@ -1,6 +1,7 @@
 //! The messages between a measured build and the comparing process, one line of JSON each: the build's hello
 //! first, then an answer to every request.
 
+use crate::profile::opcode_costs::SamplingRun;
 use evmscope_interp::{Settings, Technique, Techniques};
 use evmscope_reports::run::{CaseResult, Measurement, OpcodeCost, Rig, Unavailable};
 use serde::{Deserialize, Serialize};
@@ -8,6 +9,9 @@ use std::path::PathBuf;
 
 /// Protocol version, increased with every incompatible change of this file.
 pub const VERSION: u32 = 1;
+
+/// How the refusal of a request begins that a build cannot parse, such as one that it is too old for.
+pub const INVALID: &str = "invalid request: ";
 
 /// The first line that a build sends.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -45,6 +49,12 @@ pub enum Request {
     },
     /// Counts hardware events of the open case. Older builds refuse it.
     Count { mode: String },
+    /// Takes one sampling run of the open case for the cost of opcodes. Older builds refuse it.
+    Opcodes {
+        mode: String,
+        /// Time to sample, ms.
+        sample_ms: u64,
+    },
     /// Samples the stacks of the open case and simulates one call of it.
     Examine {
         mode: String,
@@ -77,6 +87,7 @@ pub enum Reply {
     },
     /// Without hardware counters: no measurement, and the reasons.
     Counted(Counted),
+    Opcodes(SamplingRun),
     Examined(Box<Examined>),
     /// The request cannot be served; the reason.
     Refused(String),

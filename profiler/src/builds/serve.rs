@@ -1,7 +1,7 @@
 //! The server side: a build that reads requests and answers each. It is idle between requests, so that it does
 //! not disturb the build that is timed.
 
-use super::protocol::{Counted, Examined, Hello, Opened, Reply, Request, Tuning, VERSION};
+use super::protocol::{Counted, Examined, Hello, INVALID, Opened, Reply, Request, Tuning, VERSION};
 use crate::cases::{self, Case};
 use crate::engines::EngineId;
 use crate::engines::verify::{self, Verified};
@@ -11,13 +11,14 @@ use crate::machine::rig;
 use crate::measure::record::new_run;
 use crate::measure::time::{Sample, calibrate, sample_of};
 use crate::measure::{self, Calls, Sampling};
-use crate::profile::collect;
+use crate::profile::{collect, opcode_costs};
 use crate::symbols::Symbols;
 use anyhow::{Context, Result, anyhow, bail};
 use evmscope_interp::Settings;
 use evmscope_reports::counter::{Counter, Source};
 use evmscope_reports::run::{Measurement, Rig};
 use serde::Serialize;
+use std::cell::OnceCell;
 use std::io::{BufRead, Write};
 use std::path::Path;
 use std::time::Duration;
@@ -36,6 +37,7 @@ pub fn serve(requests: impl BufRead, answers: impl Write) -> Result<()> {
         clock: ThreadClock::open()?,
         probe: Probe::new(&kernel),
         kernel,
+        symbols: OnceCell::new(),
     };
     let mut peer = Peer { requests, answers };
     peer.say(&Hello {
@@ -66,9 +68,10 @@ pub fn serve(requests: impl BufRead, answers: impl Write) -> Result<()> {
                 }
                 Err(error) => peer.refuse(&error)?,
             },
-            Request::Sample { .. } | Request::Count { .. } | Request::Examine { .. } => {
-                peer.refuse(&anyhow!("no case is open"))?
-            }
+            Request::Sample { .. }
+            | Request::Count { .. }
+            | Request::Opcodes { .. }
+            | Request::Examine { .. } => peer.refuse(&anyhow!("no case is open"))?,
         };
     }
     Ok(())
@@ -80,6 +83,18 @@ struct Tools {
     kernel: Linux,
     /// What the kernel counts, asked once for all cases.
     probe: Probe,
+    /// Read when first needed: timing does without.
+    symbols: OnceCell<Symbols>,
+}
+
+impl Tools {
+    fn symbols(&self) -> Result<&Symbols> {
+        if let Some(symbols) = self.symbols.get() {
+            return Ok(symbols);
+        }
+        let read = Symbols::of_this_process().context("cannot read the symbols of this program")?;
+        Ok(self.symbols.get_or_init(|| read))
+    }
 }
 
 /// The parts of a [`Request::Open`].
@@ -102,18 +117,18 @@ fn serve_case(
         Err(error) => return peer.refuse(&error),
     };
     let opened = open(tools, &mut verified)?;
-    let calls: Vec<_> = opened.iter().map(|opened| opened.call).collect();
     peer.say(&Reply::Opened(opened))?;
     while let Some(request) = peer.next()? {
         let (Request::Sample { mode, .. }
         | Request::Count { mode }
+        | Request::Opcodes { mode, .. }
         | Request::Examine { mode, .. }) = &request
         else {
             return Ok(Some(request));
         };
         let reply = match verified.iter().position(|v| v.id.name() == mode) {
             None => Err(anyhow!("mode {mode} is not open")),
-            Some(i) => answer(tools, asked.dir, &mut verified[i], calls[i], &request),
+            Some(i) => answer(tools, asked.dir, &mut verified[i], &request),
         };
         peer.say(&reply.unwrap_or_else(|error| Reply::Refused(format!("{error:#}"))))?;
     }
@@ -133,13 +148,7 @@ fn open(tools: &Tools, verified: &mut [Verified<'_>]) -> Result<Vec<Opened>> {
 }
 
 /// Answers a request about one engine of the open case.
-fn answer(
-    tools: &Tools,
-    dir: &Path,
-    v: &mut Verified<'_>,
-    call: f64,
-    request: &Request,
-) -> Result<Reply> {
+fn answer(tools: &Tools, dir: &Path, v: &mut Verified<'_>, request: &Request) -> Result<Reply> {
     Ok(match request {
         Request::Sample {
             calls,
@@ -155,9 +164,13 @@ fn answer(
             }
         }
         Request::Count { .. } => Reply::Counted(count(tools, v)?),
+        Request::Opcodes { sample_ms, .. } => {
+            let sampling = sampling(*sample_ms);
+            Reply::Opcodes(collect::sampling_run(v, sampling, tools.symbols()?)?)
+        }
         Request::Examine { sample_ms, .. } => {
-            let budget = Duration::from_millis(*sample_ms);
-            Reply::Examined(Box::new(examine(v, dir, call, budget)?))
+            let sampling = sampling(*sample_ms);
+            Reply::Examined(Box::new(examine(v, dir, sampling, tools.symbols()?)?))
         }
         Request::Open { .. } => bail!("a case is open"),
     })
@@ -189,19 +202,24 @@ fn count(tools: &Tools, v: &mut Verified) -> Result<Counted> {
     })
 }
 
+fn sampling(sample_ms: u64) -> Sampling {
+    let budget = Duration::from_millis(sample_ms);
+    Sampling::new(HZ, budget)
+}
+
 /// Samples stacks and simulates a call, for the cost of each opcode by both.
-fn examine(v: &mut Verified, dir: &Path, call: f64, budget: Duration) -> Result<Examined> {
-    let symbols = Symbols::of_this_process().context("cannot read the symbols of this program")?;
-    let sampling = Sampling {
-        sampler: None,
-        hz: HZ,
-        budget,
-    };
-    let profiled = collect::profile(v, sampling, &symbols)?;
+fn examine(
+    v: &mut Verified,
+    dir: &Path,
+    sampling: Sampling,
+    symbols: &Symbols,
+) -> Result<Examined> {
+    let sampled = collect::sampling_run(v, sampling, symbols)?;
     let mut run = new_run(None, v.settings, Calls::Warm);
     let (case, mode) = (&v.case.name, v.id.name());
-    run.measurements = vec![Measurement::new(case, mode, Counter::CpuTime, vec![call])?];
-    let (measurements, simulated, unavailable) = match collect::simulate(v, dir, &symbols) {
+    let call = vec![sampled.call];
+    run.measurements = vec![Measurement::new(case, mode, Counter::CpuTime, call)?];
+    let (measurements, simulated, unavailable) = match collect::simulate(v, dir, symbols) {
         Ok(simulated) => (
             simulated.measurements,
             Some(simulated.by_opcode),
@@ -210,7 +228,7 @@ fn examine(v: &mut Verified, dir: &Path, call: f64, budget: Duration) -> Result<
         Err(missing) => (Vec::new(), None, missing),
     };
     Ok(Examined {
-        opcodes: profiled.opcode_costs(v, &run, &[], simulated.as_ref()),
+        opcodes: opcode_costs::of(v, &run, &[sampled], &[], simulated.as_ref()),
         measurements,
         unavailable,
     })
@@ -247,7 +265,7 @@ impl<R: BufRead, W: Write> Peer<R, W> {
             }
             match serde_json::from_str(&line) {
                 Ok(request) => return Ok(Some(request)),
-                Err(error) => self.say(&Reply::Refused(format!("invalid request: {error}")))?,
+                Err(error) => self.say(&Reply::Refused(format!("{INVALID}{error}")))?,
             }
         }
     }
@@ -335,6 +353,34 @@ mod tests {
             ("ten-thousand-hashes", 1)
         );
         assert_eq!(why, "mode advanced is not open");
+    }
+
+    #[test]
+    fn a_sampling_run_is_of_the_open_case() {
+        let asked = |mode: &str| {
+            line(&Request::Opcodes {
+                mode: mode.to_owned(),
+                sample_ms: 50,
+            })
+        };
+        let said = answers(&[
+            asked("advanced"),
+            open("ten-thousand-hashes", &["advanced"]),
+            asked("advanced"),
+            asked("traditional"),
+        ]);
+        let [
+            Reply::Refused(early),
+            Reply::Opened(_),
+            Reply::Opcodes(run),
+            Reply::Refused(other),
+        ] = &said[..]
+        else {
+            panic!("{said:?}")
+        };
+        assert_eq!(early, "no case is open");
+        assert!(run.samples > 0 && run.call > 0.0, "{run:?}");
+        assert_eq!(other, "mode traditional is not open");
     }
 
     #[test]

@@ -88,11 +88,7 @@ pub fn run(args: &Annotate) -> Result<Answer> {
     }
     let mut verified = verify::verify(&case, &[EngineId::from(args.mode)], args.tuning.settings())?;
     let verified = verified.first_mut().context("no mode was verified")?;
-    let sampling = Sampling {
-        sampler: None,
-        hz: args.hz,
-        budget: Duration::from_millis(args.sample_ms),
-    };
+    let sampling = Sampling::new(args.hz, Duration::from_millis(args.sample_ms));
     let samples = sample_calls(verified, sampling)?;
     let text = text(args, handlers, &samples, &symbols);
     Ok(Answer::of_readable(text, unreadable))

@@ -206,10 +206,46 @@ fn of_binaries(args: &Diff) -> Result<Changes> {
             builds::examine(path, run, &plan, &mut || bar.inc(1))?;
         }
         bar.finish_and_clear();
+        let is_simulated = |run: &Run| {
+            run.opcode_costs
+                .iter()
+                .all(|cost| cost.sim_instructions.is_some())
+        };
+        if !is_simulated(&base) || !is_simulated(&head) {
+            sample_opcodes(args, &plan, [&mut base, &mut head])?;
+        }
     }
     let terms = Terms {
         timing_seconds,
         ..args.terms(Taken::Interleaved)
     };
     Ok(Changes::of(base, head, Some(again), terms, &[]))
+}
+
+/// Time of one sampling run, ms.
+const RUN: u64 = 250;
+
+/// Launches for the cost of opcodes, which takes much longer than timing.
+const RUNS: usize = 6;
+
+/// Adds independent sampling runs to the opcode costs of both sides, for opcodes without simulated counts.
+fn sample_opcodes(args: &Diff, plan: &Plan, sides: [&mut Run; 2]) -> Result<()> {
+    // Peers have no cost of opcodes.
+    let has_costs = |mode: &&String| {
+        let mut costs = sides.iter().flat_map(|run| &run.opcode_costs);
+        costs.any(|cost| cost.mode == **mode)
+    };
+    let plan = Plan {
+        launches: RUNS,
+        modes: plan.modes.iter().filter(has_costs).cloned().collect(),
+        ..plan.clone()
+    };
+    let builds = [args.base.clone(), args.head.clone()];
+    let bar = output::progress((RUNS * plan.cases.len()) as u64, "sampling opcodes");
+    let runs = builds::opcode_runs(&builds, &plan, RUN, &mut || bar.inc(1))?;
+    bar.finish_and_clear();
+    for (run, runs) in sides.into_iter().zip(&runs) {
+        runs.add_to(run);
+    }
+    Ok(())
 }

@@ -121,11 +121,7 @@ fn default_path(args: &Flamegraph) -> PathBuf {
 
 fn sample(args: &Flamegraph, verified: &mut [Verified]) -> Result<Profiled> {
     let symbols = Symbols::of_this_process().context("cannot read the symbols of this program")?;
-    let sampling = Sampling {
-        sampler: None,
-        hz: args.hz,
-        budget: Duration::from_millis(args.sample_ms),
-    };
+    let sampling = Sampling::new(args.hz, Duration::from_millis(args.sample_ms));
     let verified = verified.first_mut().context("no mode was verified")?;
     collect::profile(verified, sampling, &symbols)
 }

@@ -13,7 +13,7 @@ use crate::measure::{self, Calls, Sampling, memory};
 use crate::profile::collect::{self, Profiled};
 use crate::profile::contracts::{self, AttributedSample, Walk};
 use crate::profile::flamegraph::{self, Width, WidthsFrom};
-use crate::profile::opcode_costs::{Events, Weights};
+use crate::profile::opcode_costs::{self, Events, Weights};
 use crate::symbols::Symbols;
 use anyhow::{Context, Result, anyhow, bail};
 use clap::Args;
@@ -43,7 +43,7 @@ pub struct Profile {
     pub head: EngineId,
     #[command(flatten)]
     pub amount: Amount,
-    /// Sampling time per mode for its flamegraph, ms.
+    /// Sampling time per mode for its flamegraph, ms; each run for the cost of opcodes takes a third of it.
     #[arg(long, value_name = "MS", default_value_t = 1_500, value_parser = clap::value_parser!(u64).range(1..=600_000))]
     pub sample_ms: u64,
     /// Samples per second for the flamegraphs.
@@ -60,6 +60,9 @@ pub struct Profile {
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
 }
+
+/// As many sampling runs for the cost of opcodes take as long as the samples of a flamegraph.
+const RUNS_PER_GRAPH: u64 = 3;
 
 /// Counting passes: enough to show the spread.
 const COUNTING_PASSES: usize = 6;
@@ -107,6 +110,13 @@ fn measure_all(args: &Profile, verified: &mut [Verified]) -> Result<Measured> {
     run.timing_seconds = Some(begun.elapsed().as_secs_f64());
     count_all(verified, &Linux::new(pinned.as_ref()), &mut run)?;
     let sampled = sample_all(args, verified, &symbols, &run)?;
+    let sampling = Sampling::new(
+        args.hz,
+        Duration::from_millis((args.sample_ms / RUNS_PER_GRAPH).max(1)),
+    );
+    let runs = args
+        .amount
+        .sampling_runs(verified, &args.from, sampling, &symbols)?;
     memory::add(&mut run, verified)?;
     let simulated = match args.no_simulate {
         true => vec![None; verified.len()],
@@ -114,8 +124,9 @@ fn measure_all(args: &Profile, verified: &mut [Verified]) -> Result<Measured> {
     };
 
     let mut attributed = Vec::new();
-    for ((v, (profiled, events)), simulated) in verified.iter().zip(sampled).zip(simulated) {
-        let costs = profiled.opcode_costs(v, &run, &events, simulated.as_ref());
+    let samples = sampled.into_iter().zip(runs).zip(simulated);
+    for (v, (((profiled, events), runs), simulated)) in verified.iter().zip(samples) {
+        let costs = opcode_costs::of(v, &run, &runs, &events, simulated.as_ref());
         run.opcode_costs.extend(costs);
         run.profiles.push(profiled.profile);
         attributed.push(profiled.attributed);
@@ -143,11 +154,7 @@ fn sample_all(
     run: &Run,
 ) -> Result<Vec<(Profiled, Vec<Events>)>> {
     let bar = output::progress(verified.len() as u64, "sampling");
-    let sampling = Sampling {
-        sampler: None,
-        hz: args.hz,
-        budget: Duration::from_millis(args.sample_ms),
-    };
+    let sampling = Sampling::new(args.hz, Duration::from_millis(args.sample_ms));
     let mut sampled = Vec::new();
     for v in verified {
         let profiled = collect::profile(v, sampling, symbols)?;

@@ -1,4 +1,4 @@
-//! How often verbs time, and timing in several processes or in this one.
+//! How often verbs time and sample, in several processes or in this one.
 
 use super::dir;
 use crate::builds::{self, Plan, Turns};
@@ -6,10 +6,17 @@ use crate::cases::Expected;
 use crate::cmd::args::CaseDir;
 use crate::cmd::output;
 use crate::engines::verify::Verified;
-use crate::measure::{self, Calls};
-use anyhow::{Result, bail};
+use crate::measure::time::SHUFFLE;
+use crate::measure::{self, Calls, Sampling};
+use crate::profile::collect;
+use crate::profile::opcode_costs::SamplingRun;
+use crate::symbols::Symbols;
+use anyhow::{Context, Result, bail};
 use clap::Args;
 use evmscope_reports::run::Measurement;
+use rand::SeedableRng;
+use rand::rngs::SmallRng;
+use rand::seq::SliceRandom;
 
 /// How often to time.
 #[derive(Args)]
@@ -68,14 +75,56 @@ impl Amount {
         if self.quick {
             return self.time_here(verified, calls);
         }
-        let cases = verified
-            .iter()
-            .filter_map(|engines| engines.as_ref().first());
-        let Some(first) = cases.clone().next() else {
+        let cases: Vec<_> = verified.iter().map(AsRef::as_ref).collect();
+        let Some(plan) = self.plan(&cases, from, calls)? else {
             return Ok(Vec::new());
         };
-        let modes = verified[0].as_ref().iter().map(|v| v.id.to_string());
-        let plan = Plan {
+        let bar = output::progress(plan.steps(), "timing");
+        let times = builds::time_modes(&plan, &mut || bar.inc(1))?;
+        bar.finish_and_clear();
+        Ok(times)
+    }
+
+    /// Independent sampling runs of the modes of one case, by mode: one in each of [`Amount::launches`] processes, or
+    /// some in this one. Empty for peers, whose functions belong to no opcode.
+    ///
+    /// # Errors
+    /// As [`Amount::time`].
+    pub fn sampling_runs(
+        &self,
+        verified: &mut [Verified],
+        from: &CaseDir,
+        sampling: Sampling,
+        symbols: &Symbols,
+    ) -> Result<Vec<Vec<SamplingRun>>> {
+        if self.quick {
+            return sampling_runs_here(verified, sampling, symbols);
+        }
+        let Some(mut plan) = self.plan(&[&*verified], from, Calls::Warm)? else {
+            return Ok(Vec::new());
+        };
+        let ours = verified.iter().filter(|v| is_ours(v));
+        plan.modes = ours.map(|v| v.id.to_string()).collect();
+        if plan.modes.is_empty() {
+            return Ok(vec![Vec::new(); verified.len()]);
+        }
+        let bar = output::progress(plan.launches as u64, "sampling opcodes");
+        let own = [std::env::current_exe().context("cannot find this program's own file")?];
+        let sample_ms = u64::try_from(sampling.budget.as_millis())?;
+        let runs = builds::opcode_runs(&own, &plan, sample_ms, &mut || bar.inc(1))?;
+        bar.finish_and_clear();
+        let of = |v: &Verified| runs[0].of(&plan.cases[0], v.id.name()).to_vec();
+        Ok(verified.iter().map(of).collect())
+    }
+
+    /// How to measure verified cases in several processes; `None` if there are none.
+    fn plan(&self, verified: &[&[Verified]], from: &CaseDir, calls: Calls) -> Result<Option<Plan>> {
+        let cases = verified.iter().filter_map(|engines| engines.first());
+        let Some(first) = cases.clone().next() else {
+            return Ok(None);
+        };
+        let modes = verified[0].iter().map(|v| v.id.to_string());
+        Ok(Some(Plan {
             case_dir: dir(from).canonicalize()?,
             cases: cases.map(|v| v.case.name.clone()).collect(),
             modes: modes.collect(),
@@ -84,11 +133,7 @@ impl Amount {
             pairs: self.pairs(),
             turns: Turns::Modes,
             calls,
-        };
-        let bar = output::progress(plan.steps(), "timing");
-        let times = builds::time_modes(&plan, &mut || bar.inc(1))?;
-        bar.finish_and_clear();
-        Ok(times)
+        }))
     }
 
     fn time_here<'a>(
@@ -107,4 +152,33 @@ impl Amount {
         }
         Ok(times)
     }
+}
+
+/// Sampling runs in one process.
+const SESSIONS: usize = 6;
+
+fn is_ours(v: &Verified) -> bool {
+    v.id.mode().is_some()
+}
+
+fn sampling_runs_here(
+    verified: &mut [Verified],
+    sampling: Sampling,
+    symbols: &Symbols,
+) -> Result<Vec<Vec<SamplingRun>>> {
+    let mut runs = vec![Vec::new(); verified.len()];
+    let mut order: Vec<_> = (0..verified.len())
+        .filter(|i| is_ours(&verified[*i]))
+        .collect();
+    let mut rng = SmallRng::seed_from_u64(SHUFFLE);
+    let bar = output::progress(SESSIONS as u64, "sampling opcodes");
+    for _ in 0..SESSIONS {
+        order.shuffle(&mut rng);
+        for &i in &order {
+            runs[i].push(collect::sampling_run(&mut verified[i], sampling, symbols)?);
+        }
+        bar.inc(1);
+    }
+    bar.finish_and_clear();
+    Ok(runs)
 }

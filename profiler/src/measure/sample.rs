@@ -27,6 +27,17 @@ pub struct Sampling {
     pub budget: Duration,
 }
 
+impl Sampling {
+    /// By the best sampler that works on this machine.
+    pub fn new(hz: u32, budget: Duration) -> Sampling {
+        Sampling {
+            sampler: None,
+            hz,
+            budget,
+        }
+    }
+}
+
 /// Samples an engine.
 pub fn sample_calls(v: &mut Verified, sampling: Sampling) -> Result<Samples> {
     sampled(v, sampling, None)

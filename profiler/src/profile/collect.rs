@@ -5,42 +5,28 @@
 
 use super::contracts::{self, AttributedSample};
 use super::fold;
-use super::opcode_costs::{self, Events, Sampled, Weights};
+use super::opcode_costs::{Events, SamplingRun, Weights};
 use super::symbolize::symbolize;
 use super::unwind;
 use crate::engines::verify::Verified;
+use crate::instruments::clock::ThreadClock;
 use crate::instruments::sampling::Samples;
 use crate::measure::sample::{Sampling, sample_calls, sample_event};
 use crate::measure::simulate;
+use crate::measure::time::calibrate;
 use crate::symbols::Symbols;
 use crate::symbols::handlers::opcode_of;
 use anyhow::Result;
 use evmscope_reports::Run;
 use evmscope_reports::counter::Counter;
-use evmscope_reports::run::{Measurement, OpcodeCost, Profile, Unavailable};
+use evmscope_reports::run::{Measurement, Profile, Unavailable};
+use evmscope_reports::stats::Summary;
 use std::path::Path;
 
 /// The samples of an engine, by native functions and by position in the contracts.
 pub struct Profiled {
     pub profile: Profile,
     pub attributed: Vec<AttributedSample>,
-}
-
-impl Profiled {
-    /// The cost of each opcode by these samples, the events sampled besides, and a simulation.
-    pub fn opcode_costs(
-        &self,
-        v: &Verified,
-        run: &Run,
-        events: &[Events],
-        simulated: Option<&Weights>,
-    ) -> Vec<OpcodeCost> {
-        let sampled = Sampled {
-            profile: &self.profile,
-            weights: &by_opcode(&self.attributed),
-        };
-        opcode_costs::of(v, run, Some(sampled), events, simulated)
-    }
 }
 
 /// Samples an engine and explains the samples.
@@ -50,6 +36,35 @@ impl Profiled {
 pub fn profile(v: &mut Verified, sampling: Sampling, symbols: &Symbols) -> Result<Profiled> {
     let samples = sample_calls(v, sampling)?;
     Ok(explain(v, samples, symbols))
+}
+
+/// Samples of which the middle one is the time of a call.
+const TIMED: usize = 5;
+
+/// One run for the cost of each opcode. Runs in several processes are independent of each other.
+///
+/// # Errors
+/// As [`profile`].
+pub fn sampling_run(
+    v: &mut Verified,
+    sampling: Sampling,
+    symbols: &Symbols,
+) -> Result<SamplingRun> {
+    let clock = ThreadClock::open()?;
+    let times = (0..TIMED).map(|_| calibrate(&clock, v));
+    let times = times.collect::<Result<Vec<_>>>()?;
+    let call = Summary::of(&times)?.median;
+    let Profiled {
+        profile,
+        attributed,
+    } = profile(v, sampling, symbols)?;
+    let weights = by_opcode(&attributed);
+    Ok(SamplingRun::new(
+        call,
+        profile.samples,
+        profile.unit,
+        &weights,
+    ))
 }
 
 fn explain(v: &Verified, mut samples: Samples, symbols: &Symbols) -> Profiled {

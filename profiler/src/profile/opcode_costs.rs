@@ -8,7 +8,8 @@ use crate::engines::verify::Verified;
 use evmscope_interp::Opcode;
 use evmscope_reports::Run;
 use evmscope_reports::counter::Counter;
-use evmscope_reports::run::{OpcodeCost, Profile};
+use evmscope_reports::run::{OpcodeCost, OpcodeRun};
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The measurements of a call whose cost is distributed over opcodes.
@@ -21,7 +22,8 @@ struct Call<'a> {
     time: Option<f64>,
     /// Cycles, if the samples were taken on them.
     cycles: Option<f64>,
-    sampled: Option<Sampled<'a>>,
+    /// Independent of each other.
+    runs: &'a [SamplingRun],
     events: &'a [Events],
     simulated: Option<&'a Weights>,
 }
@@ -38,11 +40,59 @@ pub struct Events {
 /// Weights of samples, or simulated instructions, by opcode; those without an opcode under `None`.
 pub type Weights = BTreeMap<Option<Opcode>, u64>;
 
-/// Samples taken on time or cycles.
-#[derive(Clone, Copy)]
-pub struct Sampled<'a> {
-    pub profile: &'a Profile,
-    pub weights: &'a Weights,
+/// One sampling run of an engine, on time or cycles, as one process tells another.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SamplingRun {
+    /// CPU time of a call, ns, timed before the samples were taken.
+    pub call: f64,
+    /// Samples taken.
+    pub samples: u64,
+    /// Unit of the weights: `ns` or `cycles`.
+    pub unit: String,
+    /// Pairs of an opcode and the weight of its samples; samples without an opcode are under `None`.
+    weights: Vec<(Option<u8>, u64)>,
+}
+
+impl SamplingRun {
+    pub fn new(call: f64, samples: u64, unit: String, weights: &Weights) -> Self {
+        let weights = weights.iter();
+        Self {
+            call,
+            samples,
+            unit,
+            weights: weights
+                .map(|(opcode, weight)| (opcode.map(|opcode| opcode.0), *weight))
+                .collect(),
+        }
+    }
+
+    fn weights(&self) -> Weights {
+        let weights = self.weights.iter();
+        weights
+            .map(|(opcode, weight)| (opcode.map(Opcode), *weight))
+            .collect()
+    }
+
+    /// What this run says of an opcode.
+    fn of(&self, opcode: Option<Opcode>) -> OpcodeRun {
+        let share = share(&self.weights(), opcode);
+        OpcodeRun {
+            samples: (share * self.samples as f64).round() as u64,
+            time: share * self.call,
+        }
+    }
+}
+
+/// Adds sampling runs to the costs of one case and mode that are known already.
+pub fn add_runs<'a>(costs: impl Iterator<Item = &'a mut OpcodeCost>, runs: &[SamplingRun]) {
+    for cost in costs {
+        let opcode = cost.opcode.as_deref().map(Opcode::from_name);
+        cost.runs = match opcode {
+            // An undefined opcode: it ends the frame, and has no name to find its samples by.
+            Some(None) => Vec::new(),
+            opcode => runs.iter().map(|run| run.of(opcode.flatten())).collect(),
+        };
+    }
 }
 
 impl Events {
@@ -65,7 +115,7 @@ impl Events {
 pub fn of(
     v: &Verified,
     run: &Run,
-    sampled: Option<Sampled<'_>>,
+    runs: &[SamplingRun],
     events: &[Events],
     simulated: Option<&Weights>,
 ) -> Vec<OpcodeCost> {
@@ -80,8 +130,8 @@ pub fn of(
         executed: &v.executed,
         time: median(Counter::CpuTime),
         cycles: median(Counter::Cycles)
-            .filter(|_| sampled.is_some_and(|it| it.profile.unit == "cycles")),
-        sampled,
+            .filter(|_| !runs.is_empty() && runs.iter().all(|it| it.unit == "cycles")),
+        runs,
         events,
         simulated,
     })
@@ -89,34 +139,41 @@ pub fn of(
 
 /// The cost of each opcode, costliest first; last, without an opcode, the rest.
 fn costs(call: Call<'_>) -> Vec<OpcodeCost> {
-    let opcodes = call.opcodes().into_iter();
-    let mut costs: Vec<_> = opcodes.map(|opcode| call.cost(Some(opcode))).collect();
+    let mut weights = Weights::new();
+    for (opcode, weight) in call.runs.iter().flat_map(SamplingRun::weights) {
+        *weights.entry(opcode).or_default() += weight;
+    }
+    let opcodes = call.opcodes(&weights).into_iter();
+    let mut costs: Vec<_> = opcodes
+        .map(|opcode| call.cost(Some(opcode), &weights))
+        .collect();
     costs.sort_by(|a, b| {
         let by_share = b.share.total_cmp(&a.share);
         by_share.then(b.sim_instructions.cmp(&a.sim_instructions))
     });
-    costs.push(call.cost(None));
+    costs.push(call.cost(None, &weights));
     costs
 }
 
 impl Call<'_> {
     /// All opcodes that were executed, sampled or simulated.
-    fn opcodes(&self) -> BTreeSet<Opcode> {
+    fn opcodes(&self, sampled: &Weights) -> BTreeSet<Opcode> {
         let executed = self.executed.iter().map(|(opcode, _)| opcode);
-        let sampled = self.sampled.iter().flat_map(|it| it.weights.keys());
+        let sampled = sampled.keys();
         let simulated = self.simulated.iter().flat_map(|counts| counts.keys());
         let weighed = sampled.chain(simulated).copied().flatten();
         executed.chain(weighed).collect()
     }
 
-    fn cost(&self, opcode: Option<Opcode>) -> OpcodeCost {
+    /// The cost of an opcode, given the weights of all runs together.
+    fn cost(&self, opcode: Option<Opcode>, weights: &Weights) -> OpcodeCost {
         let executed = opcode.map_or(0, |opcode| self.executed.of(opcode));
-        let share = self.sampled.map_or(0.0, |it| share(it.weights, opcode));
+        let share = share(weights, opcode);
         let each = |whole: Option<f64>| {
-            let is_sampled = executed > 0 && self.sampled.is_some();
+            let is_sampled = executed > 0 && !self.runs.is_empty();
             Some(whole? * share / executed as f64).filter(|_| is_sampled)
         };
-        let samples = self.sampled.map_or(0, |it| it.profile.samples);
+        let samples: u64 = self.runs.iter().map(|run| run.samples).sum();
         let simulated = |counts: &Weights| counts.get(&opcode).copied().unwrap_or(0);
         OpcodeCost {
             case: self.case.to_owned(),
@@ -129,6 +186,7 @@ impl Call<'_> {
             cycles: each(self.cycles),
             events: self.events_each(opcode, executed),
             sim_instructions: self.simulated.map(simulated),
+            runs: self.runs.iter().map(|run| run.of(opcode)).collect(),
         }
     }
 
@@ -161,32 +219,26 @@ mod tests {
             Opcode::from_name("ADD").unwrap(),
             Opcode::from_name("MLOAD").unwrap(),
         );
-        let profile = Profile {
-            case: "case".to_owned(),
-            mode: "advanced".to_owned(),
-            sampler: "perf cpu-clock".to_owned(),
-            samples: 100,
-            lost: 0,
-            rate: 1000.0,
-            unit: "ns".to_owned(),
-            stacks: Vec::new(),
-        };
         let executed = [(add, 10), (mload, 30), (Opcode(0x50), 5)]
             .into_iter()
             .collect();
         let simulated = [(Some(add), 70), (None, 9)].into();
         let misses = [(Some(mload), 3), (None, 1)].into();
-        let weights = [(Some(add), 10), (Some(mload), 60), (None, 30)].into();
+        // Two runs, of 60 and 40 samples.
+        let run = |call, samples, weights: [(Option<Opcode>, u64); 3]| {
+            SamplingRun::new(call, samples, "ns".to_owned(), &weights.into())
+        };
+        let runs = [
+            run(900.0, 60, [(Some(add), 6), (Some(mload), 30), (None, 24)]),
+            run(1100.0, 40, [(Some(add), 4), (Some(mload), 30), (None, 6)]),
+        ];
         let call = Call {
             case: "case",
             mode: "advanced",
             executed: &executed,
             time: Some(1000.0),
             cycles: None,
-            sampled: Some(Sampled {
-                profile: &profile,
-                weights: &weights,
-            }),
+            runs: &runs,
             events: &[Events::new(Counter::BranchMisses, 60.0, misses)],
             simulated: Some(&simulated),
         };
@@ -222,10 +274,19 @@ mod tests {
         assert_eq!(costs[1].sim_instructions_each(), Some(7.0));
         assert_eq!(costs[3].sim_instructions_each(), None);
 
-        let unsampled = super::costs(Call {
-            sampled: None,
-            ..call
-        });
+        // Half of the samples of a call of 900 ns, three quarters of those of one of 1,100 ns.
+        let times: Vec<_> = costs[0]
+            .runs
+            .iter()
+            .map(|it| (it.samples, it.time))
+            .collect();
+        assert_eq!(times, [(30, 450.0), (30, 825.0)]);
+        let mut again = costs.clone();
+        again.iter_mut().for_each(|cost| cost.runs.clear());
+        add_runs(again.iter_mut(), &runs);
+        assert_eq!(again, costs);
+
+        let unsampled = super::costs(Call { runs: &[], ..call });
         let costliest = &unsampled[0];
         assert_eq!(
             (costliest.opcode.as_deref(), costliest.time),

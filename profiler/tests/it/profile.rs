@@ -133,6 +133,9 @@ fn profile_writes_reports_and_simulates_the_same_every_time() {
     for profile in &run.profiles {
         assert!(profile.samples > 0 && profile.rate > 0.0, "{profile:?}");
     }
+    for cost in &run.opcode_costs {
+        assert_eq!(cost.runs.len(), 6, "sampling runs of {:?}", cost.opcode);
+    }
     if !has_valgrind() {
         let missing = run
             .unavailable

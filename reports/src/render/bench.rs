@@ -1,12 +1,11 @@
 //! The bench table: one row per case, one column per mode, each against the first mode; and a narrow variant with
 //! one row per mode.
 
+use super::marks;
 use super::table::{Bar, Cell, NOTHING, Reading, Table, Tone};
-use super::verdict::undecided;
 use crate::counter::Counter::CpuTime;
 use crate::format;
 use crate::run::{Measurement, Run};
-use crate::stats::two_levels;
 
 /// CPU time of every case in every mode.
 pub(super) fn table(run: &Run) -> Table {
@@ -29,7 +28,7 @@ pub(super) fn narrow_table(run: &Run) -> Table {
             let [time, speed] = match measured {
                 Some(measured) => {
                     let (text, tone) = speed(run, measured, base).unwrap_or_default();
-                    [Cell::figure(measured), Cell::new(text).tone(tone)]
+                    [marks::figure(measured), Cell::new(text).tone(tone)]
                 }
                 None => [Cell::faint(NOTHING), Cell::default()],
             };
@@ -69,7 +68,7 @@ fn cell(run: &Run, measured: &Measurement, base: &str) -> Cell {
     let Measurement {
         case, mode, median, ..
     } = measured;
-    let mut cell = Cell::figure(measured);
+    let mut cell = marks::figure(measured);
     if let Some(result) = run.result(case, mode)
         && result.gas_used > 0
         && *median > 0.0
@@ -81,50 +80,7 @@ fn cell(run: &Run, measured: &Measurement, base: &str) -> Cell {
     if let Some((text, tone)) = speed(run, measured, base) {
         cell = cell.line(text).tone(tone);
     }
-    match warning(measured) {
-        Some(text) => cell.line(text),
-        None => cell,
-    }
-}
-
-/// Page faults per call beyond which a time depends on the state of the allocator and the kernel.
-const FAULTS: f64 = 0.01;
-
-/// What makes a figure less than it seems: page faults in the timed spans, samples on two levels.
-fn warning(measured: &Measurement) -> Option<String> {
-    let faults = measured.faults.filter(|faults| *faults > FAULTS);
-    let faults = faults.map(|faults| format!("! {} faults", format::quantity(faults, "count")));
-    let levels = two_levels(&measured.samples);
-    let levels = levels.map(|(low, high)| {
-        let [low, high] = [low, high].map(|level| format::quantity(level, &measured.unit));
-        format!("! levels {low}, {high}")
-    });
-    match (faults, levels) {
-        (Some(faults), Some(levels)) => Some(format!("{faults}; {levels}")),
-        (faults, levels) => faults.or(levels),
-    }
-}
-
-/// The page faults of all timed spans, and what the marks mean.
-pub(super) fn legend(run: &Run) -> Vec<String> {
-    let times = run.measurements.iter().filter(|it| it.counter == CpuTime);
-    let faults = times.clone().filter_map(|it| it.faults).reduce(f64::max);
-    let mut legend = Vec::new();
-    if let Some(most) = faults {
-        legend.push(format!(
-            "page faults in the timed spans: at most {} per call.",
-            format::quantity(most, "count")
-        ));
-    }
-    if times.clone().any(|it| warning(it).is_some()) {
-        legend.push(
-            "! a figure that depends on more than the code: its spans take pages from the kernel, or its samples fall on \
-             two levels (Otsu's split, eight deviations apart). Use more --launches, and look at the samples in the JSON."
-                .to_owned(),
-        );
-    }
-    legend.extend(undecided(run));
-    legend
+    cell
 }
 
 /// How many times as fast as the base; `None` if they were not compared.

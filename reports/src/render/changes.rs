@@ -1,5 +1,7 @@
 //! The model of a diff of two runs: texts and tables in reading order.
 
+use super::counters;
+use super::marks;
 use super::report::rig;
 use super::table::{Bar, Cell, NOTHING, Table, Tone};
 use crate::change::{
@@ -8,7 +10,8 @@ use crate::change::{
 use crate::counter::Counter;
 use crate::diff::Delta;
 use crate::format;
-use crate::run::{Run, Verdict};
+use crate::run::{OpcodeCost, Run, Verdict};
+use crate::stats::multiple::{FALSE_DISCOVERIES, MIN_RUNS};
 use crate::stats::{MIN_LAUNCHES, PairedRatio, RUN_TO_RUN};
 
 /// Most cases named in the headline.
@@ -26,6 +29,8 @@ pub(super) struct Diff {
     pub(super) overview: Table,
     pub(super) noise: String,
     pub(super) legend: Vec<String>,
+    /// What a word in the table of all counters means.
+    pub(super) immaterial: Option<String>,
     /// Titled tables, folded where the format supports it.
     pub(super) details: Vec<(&'static str, Table)>,
 }
@@ -35,7 +40,7 @@ impl Diff {
         let (headline, tone) = headline(changes);
         let details = [
             ("opcodes that changed most", opcodes(changes)),
-            ("all counters", counters(changes)),
+            ("all counters", all_counters(changes)),
             ("noise floor: the base against itself", noise_table(changes)),
             ("not measured", unavailable(changes)),
             ("rig", rigs(changes)),
@@ -48,6 +53,10 @@ impl Diff {
             overview: overview(changes),
             noise: noise(changes),
             legend: legend(changes),
+            immaterial: counters::legend(changes.changes.iter().flat_map(|change| {
+                let counters = change.counters.iter().map(|it| it.counter);
+                counters.filter(|counter| change.is_immaterial(*counter))
+            })),
             details: details.into_iter().filter(filled).collect(),
         }
     }
@@ -220,7 +229,8 @@ fn overview(changes: &Changes) -> Table {
             .iter()
             .find(|it| it.counter == VERDICT_COUNTER);
         let (verdict, tone) = verdict(change);
-        let [base, head] = decisive.map_or_else(|| [nothing(), nothing()], figures);
+        let [base, head] =
+            decisive.map_or_else(|| [nothing(), nothing()], |it| figures(changes, change, it));
         let ratio = decisive.and_then(|it| it.ratio);
         let mut row = vec![
             Cell::new(&change.case),
@@ -287,27 +297,39 @@ fn opcodes(changes: &Changes) -> Table {
     Table::plain(header, rows)
 }
 
-fn counters(changes: &Changes) -> Table {
+/// The column of the interval in the table of all counters.
+const INTERVAL: usize = 6;
+
+fn all_counters(changes: &Changes) -> Table {
+    let row = |change: &Change, it: &CounterChange| {
+        let [base, head] = figures(changes, change, it);
+        let exact = it.counter.source().deterministic();
+        let row = vec![
+            Cell::new(&change.case),
+            Cell::new(&change.mode),
+            Cell::new(it.counter.title()),
+            base,
+            head,
+            it.ratio.as_ref().map_or_else(nothing, size),
+            it.ratio
+                .as_ref()
+                .map_or_else(nothing, |ratio| match exact && ratio.is_exact() {
+                    true => Cell::new("exact"),
+                    false => Cell::new(interval(ratio)),
+                }),
+            Cell::new(it.counter.source().name()),
+        ];
+        match change.is_immaterial(it.counter) {
+            true => counters::grey(row, INTERVAL),
+            false => row,
+        }
+    };
     let rows = worst_first(changes).into_iter().flat_map(|change| {
-        change.counters.iter().map(|it| {
-            let [base, head] = figures(it);
-            let exact = it.counter.source().deterministic();
-            vec![
-                Cell::new(&change.case),
-                Cell::new(&change.mode),
-                Cell::new(it.counter.title()),
-                base,
-                head,
-                it.ratio.as_ref().map_or_else(nothing, size),
-                it.ratio
-                    .as_ref()
-                    .map_or_else(nothing, |ratio| match exact && ratio.is_exact() {
-                        true => Cell::new("exact"),
-                        false => Cell::new(interval(ratio)),
-                    }),
-                Cell::new(it.counter.source().name()),
-            ]
-        })
+        let counters = change.counters.iter();
+        let (behind, mut sorted): (Vec<_>, Vec<_>) =
+            counters.partition(|it| change.is_immaterial(it.counter));
+        sorted.extend(behind);
+        sorted.into_iter().map(move |it| row(change, it))
     });
     let header = [
         "case",
@@ -322,13 +344,21 @@ fn counters(changes: &Changes) -> Table {
     Table::plain(header, rows)
 }
 
-fn figures(change: &CounterChange) -> [Cell; 2] {
-    let cell = |figure: &f64| Cell::new(format::quantity(*figure, change.counter.unit()));
+fn figures(changes: &Changes, change: &Change, counter: &CounterChange) -> [Cell; 2] {
+    let cell = |run: &Run, figure: &f64| {
+        let cell = Cell::new(format::quantity(*figure, counter.counter.unit()));
+        match run.measurement(&change.case, &change.mode, counter.counter) {
+            Some(measured) => marks::marked(cell, measured),
+            None => cell,
+        }
+    };
+    let of_base = |figure| cell(&changes.base, figure);
+    let of_head = |figure| cell(&changes.head, figure);
     let absent = || Cell::faint("absent");
-    match &change.medians {
-        Delta::Both { base, head } => [cell(base), cell(head)],
-        Delta::OnlyBase(base) => [cell(base), absent()],
-        Delta::OnlyHead(head) => [absent(), cell(head)],
+    match &counter.medians {
+        Delta::Both { base, head } => [of_base(base), of_head(head)],
+        Delta::OnlyBase(base) => [of_base(base), absent()],
+        Delta::OnlyHead(head) => [absent(), of_head(head)],
     }
 }
 
@@ -449,6 +479,9 @@ fn legend(changes: &Changes) -> Vec<String> {
         "Simulated counts are of callgrind's model of a CPU, not of this one, and have no noise."
             .to_owned(),
     ];
+    legend.extend(of_opcodes(changes));
+    let runs = [&changes.base, &changes.head].into_iter();
+    legend.extend(marks::legend(runs.flat_map(|run| &run.measurements)));
     legend.extend(to_decide(changes));
     legend.push(gates(changes));
     legend
@@ -487,6 +520,32 @@ fn gates(changes: &Changes) -> String {
     });
     let gates: Vec<_> = gates.collect();
     format!("Exit code 3 for: {}, or other work.", gates.join(", "))
+}
+
+/// How opcodes were compared, if not by simulated counts.
+fn of_opcodes(changes: &Changes) -> Option<String> {
+    let of = |run: &'_ Run, is: fn(&OpcodeCost) -> bool| run.opcode_costs.iter().any(is);
+    let sampled = |run| {
+        of(run, |cost| {
+            cost.samples > 0 && cost.sim_instructions.is_none()
+        })
+    };
+    let [base, head] = [&changes.base, &changes.head];
+    if !sampled(base) && !sampled(head) {
+        return None;
+    }
+    let decide = |run| of(run, |cost| cost.runs.len() >= MIN_RUNS);
+    Some(match decide(base) && decide(head) {
+        true => format!(
+            "Opcodes by CPU time: those whose difference is more than chance over the sampling runs, at most {} of them \
+             falsely (Benjamini and Hochberg).",
+            format::percent(FALSE_DISCOVERIES)
+        ),
+        false => format!(
+            "Opcodes without simulated counts are not compared: their CPU times need {MIN_RUNS} sampling runs of each \
+             side."
+        ),
+    })
 }
 
 fn size(ratio: &PairedRatio) -> Cell {

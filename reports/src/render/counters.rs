@@ -1,9 +1,11 @@
 //! The counter-diff table of one case: one row per counter, by source, then rates per gas and per executed opcode.
 
+use super::marks;
 use super::table::{Bar, Cell, NOTHING, Reading, Section, Table, Tone};
 use crate::counter::{Counter, Source};
 use crate::diff::{Delta, Entry, Side, diff};
 use crate::format;
+use crate::materiality::{MATERIAL, cycles, is_immaterial, worst_cost};
 use crate::run::{Ratio, Run};
 
 /// A figure derived from a counter and the work done.
@@ -29,6 +31,9 @@ const RATES: &[(Counter, Rate)] = &[
     (Counter::SimInstructions, Rate::PerOpcode),
     (Counter::SimBranchMisses, Rate::PerOpcode),
 ];
+
+/// The column of the interval.
+const INTERVAL: usize = 4;
 
 /// The two modes that one table compares.
 #[derive(Clone, Copy)]
@@ -63,6 +68,7 @@ impl<'a> Comparison<'a> {
             .into_iter()
             .filter(|e| e.case == case)
             .collect();
+        let immaterial = self.immaterial(case);
         let sections = Source::ALL.iter().filter_map(|source| {
             let counters = entries
                 .iter()
@@ -70,10 +76,19 @@ impl<'a> Comparison<'a> {
             let rates = RATES
                 .iter()
                 .filter(|(counter, _)| counter.source() == *source);
-            let rows: Vec<_> = counters
-                .map(|entry| self.counter_row(entry))
-                .chain(rates.filter_map(|(counter, rate)| self.rate_row(case, *counter, *rate)))
-                .collect();
+            let counters = counters.map(|entry| (entry.counter, self.counter_row(entry)));
+            let rates = rates.filter_map(|(counter, rate)| {
+                Some((*counter, self.rate_row(case, *counter, *rate)?))
+            });
+            let (behind, mut rows): (Vec<_>, Vec<_>) = counters
+                .chain(rates)
+                .partition(|(counter, _)| immaterial.contains(counter));
+            rows.extend(
+                behind
+                    .into_iter()
+                    .map(|(counter, row)| (counter, grey(row, INTERVAL))),
+            );
+            let rows: Vec<_> = rows.into_iter().map(|(_, row)| row).collect();
             (!rows.is_empty()).then_some(Section {
                 title: Some(source.name()),
                 rows,
@@ -83,7 +98,29 @@ impl<'a> Comparison<'a> {
             header: header.map(str::to_owned).to_vec(),
             section_header: Some("source"),
             sections: sections.collect(),
+            note: None,
         }
+    }
+
+    /// The counters of a case whose change cannot matter at their rate.
+    pub(super) fn immaterial(self, case: &str) -> Vec<Counter> {
+        let median = |mode: &str, counter| {
+            let measured = self.run.measurement(case, mode, counter);
+            measured.map(|it| it.median)
+        };
+        // The mode with fewer cycles: a difference is the larger share of them.
+        let cycles = [self.base, self.head]
+            .into_iter()
+            .filter_map(|mode| cycles(|counter| median(mode, counter)))
+            .reduce(f64::min);
+        let is_immaterial = |counter: &Counter| {
+            let (base, ratio) = (median(self.base, *counter), self.ratio(case, *counter));
+            base.zip(ratio).is_some_and(|(base, ratio)| {
+                is_immaterial(*counter, base, (ratio.low, ratio.high), cycles)
+            })
+        };
+        let counters = Counter::ALL.iter().copied();
+        counters.filter(is_immaterial).collect()
     }
 
     fn entries(self) -> Vec<Entry<'a>> {
@@ -101,11 +138,11 @@ impl<'a> Comparison<'a> {
     fn counter_row(self, entry: &Entry<'_>) -> Vec<Cell> {
         let figures = match entry.delta {
             Delta::Both { base, head } => Delta::Both {
-                base: Cell::figure(base),
-                head: Cell::figure(head),
+                base: marks::figure(base),
+                head: marks::figure(head),
             },
-            Delta::OnlyBase(base) => Delta::OnlyBase(Cell::figure(base)),
-            Delta::OnlyHead(head) => Delta::OnlyHead(Cell::figure(head)),
+            Delta::OnlyBase(base) => Delta::OnlyBase(marks::figure(base)),
+            Delta::OnlyHead(head) => Delta::OnlyHead(marks::figure(head)),
         };
         let ratio = self.ratio(entry.case, entry.counter);
         let compared = self.compare(entry.case, entry.counter, ratio, Reading::Change);
@@ -196,4 +233,36 @@ fn row(name: String, figures: Delta<Cell>, compared: (Cell, Cell)) -> Vec<Cell> 
         ),
     };
     vec![Cell::new(name), base, head, change, interval]
+}
+
+/// A row whose change cannot matter: grey, and says so in the column `says`.
+pub(super) fn grey(row: Vec<Cell>, says: usize) -> Vec<Cell> {
+    let cells = row.into_iter().enumerate().map(|(column, cell)| {
+        let cell = cell.tone(Tone::Faint);
+        match column == says {
+            true => cell.line("immaterial"),
+            false => cell,
+        }
+    });
+    cells.collect()
+}
+
+/// What `immaterial` means, with the counters it was said of.
+pub(super) fn legend(immaterial: impl Iterator<Item = Counter>) -> Option<String> {
+    let mut counters: Vec<_> = immaterial.collect();
+    counters.sort_unstable();
+    counters.dedup();
+    let costs = counters.iter().filter_map(|counter| {
+        let cost = format::thousands(worst_cost(*counter)? as u64);
+        Some(format!("{} {cost}", counter.title()))
+    });
+    let costs: Vec<_> = costs.collect();
+    (!costs.is_empty()).then(|| {
+        format!(
+            "immaterial: the change is below {} of the case's cycles (or of its instructions / 4), even if each event \
+             takes as many cycles as is plausible: {}.",
+            format::percent(MATERIAL),
+            costs.join(", ")
+        )
+    })
 }

@@ -103,6 +103,7 @@ fn diff_of(changes: &Changes, rows: usize) -> String {
         overview,
         noise,
         legend,
+        immaterial,
         details,
         ..
     } = Diff::new(changes);
@@ -117,6 +118,7 @@ fn diff_of(changes: &Changes, rows: usize) -> String {
     };
     let legend = legend
         .iter()
+        .chain(&immaterial)
         .map(|line| format!("- {}\n", escape(line)))
         .collect();
     let head = [
@@ -204,7 +206,9 @@ fn table(table: &Table) -> String {
             .iter()
             .map(|row| line(row.iter().map(text).chain(section.title.map(str::to_owned))))
     });
-    [header, rule].into_iter().chain(rows).collect()
+    let note = table.note.iter();
+    let note = note.map(|note| format!("\n{}\n", escape(note)));
+    [header, rule].into_iter().chain(rows).chain(note).collect()
 }
 
 fn line(cells: impl Iterator<Item = String>) -> String {

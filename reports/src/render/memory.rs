@@ -48,6 +48,7 @@ pub(super) fn case(run: &Run, case: &str, base: &str, head: &str) -> Option<Tabl
         header: header.into_iter().chain(modes).collect(),
         section_header: Some("of"),
         sections,
+        note: None,
     })
 }
 

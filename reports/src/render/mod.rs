@@ -12,6 +12,7 @@ pub mod history;
 pub mod html;
 pub mod json;
 pub mod markdown;
+mod marks;
 mod memory;
 mod opcodes;
 mod pgo;

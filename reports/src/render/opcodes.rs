@@ -3,7 +3,9 @@
 use super::table::{Bar, Cell, NOTHING, Table, Tone};
 use crate::counter::Counter::{self, CpuTime};
 use crate::format;
+use crate::opcodes::{Answer, Answers};
 use crate::run::{OpcodeCost, Run};
+use crate::stats::multiple::{FALSE_DISCOVERIES, MIN_RUNS};
 
 /// Name of the row for samples that belong to no opcode.
 pub(super) const ELSEWHERE: &str = "elsewhere";
@@ -11,13 +13,18 @@ pub(super) const ELSEWHERE: &str = "elsewhere";
 const SIMULATED: &str = "simulated instr.";
 /// Opcodes in the short table.
 const COSTLIEST: usize = 12;
-/// Two modes are compared only if their shares of samples without an opcode differ by less than this. Otherwise the
-/// mode that does more of its checks outside of opcodes would look faster at every opcode.
-const COMPARABLE: f64 = 0.1;
+/// Opcodes whose cost varies more than this from run to run, in each mode with samples of them, are only named below the
+/// table.
+const SPREAD: f64 = 0.5;
 
 /// Every sampled opcode of a case, one column per figure; `None` if nothing was sampled.
-pub(super) fn every(run: &Run, case: &str, base: &str, head: &str) -> Option<Table> {
-    let rows = rows(run, case, [base, head])?;
+pub(super) fn every(
+    run: &Run,
+    case: &str,
+    [base, head]: [&str; 2],
+    answers: &Answers<'_>,
+) -> Option<Table> {
+    let (rows, folded) = rows(run, case, [base, head], answers)?;
     let opcodes = rows.iter().filter(|row| row.opcode.is_some());
     let shares = opcodes.flat_map(|row| row.sides).flatten();
     let widest = shares
@@ -56,12 +63,20 @@ pub(super) fn every(run: &Run, case: &str, base: &str, head: &str) -> Option<Tab
     ];
     let titles = |count: &Count| [base, head].map(|mode| format!("{mode}, {}", count.title()));
     header.extend(counts.iter().flat_map(titles));
-    Some(Table::plain(header, rows.iter().map(cells)))
+    Some(Table {
+        note: note(&folded),
+        ..Table::plain(header, rows.iter().map(cells))
+    })
 }
 
 /// The costliest opcodes of a case, one column per mode.
-pub(super) fn costliest(run: &Run, case: &str, base: &str, head: &str) -> Option<Table> {
-    let mut rows = rows(run, case, [base, head])?;
+pub(super) fn costliest(
+    run: &Run,
+    case: &str,
+    [base, head]: [&str; 2],
+    answers: &Answers<'_>,
+) -> Option<Table> {
+    let (mut rows, folded) = rows(run, case, [base, head], answers)?;
     let opcodes = rows.iter().filter(|row| row.opcode.is_some()).count();
     rows.drain(opcodes.min(COSTLIEST)..opcodes);
     let side = |cost: Option<&OpcodeCost>| {
@@ -89,19 +104,65 @@ pub(super) fn costliest(run: &Run, case: &str, base: &str, head: &str) -> Option
         .map(str::to_owned)
         .to_vec();
     header.extend(counts.iter().map(|count| count.title().to_owned()));
-    Some(Table::plain(header, rows.iter().map(cells)))
+    Some(Table {
+        note: note(&folded),
+        ..Table::plain(header, rows.iter().map(cells))
+    })
+}
+
+/// What a change of an opcode says, and over how many runs.
+pub(super) fn legend(run: &Run) -> String {
+    let runs = run.opcode_costs.iter().map(|cost| cost.runs.len());
+    let runs = runs.max().unwrap_or(0);
+    if runs < MIN_RUNS {
+        return format!(
+            "change of an opcode: undecided with {}; {MIN_RUNS} are needed (--launches). ± is the spread from run to \
+             run, or the error of counting the samples of one run.",
+            format::count(runs as u64, "sampling run")
+        );
+    }
+    let launches = run.measurements.iter().map(|it| it.launches.len()).max();
+    let place = match launches {
+        None | Some(0) => "in one process: another one may differ by more",
+        Some(_) => "each in a process of its own",
+    };
+    format!(
+        "change of an opcode: by {runs} sampling runs, {place}; given where Student's t over these runs shows one, of \
+         all opcodes at most {} falsely (Benjamini and Hochberg), with its interval; otherwise undecided. ± is the \
+         standard deviation from run to run.",
+        format::percent(FALSE_DISCOVERIES)
+    )
+}
+
+/// The opcodes that a table leaves out.
+fn note(folded: &[Row<'_>]) -> Option<String> {
+    let names: Vec<_> = folded.iter().filter_map(|row| row.opcode).collect();
+    (!names.is_empty()).then(|| {
+        format!(
+            "{} with spread above {}: {}",
+            format::count(names.len() as u64, "opcode"),
+            format::percent(SPREAD),
+            names.join(", ")
+        )
+    })
 }
 
 /// An opcode in both modes.
 struct Row<'a> {
     opcode: Option<&'a str>,
     sides: [Option<&'a OpcodeCost>; 2],
-    /// Whether the two modes attribute the same code to opcodes.
-    comparable: bool,
+    /// Whether the modes differ; `None` if they are not compared.
+    answer: Option<Answer>,
 }
 
-/// The sampled opcodes, ordered by the time per call in both modes together.
-fn rows<'a>(run: &'a Run, case: &str, modes: [&str; 2]) -> Option<Vec<Row<'a>>> {
+/// The sampled opcodes, ordered by the time per call in both modes together: those to show, and those of which too
+/// little is known. `None` if nothing was sampled.
+fn rows<'a>(
+    run: &'a Run,
+    case: &str,
+    modes: [&str; 2],
+    answers: &Answers<'_>,
+) -> Option<(Vec<Row<'a>>, Vec<Row<'a>>)> {
     let costs = || run.opcode_costs.iter().filter(|cost| cost.case == case);
     let mut names: Vec<_> = costs().map(|cost| cost.opcode.as_deref()).collect();
     names.sort_unstable();
@@ -109,11 +170,10 @@ fn rows<'a>(run: &'a Run, case: &str, modes: [&str; 2]) -> Option<Vec<Row<'a>>> 
     let side = |mode: &str, opcode: Option<&str>| {
         costs().find(|cost| cost.mode == mode && cost.opcode.as_deref() == opcode)
     };
-    let [base, head] = modes.map(|mode| side(mode, None).map_or(0.0, |cost| cost.share));
     let rows = names.into_iter().map(|opcode| Row {
         opcode,
         sides: modes.map(|mode| side(mode, opcode)),
-        comparable: (base - head).abs() < COMPARABLE,
+        answer: opcode.and_then(|opcode| answers.get(case, opcode)),
     });
     let sampled = |row: &Row<'_>| row.sides.iter().flatten().any(|cost| cost.samples > 0);
     let weight = |row: &Row<'_>| -> f64 {
@@ -129,7 +189,7 @@ fn rows<'a>(run: &'a Run, case: &str, modes: [&str; 2]) -> Option<Vec<Row<'a>>> 
         let by_weight = weight(b).total_cmp(&weight(a));
         a.opcode.is_none().cmp(&b.opcode.is_none()).then(by_weight)
     });
-    (!rows.is_empty()).then_some(rows)
+    (!rows.is_empty()).then(|| rows.into_iter().partition(Row::is_known))
 }
 
 impl Row<'_> {
@@ -158,22 +218,26 @@ impl Row<'_> {
         }
     }
 
-    /// Marked as unsure unless the 95 % interval of the difference excludes 0.
+    /// Whether its cost is similar from run to run in a mode: stray samples in the other one hide nothing.
+    fn is_known(&self) -> bool {
+        let mut spreads = self.sides.iter().flatten().filter_map(|cost| cost.spread());
+        self.opcode.is_none() || spreads.any(|spread| spread <= SPREAD)
+    }
+
+    /// The difference with its interval, or that it is undecided.
     fn change(&self) -> Option<Cell> {
-        if !self.comparable {
-            return None;
-        }
-        let [base, head] = [self.sides[0]?, self.sides[1]?];
-        let (before, after) = (base.time?, head.time?);
-        let noise = 1.96 * error(base)?.hypot(error(head)?);
-        let (mark, tone) = match after - before {
-            less if less < -noise => ("", Tone::Good),
-            more if more > noise => ("", Tone::Bad),
-            _ => ("? ", Tone::Unsure),
+        let found = match self.answer? {
+            Answer::Undecided => return Some(Cell::faint("undecided")),
+            Answer::Differs(found) => found,
         };
-        let ratio = after / before;
-        let text = format!("{mark}{}", format::change(ratio));
-        Some(Cell::new(text).tone(tone).bar(Bar::Change(ratio)))
+        let tone = if found.ratio < 1.0 {
+            Tone::Good
+        } else {
+            Tone::Bad
+        };
+        let [low, high] = [found.low, found.high].map(format::change_digits);
+        let cell = Cell::new(format::change(found.ratio)).line(format!("[{low}, {high}]"));
+        Some(cell.tone(tone).bar(Bar::Change(found.ratio)))
     }
 }
 
@@ -247,15 +311,11 @@ fn percent(cost: &OpcodeCost) -> String {
     format!("{:.1} %", cost.share * 100.0)
 }
 
-/// Time per execution with its standard error; `None` without samples.
+/// Time per execution with its spread from run to run.
 fn time(cost: &OpcodeCost) -> Option<Cell> {
     let time = cost.time?;
-    let spread = format::spread(error(cost)?, time)?;
-    Some(Cell::new(format!("{} {spread}", format::quantity(time, "ns"))).key(time))
-}
-
-/// Standard error of the time per execution: the number of samples of an opcode has a standard deviation of its
-/// square root.
-fn error(cost: &OpcodeCost) -> Option<f64> {
-    (cost.samples > 0).then_some(cost.time? / (cost.samples as f64).sqrt())
+    let spread = cost.spread()?;
+    let spread = format::spread(spread * time, time);
+    let spread = spread.map_or_else(String::new, |spread| format!(" {spread}"));
+    Some(Cell::new(format!("{}{spread}", format::quantity(time, "ns"))).key(time))
 }

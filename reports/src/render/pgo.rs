@@ -170,6 +170,7 @@ fn comparisons(
                 rows: of_mode(means),
             })
             .collect(),
+        note: None,
     }
 }
 

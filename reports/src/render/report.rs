@@ -1,13 +1,15 @@
 //! The model of a whole report: tables and the texts around them, in reading order.
 
 use super::bench;
-use super::counters::Comparison;
+use super::counters::{self, Comparison};
+use super::marks;
 use super::memory;
 use super::opcodes;
 use super::table::{Reading, Table, Tone};
-use super::verdict::{headline, verdict};
+use super::verdict::{headline, undecided, verdict};
 use crate::counter::{Counter, Source};
 use crate::format;
+use crate::opcodes::Answers;
 use crate::run::{Rig, Run, Unavailable};
 
 /// A comparison of two modes, ready to be laid out.
@@ -29,6 +31,8 @@ pub(super) struct CaseReport {
     /// Status, fork, gas and opcodes of the verified result.
     pub(super) facts: Option<String>,
     pub(super) table: Table,
+    /// Counters whose change cannot matter.
+    pub(super) immaterial: Vec<Counter>,
     pub(super) tiles: Vec<Tile>,
     /// The cost of each opcode, if sampled.
     pub(super) opcodes: Option<Table>,
@@ -85,10 +89,11 @@ pub(super) struct Notes {
 impl Report {
     pub(super) fn new(run: &Run, base: &str, head: &str) -> Self {
         let comparison = Comparison { run, base, head };
+        let answers = Answers::of(run, base, head);
         let cases: Vec<_> = comparison
             .cases()
             .into_iter()
-            .map(|c| case(comparison, c))
+            .map(|c| case(comparison, c, &answers))
             .collect();
         let more_to_see = cases.len() > 1 || run.modes().len() > 2;
         Self {
@@ -100,7 +105,7 @@ impl Report {
     }
 }
 
-fn case(comparison: Comparison<'_>, name: &str) -> CaseReport {
+fn case(comparison: Comparison<'_>, name: &str, answers: &Answers<'_>) -> CaseReport {
     let Comparison { run, base, head } = comparison;
     let ratio = run.ratio(name, base, head, Counter::CpuTime);
     CaseReport {
@@ -110,9 +115,10 @@ fn case(comparison: Comparison<'_>, name: &str) -> CaseReport {
         tone: ratio.map_or(Tone::Faint, |ratio| Tone::from(ratio.verdict)),
         facts: facts(run, name, base).or_else(|| facts(run, name, head)),
         table: comparison.table(name),
+        immaterial: comparison.immaterial(name),
         tiles: tiles(comparison, name),
-        opcodes: opcodes::every(run, name, base, head),
-        costliest: opcodes::costliest(run, name, base, head),
+        opcodes: opcodes::every(run, name, [base, head], answers),
+        costliest: opcodes::costliest(run, name, [base, head], answers),
         memory: memory::case(run, name, base, head),
         decoding: memory::decoding(run, name),
     }
@@ -189,8 +195,14 @@ impl Notes {
 fn legend(run: &Run, cases: &[CaseReport]) -> Vec<String> {
     let mut legend = of_settings(run);
     legend.push("± median absolute deviation. All figures are per call of the case.".to_owned());
-    legend.extend(bench::legend(run));
+    legend.extend(marks::legend(run.measurements.iter()));
+    legend.extend(undecided(run));
     legend.extend(of_ratios(run));
+    let immaterial = cases.iter().flat_map(|case| &case.immaterial);
+    legend.extend(counters::legend(immaterial.copied()));
+    if cases.iter().any(|case| case.opcodes.is_some()) {
+        legend.push(opcodes::legend(run));
+    }
     legend.extend(of_sections(run, cases));
     legend
 }
@@ -247,10 +259,9 @@ fn of_sections(run: &Run, cases: &[CaseReport]) -> impl Iterator<Item = String> 
     let legend = [
         (
             cases.iter().any(|case| case.opcodes.is_some()),
-            "opcodes: share of the samples, and CPU time per execution ± standard error; ? the difference is not \
-             significant. Callees count toward the opcode. Elsewhere: code between opcodes, such as entering and \
-             leaving frames; if its shares in the modes differ by 10 % of the samples or more, opcodes are not \
-             compared.",
+            "opcodes: share of the samples, and CPU time per execution. Callees count toward the opcode. Elsewhere: \
+             code between opcodes, such as entering and leaving frames; if its shares in the modes differ by 10 % of \
+             the samples or more, opcodes are not compared.",
         ),
         (
             !cases.is_empty() && costs.any(|cost| cost.sim_instructions.is_some()),

@@ -161,6 +161,8 @@ pub(super) struct Table {
     /// Heading of the sections' titles, if they have titles.
     pub(super) section_header: Option<&'static str>,
     pub(super) sections: Vec<Section>,
+    /// A line below the table: what it leaves out.
+    pub(super) note: Option<String>,
 }
 
 impl Table {
@@ -176,6 +178,7 @@ impl Table {
                 title: None,
                 rows: rows.into_iter().collect(),
             }],
+            note: None,
         }
     }
 

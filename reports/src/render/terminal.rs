@@ -247,7 +247,9 @@ fn table(table: &Table, style: Style) -> String {
         ))));
     }
     columns.for_each(|column| column.set_cell_alignment(CellAlignment::Right));
-    finish(layout)
+    let note = table.note.iter();
+    let note = note.map(|note| words(&[note], Tone::Faint, style));
+    finish(layout) + &note.collect::<String>()
 }
 
 /// Width of a table without wrapping, in characters.
