@@ -26,6 +26,7 @@ use crate::cmd::splice::Splice;
 use crate::cmd::statetest::{self, Statetest};
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, Subcommand};
+use evmscope_reports::change::Gate;
 use std::ffi::OsString;
 
 /// Exit code for an invalid command line.
@@ -151,12 +152,18 @@ impl Verb {
     /// The error for options that are valid alone but not together.
     fn contradiction(&self) -> Option<String> {
         match self {
-            Verb::Bench(Bench { modes, .. }) | Verb::Diff(Diff { modes, .. }) => {
-                let twice = (1..modes.len()).find(|&i| modes[..i].contains(&modes[i]))?;
-                Some(format!("mode {} is named twice in --modes", modes[twice]))
+            Verb::Diff(diff) if diff.no_simulate && diff.gate.contains(&Gate::Instructions) => {
+                Some(
+                    "--gate instructions needs the simulated counters: leave out --no-simulate"
+                        .to_owned(),
+                )
             }
-            Verb::Profile(Profile { base, head, .. }) if base == head => {
-                Some(format!("--base and --head are both {base}: name two modes"))
+            Verb::Diff(Diff { modes, .. }) => {
+                let twice = (1..modes.len()).find(|&i| modes[..i].contains(&modes[i]))?;
+                Some(format!(
+                    "mode {} is named twice in --modes: give one binary as BASE and HEAD to see the noise",
+                    modes[twice]
+                ))
             }
             _ => None,
         }

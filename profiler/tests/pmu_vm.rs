@@ -97,6 +97,39 @@ fn the_unit_tests_pass_on_a_pmu() {
 
 #[test]
 #[ignore = "needs the emulated machine: `make test-pmu`"]
+fn a_mode_counts_as_much_as_itself() {
+    let itself = Transcript::read().run("itself");
+    assert_eq!(itself.modes(), ["advanced", "advanced-2"]);
+    for counter in [Cycles, Instructions] {
+        let ratio = itself.ratio("ten-thousand-hashes", "advanced", "advanced-2", counter);
+        let ratio = ratio.unwrap_or_else(|| panic!("no {counter}: {:?}", itself.unavailable));
+        assert!((ratio.median - 1.0).abs() < 0.01, "{ratio:?}");
+    }
+}
+
+#[test]
+#[ignore = "needs the emulated machine: `make test-pmu`"]
+fn without_perf_events_signals_sample_and_their_stacks_are_unwound() {
+    let run = Transcript::read().run("signals");
+    for profile in &run.profiles {
+        assert_eq!(profile.sampler, "SIGPROF");
+        assert!(profile.samples > 50, "{profile:?}");
+        let heaviest = profile.stacks.iter().max_by_key(|(_, weight)| *weight);
+        let (stack, _) = heaviest.expect("a stack");
+        assert!(
+            stack.contains(';') && !stack.contains("[unknown]"),
+            "{stack}"
+        );
+    }
+    assert!(
+        reason(&run, Cycles).contains("paranoid"),
+        "{:?}",
+        run.unavailable
+    );
+}
+
+#[test]
+#[ignore = "needs the emulated machine: `make test-pmu`"]
 fn doctor_names_what_the_pmu_has_and_what_it_has_not() {
     let transcript = Transcript::read();
     let text = transcript.step("doctor");

@@ -79,9 +79,6 @@ impl Diff {
 }
 
 pub fn run(args: &Diff, style: Style) -> Result<Answer> {
-    if args.no_simulate && args.gate.contains(&Gate::Instructions) {
-        bail!("--gate instructions needs the simulated counters: leave out --no-simulate");
-    }
     let files = Files::in_dir(&args.out)?;
     let changes = match (Side::read(&args.base)?, Side::read(&args.head)?) {
         (Side::Run(base), Side::Run(head)) => of_runs(args, *base, *head)?,
@@ -169,9 +166,6 @@ fn of_runs(args: &Diff, base: Run, head: Run) -> Result<Changes> {
 }
 
 fn of_binaries(args: &Diff) -> Result<Changes> {
-    if EngineId::distinct(&args.modes) != args.modes {
-        bail!("--modes names a mode twice: give one binary as BASE and HEAD to see the noise");
-    }
     let set = cases(&args.from, &args.cases)?;
     // Without it, the verdict would be incomplete.
     if let Some(unreadable) = set.unreadable.into_iter().next() {

@@ -178,3 +178,28 @@ fn bench_times_in_several_processes() {
     let refused = evmscope(&[&bench[..], &["--quick"]].concat());
     assert_eq!(refused.code, 2, "{refused:?}");
 }
+
+#[test]
+fn a_mode_is_compared_with_itself() {
+    let folder = Folder::new();
+    let json = folder.arg("run.json");
+    let few = "--quick --pairs 6 --modes advanced,advanced,revm --export-json";
+    let mut arguments = vec!["bench", "empty"];
+    arguments.extend(few.split(' '));
+    arguments.push(&json);
+    let text = evmscope(&arguments).ok();
+    assert!(text.contains("advanced-2"), "{text}");
+    let run = read_run(&folder.path("run.json"));
+    assert_eq!(run.modes(), ["advanced", "advanced-2", "revm"]);
+    assert!(run.timing_seconds.is_some_and(|seconds| seconds > 0.0));
+    let itself = run.ratio("empty", "advanced", "advanced-2", Counter::CpuTime);
+    assert!(itself.is_some(), "{:?}", run.ratios);
+
+    let out = folder.arg("profile");
+    let few = "--quick --pairs 2 --sample-ms 50 --no-simulate --base revm --head revm --out";
+    let mut arguments = vec!["profile", "empty"];
+    arguments.extend(few.split(' '));
+    arguments.push(&out);
+    evmscope(&arguments).ok();
+    assert!(folder.path("profile/flame-revm-2.svg").exists());
+}

@@ -158,7 +158,7 @@ fn copies_at_other_paths_have_the_same_exact_instructions() {
 fn a_gate_without_exact_counts_is_an_error() {
     let folder = Folder::new();
     let ran = diff_of_copies(&folder, &["--no-simulate"]);
-    assert_eq!(ran.code, 1);
+    assert_eq!(ran.code, 2);
     assert!(
         ran.stderr.contains("leave out --no-simulate"),
         "{}",
