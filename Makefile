@@ -66,7 +66,7 @@ test: setup ## run all tests
 test-pmu: setup ## test the counters on an emulated arm64 machine with a PMU (Debian, root; otherwise skipped)
 	profiler/tests/pmu-vm/run.sh
 
-test-diff: setup ## test all verdicts: no false alarm in 100 comparisons, planted slow-downs found (2 hours, continues)
+test-diff: setup ## test all verdicts: no false alarm in 100 comparisons, planted slow-downs found (90 minutes, continues)
 	profiler/tests/power/run.sh
 
 check: setup ## quick check: format, lints, the tests of interp and reports

@@ -3,16 +3,19 @@
 //! Gives a verdict for each case and mode. [`diff`](crate::diff) joins the counters of the two sides,
 //! [`stats`](crate::stats) computes intervals.
 
+mod opcodes;
+mod terms;
+
+pub use terms::{Gate, Taken, Terms};
+
 use crate::counter::Counter;
 use crate::diff::{Delta, Entry, Side, diff};
 use crate::format::thousands;
 use crate::materiality::{cycles, is_immaterial};
-use crate::run::{CaseResult, Measurement, OpcodeCost, Run, Verdict};
-use crate::stats::multiple::{Estimate, FALSE_DISCOVERIES, differences};
-use crate::stats::{PairedRatio, RUN_TO_RUN, counted_ratio, launches_to_decide, unpaired_ratio};
+use crate::run::{CaseResult, Measurement, Run, Verdict};
+use crate::stats::{PairedRatio, counted_ratio, launches_to_decide, unpaired_ratio};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
-use std::str::FromStr;
 
 /// The value of [`Changes::schema`].
 pub const SCHEMA: &str = "evmscope/diff/1";
@@ -22,91 +25,6 @@ pub const VERDICT_COUNTER: Counter = Counter::CpuTime;
 
 /// The counter of the verdict on instructions.
 pub const EXACT_COUNTER: Counter = Counter::SimInstructions;
-
-/// Smallest change of an opcode that is listed, as a share of the base's call.
-const MIN_SHARE: f64 = 0.001;
-
-/// How the samples of the two runs were taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Taken {
-    /// In pairs, by processes launched together.
-    Interleaved,
-    /// At different times, so the difference includes changes of the machine's state.
-    #[serde(rename = "apart")]
-    Separately,
-}
-
-/// What makes a comparison fail.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Gate {
-    /// A regression in CPU time.
-    Time,
-    /// More simulated instructions, if their counts are exact.
-    Instructions,
-}
-
-impl Gate {
-    /// All gates.
-    pub const ALL: [Gate; 2] = [Gate::Time, Gate::Instructions];
-
-    /// Its name on the command line and in JSON.
-    pub fn name(self) -> &'static str {
-        match self {
-            Gate::Time => "time",
-            Gate::Instructions => "instructions",
-        }
-    }
-}
-
-impl FromStr for Gate {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Gate, String> {
-        let found = Gate::ALL.into_iter().find(|gate| gate.name() == text);
-        found.ok_or_else(|| format!("unknown gate `{text}`"))
-    }
-}
-
-/// The terms of a comparison.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Terms {
-    /// Threshold of the verdicts on CPU time: 0.05 is 5 %.
-    pub threshold: f64,
-    /// Threshold of the verdicts on simulated instructions.
-    #[serde(default = "Terms::default_instruction_threshold")]
-    pub instruction_threshold: f64,
-    /// What makes it fail.
-    #[serde(default = "Terms::default_gates")]
-    pub gates: Vec<Gate>,
-    /// How the samples were taken.
-    pub taken: Taken,
-    /// How long the timing took, s; absent if the runs were given.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub timing_seconds: Option<f64>,
-}
-
-impl Terms {
-    /// The default terms: only CPU time can fail, and a change of instructions counts from 1 %.
-    pub fn new(taken: Taken, threshold: f64) -> Self {
-        Self {
-            threshold,
-            instruction_threshold: Self::default_instruction_threshold(),
-            gates: Self::default_gates(),
-            taken,
-            timing_seconds: None,
-        }
-    }
-
-    fn default_instruction_threshold() -> f64 {
-        0.01
-    }
-
-    fn default_gates() -> Vec<Gate> {
-        vec![Gate::Time]
-    }
-}
 
 /// A comparison of two runs. Holds both, so that every figure can be traced to its samples.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -498,88 +416,5 @@ impl Pair<'_> {
             true => Verdict::Inconclusive,
             false => ratio.verdict,
         })
-    }
-}
-
-/// A change of an opcode that may be listed.
-struct Suspect {
-    opcode: OpcodeChange,
-    /// Whether it is certain: always for simulated counts.
-    is_exact: bool,
-    /// What its sampling runs say otherwise.
-    estimate: Option<Estimate>,
-}
-
-impl Pair<'_> {
-    /// Lists the opcodes of each change: by simulated instructions if both sides have them, else by sampling runs, where
-    /// a difference must be more than chance with all opcodes of all cases and modes taken into account.
-    fn list_opcodes(&self, changes: &mut [Change]) {
-        let suspects = changes.iter().map(|it| self.suspects(&it.case, &it.mode));
-        let suspects: Vec<_> = suspects.collect();
-        let sampled = suspects.iter().flatten().filter(|it| !it.is_exact);
-        let family: Vec<_> = sampled.map(|it| it.estimate).collect();
-        let mut found = differences(&family, FALSE_DISCOVERIES).into_iter();
-        for (change, suspects) in changes.iter_mut().zip(suspects) {
-            let certain = suspects
-                .into_iter()
-                .filter(|it| it.is_exact || found.next().flatten().is_some());
-            let listed = certain.map(|it| it.opcode);
-            change.opcodes = listed.filter(|it| it.share.abs() > MIN_SHARE).collect();
-            let size = |it: &OpcodeChange| it.share.abs();
-            change.opcodes.sort_by(|a, b| size(b).total_cmp(&size(a)));
-        }
-    }
-
-    /// The opcodes of a case in a mode. Between different machines only simulated counts are compared.
-    fn suspects(&self, case: &str, mode: &str) -> Vec<Suspect> {
-        let is_own = |cost: &&OpcodeCost| cost.case == case && cost.mode == mode;
-        let [base, head] = [self.base, self.head]
-            .map(|run| run.opcode_costs.iter().filter(is_own).collect::<Vec<_>>());
-        let is_simulated =
-            |costs: &[&OpcodeCost]| costs.iter().any(|it| it.sim_instructions.is_some());
-        let is_exact = is_simulated(&base) && is_simulated(&head);
-        if !is_exact && !self.same_machine {
-            return Vec::new();
-        }
-        let figure = |cost: Option<&OpcodeCost>| {
-            cost.map_or(0.0, |cost| match is_exact {
-                true => cost.sim_instructions.unwrap_or(0) as f64,
-                false => cost.time_per_call(),
-            })
-        };
-        let mut names: Vec<_> = base.iter().chain(&head).map(|cost| &cost.opcode).collect();
-        names.sort_unstable();
-        names.dedup();
-        let total: f64 = base.iter().map(|cost| figure(Some(cost))).sum();
-        let suspect = |name: &Option<String>| {
-            let [base, head] =
-                [&base, &head].map(|costs| costs.iter().find(|it| it.opcode == *name).copied());
-            let (before, after) = (figure(base), figure(head));
-            Suspect {
-                opcode: OpcodeChange {
-                    opcode: name.clone(),
-                    counter: match is_exact {
-                        true => Counter::SimInstructions,
-                        false => Counter::CpuTime,
-                    },
-                    base: before,
-                    head: after,
-                    share: (after - before) / total.max(1.0),
-                },
-                is_exact,
-                estimate: base
-                    .zip(head)
-                    .and_then(|(base, head)| self.estimate(base, head)),
-            }
-        };
-        names.into_iter().map(suspect).collect()
-    }
-
-    fn estimate(&self, base: &OpcodeCost, head: &OpcodeCost) -> Option<Estimate> {
-        let (base, head) = (base.observed(), head.observed());
-        match self.terms.taken {
-            Taken::Interleaved => Estimate::paired(&base, &head),
-            Taken::Separately => Estimate::apart(&base, &head, RUN_TO_RUN),
-        }
     }
 }

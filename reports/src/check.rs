@@ -6,7 +6,9 @@ use crate::change::{Change, Changes, Taken, Terms};
 use crate::counter::Counter::CpuTime;
 use crate::format;
 use crate::run::{Measurement, Ratio, Run, Verdict};
-use crate::stats::{MIN_LAUNCHES, MIN_PAIRS, PairedRatio, controlled_ratio};
+use crate::stats::{
+    MIN_LAUNCHES, MIN_PAIRS, PairedRatio, controlled_ratio, launches_for, launches_to_decide,
+};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
@@ -60,6 +62,8 @@ pub struct Finding {
     pub margin: String,
     /// Whether the requirement is met.
     pub outcome: Outcome,
+    /// Launches that would decide what is undecided, at the spread found; `None` if 1,000 are too few.
+    pub launches: Option<usize>,
 }
 
 /// Whether a requirement is met.
@@ -126,6 +130,7 @@ fn settings(run: &Run, targets: &Targets) -> Finding {
         },
         asked: format!("{}, warm calls", targets.keccak_memo),
         margin: String::new(),
+        launches: None,
     }
 }
 
@@ -161,8 +166,11 @@ fn speedup(run: &Run, case: &str, asked: Speedup) -> Finding {
     } else {
         Outcome::Undecided
     };
+    let reach = (most / speed).ln().max((speed / least).ln());
+    let launches = launches_for(made(run, case), reach, (speed / asked.least).ln().abs());
     Finding {
         what,
+        launches: launches.filter(|_| outcome == Outcome::Undecided),
         found: format!(
             "{} [{}, {}]{reached}",
             times(speed),
@@ -173,6 +181,12 @@ fn speedup(run: &Run, case: &str, asked: Speedup) -> Finding {
         margin: format::change(speed / asked.least),
         outcome,
     }
+}
+
+/// Launches that timed the advanced mode.
+fn made(run: &Run, case: &str) -> usize {
+    let measured = run.measurement(case, HEAD, CpuTime);
+    measured.map_or(0, |it| it.launches.len())
 }
 
 /// Whether both modes have the samples and launches that a verdict needs.
@@ -193,6 +207,7 @@ fn absent(what: String, why: &str, asked: String) -> Finding {
         asked,
         margin: String::new(),
         outcome: Outcome::Fails,
+        launches: None,
     }
 }
 
@@ -209,6 +224,7 @@ fn memory(run: &Run, case: &str, limit: f64) -> Finding {
             asked,
             margin: format::change(programs.greatest_ratio / limit),
             outcome: Outcome::holds(programs.greatest_ratio <= limit),
+            launches: None,
         },
         None => absent(what, "absent", asked),
     }
@@ -234,6 +250,7 @@ fn decoding(run: &Run, limit_ms: f64) -> Finding {
             asked,
             margin: format::change(longest.time / (limit_ms * 1e6)),
             outcome: Outcome::holds(longest.time <= limit_ms * 1e6),
+            launches: None,
         },
         None => absent(what, "absent", asked),
     }
@@ -250,7 +267,10 @@ pub fn against_baseline(baseline: &Run, run: &Run) -> Vec<Finding> {
     let mut findings = Vec::new();
     let controlled = control(baseline).is_some() && control(baseline) == control(run);
     let uncontrolled = (run.rig.virtualized && !controlled).then(|| {
-        format!("no {CONTROL} beside it, on a virtual machine whose speed depends on other guests")
+        format!(
+            "no {CONTROL} beside it in both runs (bench --modes {BASE},{HEAD},{CONTROL}), on a virtual machine whose speed \
+             depends on other guests"
+        )
     });
     let no_times = changes.no_verdict.clone().or(uncontrolled);
     if let Some(why) = &no_times {
@@ -260,6 +280,7 @@ pub fn against_baseline(baseline: &Run, run: &Run) -> Vec<Finding> {
             asked: "only counts are compared".to_owned(),
             margin: String::new(),
             outcome: Outcome::Holds,
+            launches: None,
         });
     }
     let times = match (no_times, controlled) {
@@ -324,6 +345,7 @@ fn of_change(change: &Change, baseline: &Run, run: &Run, times: Times) -> Vec<Fi
         asked: asked.to_owned(),
         margin,
         outcome,
+        launches: None,
     };
     let failure =
         |found: &str, asked| finding(found.to_owned(), asked, String::new(), Outcome::Fails);
@@ -360,7 +382,7 @@ fn of_change(change: &Change, baseline: &Run, run: &Run, times: Times) -> Vec<Fi
                 format!("[{low}, {high}] %")
             },
         );
-        findings.push(finding(
+        let time = finding(
             format!("{} {figures}", times.unit()),
             "not slower by more than 5 %",
             ratio.map_or_else(String::new, |ratio| format::change(ratio.median)),
@@ -369,7 +391,10 @@ fn of_change(change: &Change, baseline: &Run, run: &Run, times: Times) -> Vec<Fi
                 Some(Verdict::Inconclusive) | None => Outcome::Undecided,
                 Some(Verdict::Improved | Verdict::Unchanged) => Outcome::Holds,
             },
-        ));
+        );
+        let launches =
+            ratio.and_then(|ratio| launches_to_decide(&ratio, made(run, &change.case), THRESHOLD));
+        findings.push(Finding { launches, ..time });
     }
     findings
 }

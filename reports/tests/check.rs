@@ -116,7 +116,7 @@ fn a_run_that_meets_all_targets() {
         width: 110,
         ..Default::default()
     };
-    insta::assert_snapshot!(terminal::findings(&findings, style));
+    insta::assert_snapshot!(terminal::findings(&findings, &run(), style));
 }
 
 #[test]
@@ -176,8 +176,10 @@ fn a_speed_hidden_by_noise_is_undecided() {
         .find(|it| it.what == "snailtracer: speed")
         .unwrap();
     assert_eq!(speed.outcome, Outcome::Undecided, "{speed:?}");
-    let text = terminal::findings(&findings, terminal::Style::default());
+    let text = terminal::findings(&findings, &run, terminal::Style::default());
     assert!(text.contains("undecided, the others hold"), "{text}");
+    // It was timed in one process.
+    assert!(text.contains("without --quick"), "{text}");
 }
 
 #[test]
@@ -316,5 +318,7 @@ fn another_release_of_the_control_or_few_launches_decide_nothing() {
         .for_each(|it| it.launches.clear());
     let findings = against_baseline(&baseline, &few);
     let undecided = |it: &&Finding| it.outcome == Outcome::Undecided;
+    let some = findings.iter().find(undecided).unwrap();
+    assert!(some.found.contains("too few launches"), "{some:?}");
     assert_eq!(findings.iter().filter(undecided).count(), 2, "{findings:?}");
 }

@@ -81,7 +81,7 @@ pub fn run(args: &Check, style: Style) -> Result<Answer> {
         (None, Some(baseline)) => findings.extend(against_baseline(baseline, &run)),
         (None, None) => findings.push(no_baseline(&args.baseline)),
     }
-    let mut text = terminal::findings(&findings, style);
+    let mut text = terminal::findings(&findings, &run, style);
     if let Some(files) = files {
         text += &listed(&[files.write(&args.baseline, &json::write(&run)?)?]);
     }
@@ -132,6 +132,7 @@ fn no_baseline(path: &Path) -> Finding {
         asked: "none; --update makes one".to_owned(),
         margin: String::new(),
         outcome: Outcome::Holds,
+        launches: None,
     }
 }
 

@@ -20,10 +20,22 @@ use std::time::Instant;
 
 /// The case of most comparisons: the planted slow-downs are in MUL, which it uses most.
 const CASE: &str = "snailtracer";
+/// The case of profiles, which is shorter: a profile also follows each opcode.
+const SHORT_CASE: &str = "ten-thousand-hashes";
 /// Threshold of all comparisons.
 const THRESHOLD: f64 = 0.05;
-/// Cases that are timed alone, in the set of all cases, and in the reversed set.
+/// Cases that are timed alone, in the set, and in the reversed set.
 const ALONE: [&str; 2] = ["erc20-mint", "erc20-transfer"];
+const SET: [&str; 6] = [
+    "snailtracer",
+    "ten-thousand-hashes",
+    "erc20-transfer",
+    "erc20-mint",
+    "erc20-approval-transfer",
+    "hash10k",
+];
+/// Ratios of one case scatter by 2 % from process to process.
+const PROCESSES: [&str; 4] = ["--launches", "20", "--pairs", "3"];
 /// How far the three may differ.
 const ORDER: f64 = 0.03;
 
@@ -168,7 +180,9 @@ impl Setup {
     /// Runs a binary; returns its exit code and standard output. Only 0 and 3 are answers.
     fn run(&self, binary: &str, arguments: &[&str]) -> (i32, String) {
         let mut command = Command::new(self.folder.join(binary));
-        let output = command.args(arguments).output().expect("the binary runs");
+        let root = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+        command.args(arguments).current_dir(root);
+        let output = command.output().expect("the binary runs");
         let code = output.status.code().unwrap_or(-1);
         let errors = String::from_utf8_lossy(&output.stderr);
         assert!(
@@ -239,8 +253,9 @@ fn figures(ratio: &PairedRatio) -> String {
     format!("{median:.4} [{low:.4}, {high:.4}]")
 }
 
-fn judged(run: &Run, base: &str, head: &str) -> (Outcome, String) {
-    let ratio = times(run, CASE, base, head);
+/// A mode against its repetition.
+fn itself(run: &Run, case: &str) -> (Outcome, String) {
+    let ratio = times(run, case, "advanced", "advanced-2");
     (ratio.verdict.into(), figures(&ratio))
 }
 
@@ -251,19 +266,18 @@ fn bench_itself(setup: &Setup, i: usize) -> (Outcome, String) {
         &format!("bench-{i}"),
         &[&[CASE], &modes[..]].concat(),
     );
-    judged(&run, "advanced", "advanced-2")
+    itself(&run, CASE)
 }
 
 fn profile_itself(setup: &Setup, _: usize) -> (Outcome, String) {
     let out = setup.path("profile");
     let modes = ["--base", "advanced", "--head", "advanced"];
     let short = ["--no-simulate", "--sample-ms", "50", "--out", &out];
-    setup.run("base", &[&["profile", CASE], &modes[..], &short].concat());
-    judged(
-        &read(&setup.path("profile/report.json")),
-        "advanced",
-        "advanced-2",
-    )
+    setup.run(
+        "base",
+        &[&["profile", SHORT_CASE], &modes[..], &short].concat(),
+    );
+    itself(&read(&setup.path("profile/report.json")), SHORT_CASE)
 }
 
 /// A run such as `check` takes.
@@ -333,7 +347,7 @@ fn diff(setup: &Setup, head: &str, options: &[&str]) -> (Outcome, Changes) {
 }
 
 fn diff_by_time(setup: &Setup, head: &str) -> (Outcome, String) {
-    let (outcome, changes) = diff(setup, head, &["--no-simulate"]);
+    let (outcome, changes) = diff(setup, head, &["--no-simulate", "--modes", "advanced"]);
     let said = changes.changes.iter().map(|change| {
         let ratio = change.ratio(CpuTime).expect("times");
         format!("{} {}", change.mode, figures(&ratio))
@@ -381,19 +395,22 @@ fn diff_exact_small(setup: &Setup, _: usize) -> (Outcome, String) {
     }
 }
 
-/// The speed of two cases alone, in the set of all, and in the reversed set.
+/// The speed of two cases alone, in the set, and in the reversed set.
 fn order(setup: &Setup, i: usize) -> (Outcome, String) {
-    let (_, listed) = setup.run("base", &["list", "--format", "json"]);
-    let listed: Vec<serde_json::Value> = serde_json::from_str(&listed).expect("a list of cases");
-    let names = listed.iter().map(|case| case["name"].as_str());
-    let set: Vec<&str> = names.map(|name| name.expect("a name")).collect();
-    let reversed: Vec<&str> = set.iter().rev().copied().collect();
-    let in_set = setup.bench("base", &format!("set-{i}"), &set);
-    let backwards = setup.bench("base", &format!("reversed-{i}"), &reversed);
+    let bench = |name: &str, cases: &[&str]| {
+        setup.bench(
+            "base",
+            &format!("{name}-{i}"),
+            &[cases, &PROCESSES].concat(),
+        )
+    };
+    let mut reversed = SET;
+    reversed.reverse();
+    let (in_set, backwards) = (bench("set", &SET), bench("reversed", &reversed));
     let mut outcome = Outcome::Level;
     let mut said = Vec::new();
     for case in ALONE {
-        let alone = setup.bench("base", &format!("{case}-{i}"), &[case]);
+        let alone = bench(case, &[case]);
         let speeds = [&alone, &in_set, &backwards]
             .map(|run| times(run, case, "traditional", "advanced").median.recip());
         let [most, least] =
@@ -411,10 +428,11 @@ fn order(setup: &Setup, i: usize) -> (Outcome, String) {
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let (short, folders): (Vec<_>, Vec<_>) = arguments.iter().partition(|it| *it == "--short");
-    let [folder] = folders[..] else {
+    let (short, rest): (Vec<_>, Vec<_>) = arguments.iter().partition(|it| *it == "--short");
+    let [folder, wanted @ ..] = &rest[..] else {
         eprintln!(
-            "error: give the folder with the binaries `base`, `small` and `slow`; `make test-diff` does"
+            "error: give the folder with the binaries `base`, `small` and `slow` (`make test-diff` does), and parts of \
+             names of comparisons to make only these"
         );
         std::process::exit(2);
     };
@@ -423,39 +441,56 @@ fn main() {
     } else {
         &SHORT[..]
     };
+    let is_wanted = |kind: &&Kind| {
+        wanted.is_empty() || wanted.iter().any(|part| kind.name.contains(part.as_str()))
+    };
     let setup = Setup::new(Path::new(folder));
-    let mut failed = false;
-    let mut table = Vec::new();
-    for kind in kinds {
-        let earlier = setup.outcomes();
-        let begun = Instant::now();
-        let mut outcomes = Vec::new();
-        for i in 0..kind.times {
-            let known = earlier.get(&(kind.name.to_owned(), i)).copied();
-            outcomes.push(known.unwrap_or_else(|| {
-                let (outcome, figures) = (kind.compare)(&setup, i);
-                println!("{} {}: {} {figures}", kind.name, i + 1, outcome.name());
-                setup.write_down(kind, i, outcome, &figures);
-                outcome
-            }));
-        }
-        let of = |wanted| outcomes.iter().filter(|it| **it == wanted).count();
-        let [changed, level, inconclusive] = Outcome::ALL.map(of);
-        let holds = kind.required.holds(&outcomes);
-        failed |= !holds;
-        table.push(format!(
+    let results = kinds
+        .iter()
+        .filter(is_wanted)
+        .map(|kind| compare(&setup, kind));
+    let results: Vec<_> = results.collect();
+    println!("\n| comparison | times | changed | level | inconclusive | required | | took |");
+    println!("| --- | ---: | ---: | ---: | ---: | --- | --- | ---: |");
+    for result in &results {
+        println!("{}", result.row);
+    }
+    let fails = results.is_empty() || results.iter().any(|it| !it.holds);
+    std::process::exit(i32::from(fails));
+}
+
+/// What all comparisons of a kind said.
+struct Compared {
+    row: String,
+    holds: bool,
+}
+
+/// Makes the comparisons of a kind that earlier runs have not made.
+fn compare(setup: &Setup, kind: &Kind) -> Compared {
+    let earlier = setup.outcomes();
+    let begun = Instant::now();
+    let mut outcomes = Vec::new();
+    for i in 0..kind.times {
+        let known = earlier.get(&(kind.name.to_owned(), i)).copied();
+        outcomes.push(known.unwrap_or_else(|| {
+            let (outcome, figures) = (kind.compare)(setup, i);
+            println!("{} {}: {} {figures}", kind.name, i + 1, outcome.name());
+            setup.write_down(kind, i, outcome, &figures);
+            outcome
+        }));
+    }
+    let of = |wanted| outcomes.iter().filter(|it| **it == wanted).count();
+    let [changed, level, inconclusive] = Outcome::ALL.map(of);
+    let holds = kind.required.holds(&outcomes);
+    Compared {
+        row: format!(
             "| {} | {} | {changed} | {level} | {inconclusive} | {} | {} | {:.0} s |",
             kind.name,
             kind.times,
             kind.required.text(),
             if holds { "holds" } else { "FAILS" },
             begun.elapsed().as_secs_f64()
-        ));
+        ),
+        holds,
     }
-    println!("\n| comparison | times | changed | level | inconclusive | required | | took |");
-    println!(
-        "| --- | ---: | ---: | ---: | ---: | --- | --- | ---: |\n{}",
-        table.join("\n")
-    );
-    std::process::exit(i32::from(failed));
 }

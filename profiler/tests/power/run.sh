@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
 # False alarms and power of bench, profile, check and diff, by many comparisons of one build with itself and with two
-# planted slow-downs. Takes about two hours on two idle cores; stopped and started again, it continues. Needs valgrind.
-# With `short`: only what needs no times, some minutes, with quick builds.
+# planted slow-downs. Takes some 90 minutes on two idle cores; stopped and started again, it continues. Needs valgrind.
+# With `short`: only what needs no times, some minutes, with quick builds. Other arguments are parts of names of
+# comparisons: only these are made.
 set -euo pipefail
 cd "$(dirname "$0")/../../.."
 
 command -v valgrind >/dev/null || { echo "error: valgrind is missing (Debian: sudo apt-get install valgrind)" >&2; exit 1; }
 target=${CARGO_TARGET_DIR:-target}
-folder="$target/test-diff" builds=(base small slow) options=()
+folder="$target/test-diff" builds=(base small slow) options=("$@")
 if [ "${1:-}" = short ]; then
   folder="$target/test-diff-short" builds=(base small) options=(--short)
   export CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 CARGO_PROFILE_RELEASE_OPT_LEVEL=1 \
@@ -21,4 +22,5 @@ for build in "${builds[@]}"; do
   # Unchanged files keep their time, and their outcomes.
   cmp -s "$folder/target/release/evmscope" "$folder/$build" || cp "$folder/target/release/evmscope" "$folder/$build"
 done
-cargo test --locked -p evmscope --test power -- "$folder" "${options[@]}"
+# Cargo runs tests in the folder of their package.
+cargo test --locked -p evmscope --test power -- "$(realpath "$folder")" "${options[@]}"

@@ -1,21 +1,19 @@
 //! The model of a diff of two runs: texts and tables in reading order.
 
+mod headline;
+mod notes;
+
 use super::counters;
 use super::marks;
 use super::report::rig;
 use super::table::{Bar, Cell, NOTHING, Table, Tone};
-use crate::change::{
-    Change, Changes, CounterChange, EXACT_COUNTER, Gate, OpcodeChange, Taken, VERDICT_COUNTER,
-};
+use crate::change::{Change, Changes, CounterChange, VERDICT_COUNTER};
 use crate::counter::Counter;
 use crate::diff::Delta;
 use crate::format;
-use crate::run::{OpcodeCost, Run, Verdict};
-use crate::stats::multiple::{FALSE_DISCOVERIES, MIN_RUNS};
-use crate::stats::{MIN_LAUNCHES, PairedRatio, RUN_TO_RUN};
+use crate::run::{Run, Verdict};
+use crate::stats::PairedRatio;
 
-/// Most cases named in the headline.
-const NAMED: usize = 3;
 /// Most opcodes per case and mode in the table.
 const OPCODES: usize = 5;
 
@@ -37,7 +35,7 @@ pub(super) struct Diff {
 
 impl Diff {
     pub(super) fn new(changes: &Changes) -> Self {
-        let (headline, tone) = headline(changes);
+        let (headline, tone) = headline::headline(changes);
         let details = [
             ("opcodes that changed most", opcodes(changes)),
             ("all counters", all_counters(changes)),
@@ -49,10 +47,10 @@ impl Diff {
         Self {
             headline,
             tone,
-            count: count(changes),
+            count: headline::count(changes),
             overview: overview(changes),
-            noise: noise(changes),
-            legend: legend(changes),
+            noise: notes::noise(changes),
+            legend: notes::legend(changes),
             immaterial: counters::legend(changes.changes.iter().flat_map(|change| {
                 let counters = change.counters.iter().map(|it| it.counter);
                 counters.filter(|counter| change.is_immaterial(*counter))
@@ -60,126 +58,6 @@ impl Diff {
             details: details.into_iter().filter(filled).collect(),
         }
     }
-}
-
-fn headline(changes: &Changes) -> (String, Tone) {
-    let beyond = format::percent(changes.terms.threshold);
-    if let Some(why) = &changes.no_verdict {
-        let text = format!("No verdict: {why}. Deterministic counters are compared nevertheless.");
-        return (text + &more_instructions(changes), Tone::Unsure);
-    }
-    if changes.changes.is_empty() {
-        return (
-            "No verdict: the runs have no case in common.".to_owned(),
-            Tone::Unsure,
-        );
-    }
-    let of = |verdict| changes.with(verdict);
-    let (slower, faster) = (of(Verdict::Regressed), of(Verdict::Improved));
-    let more = more_instructions(changes);
-    if !slower.is_empty() {
-        let slower = named(&slower, VERDICT_COUNTER);
-        return (
-            format!("Regressed beyond {beyond}: {slower}.{more}"),
-            Tone::Bad,
-        );
-    }
-    let unsure = changes.changes.len() - faster.len() - of(Verdict::Unchanged).len();
-    let improved = match faster.is_empty() {
-        true => String::new(),
-        false => format!(
-            " Improved beyond {beyond}: {}.",
-            named(&faster, VERDICT_COUNTER)
-        ),
-    };
-    let time = match (unsure, faster.is_empty()) {
-        (0, true) => format!("Unchanged: nothing differs by more than {beyond}."),
-        (0, false) => format!("{} Nothing regressed.", improved.trim_start()),
-        _ => format!(
-            "{unsure} of {} inconclusive; no regression beyond {beyond} confirmed.{improved}",
-            changes.changes.len()
-        ),
-    };
-    let fails = changes.regressed() || !changes.same_work();
-    let tone = match (fails, unsure, faster.is_empty()) {
-        (true, ..) => Tone::Bad,
-        (false, 0, true) if more.is_empty() => Tone::Plain,
-        (false, 0, false) if more.is_empty() => Tone::Good,
-        _ => Tone::Unsure,
-    };
-    (time + &more, tone)
-}
-
-/// What needs more instructions without being found slower, if anything.
-fn more_instructions(changes: &Changes) -> String {
-    let more = changes.by_instructions(Verdict::Regressed);
-    if more.is_empty() {
-        return String::new();
-    }
-    let beyond = format::percent(changes.terms.instruction_threshold);
-    let more = named(&more, EXACT_COUNTER);
-    format!(" More instructions, exact, beyond {beyond}: {more}.")
-}
-
-/// The first few changes by one counter, with their interval and the opcode that contributed most.
-fn named(changes: &[&Change], counter: Counter) -> String {
-    let some = changes.iter().take(NAMED).map(|change| {
-        let ratio = change.ratio(counter);
-        let size = ratio.map_or_else(String::new, |it| match it.is_exact() {
-            true => format!(" {}", format::change(it.median)),
-            false => format!(" {} {}", format::change(it.median), interval(&it)),
-        });
-        let slower = ratio.is_some_and(|it| it.median > 1.0);
-        // Only opcodes that changed in the same direction.
-        let by = change.opcodes.iter().find(|it| (it.share > 0.0) == slower);
-        let by = by.map_or_else(String::new, |it| format!(", mainly {}", name(it)));
-        format!("{}, {}:{size}{by}", change.case, change.mode)
-    });
-    let mut text = some.collect::<Vec<_>>().join("; ");
-    if changes.len() > NAMED {
-        text += &format!("; and {} more", changes.len() - NAMED);
-    }
-    text
-}
-
-fn name(change: &OpcodeChange) -> String {
-    let share = format::change(1.0 + change.share);
-    let what = match change.counter {
-        Counter::SimInstructions => "simulated instructions",
-        counter => counter.title(),
-    };
-    let opcode = change
-        .opcode
-        .as_deref()
-        .unwrap_or(super::opcodes::ELSEWHERE);
-    format!("{opcode} ({share} of the case's {what})")
-}
-
-fn count(changes: &Changes) -> String {
-    let groups = [
-        ("slower", Some(Verdict::Regressed)),
-        ("faster", Some(Verdict::Improved)),
-        ("level", Some(Verdict::Unchanged)),
-        ("inconclusive", Some(Verdict::Inconclusive)),
-        ("not compared", None),
-    ];
-    let counts = groups.iter().filter_map(|(words, verdict)| {
-        let verdicts = changes.changes.iter().map(|it| it.verdict.clone().ok());
-        let count = verdicts.filter(|it| it == verdict).count();
-        (count > 0).then(|| format!("{count} {words}"))
-    });
-    let counts: Vec<_> = counts.collect();
-    let more = changes.by_instructions(Verdict::Regressed).len();
-    let more = match more {
-        0 => String::new(),
-        _ => format!("; {more} with more instructions, exact"),
-    };
-    let number = format::count(changes.changes.len() as u64, "case/mode pair");
-    let same = match changes.base.rig.binary == changes.head.rig.binary {
-        true if changes.terms.taken == Taken::Interleaved => " Both are the same binary.",
-        _ => "",
-    };
-    format!("{number}: {}{more}.{same}", counts.join(", "))
 }
 
 /// The available counter of instructions; hardware is preferred to simulated.
@@ -362,22 +240,6 @@ fn figures(changes: &Changes, change: &Change, counter: &CounterChange) -> [Cell
     }
 }
 
-fn noise(changes: &Changes) -> String {
-    match (changes.noise_floor(), changes.terms.taken) {
-        (Some((median, reach)), _) => format!(
-            "Noise floor: the base against itself differs by up to {}; its intervals extend to {}.",
-            format::percent(median),
-            format::percent(reach)
-        ),
-        (None, Taken::Separately) => format!(
-            "Noise floor: not measured, since the runs were made at different times; intervals are widened by {} \
-             instead.",
-            format::percent(RUN_TO_RUN)
-        ),
-        (None, Taken::Interleaved) => "Noise floor: not measured.".to_owned(),
-    }
-}
-
 fn noise_table(changes: &Changes) -> Table {
     let rows = changes.changes.iter().filter_map(|change| {
         let decisive = change
@@ -445,107 +307,6 @@ fn rigs(changes: &Changes) -> Table {
         vec![Cell::new(*label), Cell::new(base), Cell::new(head)]
     });
     Table::plain(["", "base", "head"], rows)
-}
-
-fn legend(changes: &Changes) -> Vec<String> {
-    let beyond = format::percent(changes.terms.threshold);
-    let launches = changes
-        .base
-        .measurements
-        .iter()
-        .map(|it| it.launches.len())
-        .max();
-    let taken = match changes.terms.taken {
-        Taken::Interleaved => {
-            let launches = launches.unwrap_or(0);
-            let few = match launches < MIN_LAUNCHES {
-                true => format!("; {MIN_LAUNCHES} are needed for a verdict"),
-                false => String::new(),
-            };
-            format!(
-                "Both binaries were launched {launches} times and sampled in turn{few}; the interval is over the \
-                 launches."
-            )
-        }
-        Taken::Separately => "The two runs were measured at different times.".to_owned(),
-    };
-    let mut legend = vec![
-        taken,
-        format!(
-            "{} decides: slower or faster if the change is beyond {beyond} and its interval excludes zero; level if the \
-             interval lies within {beyond}; inconclusive otherwise.",
-            VERDICT_COUNTER.title()
-        ),
-        "Simulated counts are of callgrind's model of a CPU, not of this one, and have no noise."
-            .to_owned(),
-    ];
-    legend.extend(of_opcodes(changes));
-    let runs = [&changes.base, &changes.head].into_iter();
-    legend.extend(marks::legend(runs.flat_map(|run| &run.measurements)));
-    legend.extend(to_decide(changes));
-    legend.push(gates(changes));
-    legend
-}
-
-/// What would decide the inconclusive.
-fn to_decide(changes: &Changes) -> Option<String> {
-    if changes.with(Verdict::Inconclusive).is_empty() {
-        return None;
-    }
-    if changes.terms.taken == Taken::Separately {
-        return Some(
-            "To decide the inconclusive: compare the two binaries in turn, `evmscope diff BASE HEAD`.".to_owned(),
-        );
-    }
-    let made = changes.base.measurements.iter().map(|it| it.launches.len());
-    let made = made.max().unwrap_or(0);
-    let needed = changes.launches_to_decide();
-    Some(super::verdict::to_decide(
-        "inconclusive",
-        &needed,
-        made,
-        changes.terms.timing_seconds,
-        changes.terms.threshold,
-    ))
-}
-
-/// What makes the comparison fail.
-fn gates(changes: &Changes) -> String {
-    let gates = changes.terms.gates.iter().map(|gate| match gate {
-        Gate::Time => "slower".to_owned(),
-        Gate::Instructions => format!(
-            "more simulated instructions, exact, beyond {}",
-            format::percent(changes.terms.instruction_threshold)
-        ),
-    });
-    let gates: Vec<_> = gates.collect();
-    format!("Exit code 3 for: {}, or other work.", gates.join(", "))
-}
-
-/// How opcodes were compared, if not by simulated counts.
-fn of_opcodes(changes: &Changes) -> Option<String> {
-    let of = |run: &'_ Run, is: fn(&OpcodeCost) -> bool| run.opcode_costs.iter().any(is);
-    let sampled = |run| {
-        of(run, |cost| {
-            cost.samples > 0 && cost.sim_instructions.is_none()
-        })
-    };
-    let [base, head] = [&changes.base, &changes.head];
-    if !sampled(base) && !sampled(head) {
-        return None;
-    }
-    let decide = |run| of(run, |cost| cost.runs.len() >= MIN_RUNS);
-    Some(match decide(base) && decide(head) {
-        true => format!(
-            "Opcodes by CPU time: those whose difference is more than chance over the sampling runs, at most {} of them \
-             falsely (Benjamini and Hochberg).",
-            format::percent(FALSE_DISCOVERIES)
-        ),
-        false => format!(
-            "Opcodes without simulated counts are not compared: their CPU times need {MIN_RUNS} sampling runs of each \
-             side."
-        ),
-    })
 }
 
 fn size(ratio: &PairedRatio) -> Cell {

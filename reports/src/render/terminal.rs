@@ -6,8 +6,10 @@ use super::memory;
 use super::pgo;
 use super::report::{Notes, Report, Room};
 use super::table::{Cell, Section, Table, Tone};
+use super::verdict;
 use crate::change::Changes;
 use crate::check::{Finding, Outcome};
+use crate::counter::Counter::CpuTime;
 use crate::pgo::PgoReport;
 use crate::run::Run;
 use comfy_table::{
@@ -131,8 +133,8 @@ pub fn diff(changes: &Changes, style: Style) -> String {
     )
 }
 
-/// One row per finding, and how many hold.
-pub fn findings(findings: &[Finding], style: Style) -> String {
+/// One row per finding of a run, how many hold, and what would decide the others.
+pub fn findings(findings: &[Finding], run: &Run, style: Style) -> String {
     let row = |finding: &Finding| {
         let (mark, tone) = match finding.outcome {
             Outcome::Holds => ("holds", Tone::Good),
@@ -154,9 +156,7 @@ pub fn findings(findings: &[Finding], style: Style) -> String {
     let (sum, tone) = match (count(Outcome::Fails), count(Outcome::Undecided)) {
         (0, 0) => (format!("All {all} hold."), Tone::Good),
         (0, n) => (
-            format!(
-                "{n} of {all} undecided, the others hold: more --launches or --pairs would decide."
-            ),
+            format!("{n} of {all} undecided, the others hold."),
             Tone::Plain,
         ),
         (n, 0) => (format!("{n} of {all} fail."), Tone::Bad),
@@ -165,7 +165,21 @@ pub fn findings(findings: &[Finding], style: Style) -> String {
             Tone::Bad,
         ),
     };
-    blocks([table(&body, style), words(&[&sum], tone, style)].into_iter())
+    let to_decide = to_decide(findings, run)
+        .map_or_else(String::new, |text| words(&[&text], Tone::Plain, style));
+    blocks([table(&body, style), words(&[&sum], tone, style), to_decide].into_iter())
+}
+
+/// What would decide the undecided findings.
+fn to_decide(findings: &[Finding], run: &Run) -> Option<String> {
+    let undecided = findings
+        .iter()
+        .filter(|it| it.outcome == Outcome::Undecided);
+    let needed: Vec<_> = undecided.map(|it| it.launches).collect();
+    let times = run.measurements.iter().filter(|it| it.counter == CpuTime);
+    let made = times.map(|it| it.launches.len()).max().unwrap_or(0);
+    let text = || verdict::to_decide("undecided", &needed, made, run.timing_seconds);
+    (!needed.is_empty()).then(text)
 }
 
 /// Plain rows in columns. With a `width`, texts wrap inside their column.

@@ -112,22 +112,9 @@ pub fn undecided(run: &Run) -> Option<String> {
         launches_to_decide(&paired, launches(ratio), threshold?)
     };
     let ratios: Vec<_> = undecided.collect();
-    let first = ratios.first()?;
-    let made = launches(first);
-    if made < 2 {
-        return Some(
-            "To decide the undecided: time in several processes, without --quick.".to_owned(),
-        );
-    }
+    let made = launches(ratios.first()?);
     let needed: Vec<_> = ratios.iter().map(|ratio| of(ratio)).collect();
-    let threshold = first.threshold.unwrap_or_default();
-    Some(to_decide(
-        "undecided",
-        &needed,
-        made,
-        run.timing_seconds,
-        threshold,
-    ))
+    Some(to_decide("undecided", &needed, made, run.timing_seconds))
 }
 
 /// What would decide some comparisons: the launches that each needs, after `made`, which took `seconds`.
@@ -136,15 +123,16 @@ pub fn to_decide(
     needed: &[Option<usize>],
     made: usize,
     seconds: Option<f64>,
-    threshold: f64,
 ) -> String {
+    if made < 2 {
+        return format!("To decide the {what}: time in several processes, without --quick.");
+    }
     let enough: Vec<_> = needed.iter().flatten().collect();
     let near = match needed.len() - enough.len() {
         0 => String::new(),
         n => format!(
-            " {n} of {} would stay so even with 1,000: too near the threshold of {}, or on too noisy a machine.",
-            needed.len(),
-            format::percent(threshold)
+            " {n} of {} would stay so even with 1,000: too near the limit, or on too noisy a machine.",
+            needed.len()
         ),
     };
     let Some(most) = enough.into_iter().max() else {

@@ -1,0 +1,215 @@
+//! Comparisons by launch: the pairs of one process count as one observation.
+
+use super::multiple;
+use super::{MIN_LAUNCHES, MIN_PAIRS, PairedRatio, mean, middle, ratio, sorted, squares, verdict};
+use crate::run::{Measurement, Verdict};
+
+/// Compares noisy samples that were taken in pairs by several launches of both processes: `base[l][i]` and
+/// `head[l][i]` are pair `i` of launch `l`.
+///
+/// The ratio is the geometric mean of the launches' medians, trimmed by a fifth of the launches at either end, so
+/// that launches with an unlucky code layout or a disturbed machine have little weight. The interval is Student's t
+/// over the logarithms of the medians, which vary by both layout and noise.
+///
+/// On a noisy shared machine, whose launches of one binary differed by 9 to 19 % (standard deviation), 10 launches
+/// found a change of 8 % in 79 of 100 draws, with false alarms in 0.2 of 100; the untrimmed mean found it in 51, with
+/// 1.1. In the simulation in this module's tests the interval covers the true ratio in 92 to 97 of 100 cases.
+/// Resampling pairs within launches as well would count the noise twice and miss 14 of 100 regressions of 8 %; this
+/// misses none.
+///
+/// Fewer than [`MIN_LAUNCHES`] launches or [`MIN_PAIRS`] pairs in total are always inconclusive. `None` as in
+/// [`paired_ratio`], and if there is a single launch, a launch without pairs, or a sample of 0.
+pub fn grouped_ratio(base: &[&[f64]], head: &[&[f64]], threshold: f64) -> Option<PairedRatio> {
+    let launches = logarithms(base, head)?;
+    let medians: Vec<f64> = launches.iter().map(|launch| middle(launch)).collect();
+    of_launches(&medians, launches.iter().map(Vec::len).sum(), threshold)
+}
+
+/// The geometric mean of the ratios of several cases, given as pairs of measurements `(base, head)` from the same
+/// launches. Each launch contributes the mean over its cases; otherwise as [`grouped_ratio`].
+///
+/// `None` as there, and if there are no cases or their numbers of launches differ.
+pub fn mean_of_cases(
+    cases: &[(&Measurement, &Measurement)],
+    threshold: f64,
+) -> Option<PairedRatio> {
+    let of_case = |(base, head): &(&Measurement, &Measurement)| {
+        let launches = logarithms(&base.by_launch(), &head.by_launch())?;
+        let pairs: usize = launches.iter().map(Vec::len).sum();
+        Some((
+            launches
+                .iter()
+                .map(|launch| middle(launch))
+                .collect::<Vec<_>>(),
+            pairs,
+        ))
+    };
+    let cases = cases.iter().map(of_case).collect::<Option<Vec<_>>>()?;
+    let (first, _) = cases.first()?;
+    if cases
+        .iter()
+        .any(|(medians, _)| medians.len() != first.len())
+    {
+        return None;
+    }
+    let of_launch = |launch: usize| {
+        mean(
+            &cases
+                .iter()
+                .map(|(medians, _)| medians[launch])
+                .collect::<Vec<_>>(),
+        )
+    };
+    let means: Vec<f64> = (0..first.len()).map(of_launch).collect();
+    of_launches(
+        &means,
+        cases.iter().map(|(_, pairs)| pairs).sum(),
+        threshold,
+    )
+}
+
+/// The share of launches trimmed at either end.
+const TRIMMED: f64 = 0.2;
+
+/// The ratio from one logarithm per launch: trimmed mean, and its interval from the winsorised sum of squares (Tukey
+/// and McLaughlin 1963; Yuen 1974). Trimmed, because a disturbance of seconds affects whole launches, on one side.
+fn of_launches(medians: &[f64], pairs: usize, threshold: f64) -> Option<PairedRatio> {
+    let Trimmed {
+        mean: figure,
+        variance,
+        kept,
+    } = Trimmed::of(medians)?;
+    let reach = student(kept)? * variance.sqrt();
+    let [median, low, high] = [figure, figure - reach, figure + reach].map(f64::exp);
+    let verdict = if medians.len() < MIN_LAUNCHES || pairs < MIN_PAIRS {
+        Verdict::Inconclusive
+    } else {
+        verdict(median, low, high, threshold)
+    };
+    Some(PairedRatio {
+        median,
+        low,
+        high,
+        verdict,
+    })
+}
+
+/// A trimmed mean.
+struct Trimmed {
+    mean: f64,
+    /// Squared standard error of the mean, from the winsorised sum of squares.
+    variance: f64,
+    /// Values not trimmed.
+    kept: usize,
+}
+
+impl Trimmed {
+    /// `None` below two values.
+    fn of(values: &[f64]) -> Option<Self> {
+        let sorted = sorted(values.iter().copied());
+        let cut = (TRIMMED * sorted.len() as f64) as usize;
+        let kept = sorted.get(cut..sorted.len() - cut)?;
+        let (first, last) = (*kept.first()?, *kept.last()?);
+        let winsorised: Vec<_> = sorted.iter().map(|it| it.clamp(first, last)).collect();
+        let n = kept.len() as f64;
+        (kept.len() >= 2).then(|| Self {
+            mean: mean(kept),
+            variance: squares(&winsorised) / (n * (n - 1.0)),
+            kept: kept.len(),
+        })
+    }
+}
+
+/// Compares two runs that were taken at different times, each beside a control: a program that is the same in both.
+/// Each run is a pair of measurements of the same launches, `(control, measured)`.
+///
+/// The machine's speed at the time cancels out within each launch, and so does what slows both programs alike. The
+/// ratio is that of the trimmed geometric means of `measured / control` over the launches; the interval is Yuen's
+/// two-sample t (Yuen 1974, "The two-sample trimmed t for unequal population variances").
+///
+/// Fewer than [`MIN_LAUNCHES`] launches or [`MIN_PAIRS`] pairs on a side are always inconclusive. `None` if a side has a
+/// single launch, or as in [`paired_ratio`].
+pub fn controlled_ratio(
+    base: (&Measurement, &Measurement),
+    head: (&Measurement, &Measurement),
+    threshold: f64,
+) -> Option<PairedRatio> {
+    let trimmed = |(control, measured): (&Measurement, &Measurement)| {
+        let launches = logarithms(&control.by_launch(), &measured.by_launch())?;
+        let pairs: usize = launches.iter().map(Vec::len).sum();
+        let enough = launches.len() >= MIN_LAUNCHES && pairs >= MIN_PAIRS;
+        let medians: Vec<_> = launches.iter().map(|launch| middle(launch)).collect();
+        Some((Trimmed::of(&medians)?, enough))
+    };
+    let ((base, base_enough), (head, head_enough)) = (trimmed(base)?, trimmed(head)?);
+    let figure = head.mean - base.mean;
+    let variance = base.variance + head.variance;
+    // Welch and Satterthwaite; without any spread every number of degrees will do.
+    let parts = [&base, &head].map(|it| it.variance.powi(2) / (it.kept as f64 - 1.0));
+    let degrees = match parts.iter().sum::<f64>() {
+        0.0 => base.kept + head.kept - 2,
+        parts => (variance.powi(2) / parts).max(1.0) as usize,
+    };
+    let reach = student(degrees + 1)? * variance.sqrt();
+    let [median, low, high] = [figure, figure - reach, figure + reach].map(f64::exp);
+    Some(PairedRatio {
+        median,
+        low,
+        high,
+        verdict: match base_enough && head_enough {
+            true => verdict(median, low, high, threshold),
+            false => Verdict::Inconclusive,
+        },
+    })
+}
+
+/// Launches after which a comparison of `made` launches would have a verdict, if its ratio stays and its interval
+/// narrows with the root of their number. `None` if it has one, was not made by launches, or if 1,000 are too few.
+pub fn launches_to_decide(ratio: &PairedRatio, made: usize, threshold: f64) -> Option<usize> {
+    if ratio.verdict != Verdict::Inconclusive || made < 2 {
+        return None;
+    }
+    let change = ratio.median.ln().abs();
+    let reach = (ratio.high / ratio.median)
+        .ln()
+        .max((ratio.median / ratio.low).ln());
+    let limit = threshold.ln_1p();
+    // Either the interval excludes 1, or it lies within the threshold.
+    let wanted = if change > limit {
+        change
+    } else {
+        limit - change
+    };
+    launches_for(made, reach, wanted)
+}
+
+/// Launches after which an interval that reaches `reach` on either side after `made` reaches only `wanted`, both as
+/// logarithms; more than were made, and enough for a verdict. `None` if 1,000 are too few.
+pub fn launches_for(made: usize, reach: f64, wanted: f64) -> Option<usize> {
+    const MOST: f64 = 1_000.0;
+    let least = made.max(MIN_LAUNCHES - 1) + 1;
+    let needed = (made as f64 * (reach / wanted).powi(2)).ceil();
+    (needed <= MOST).then(|| (needed as usize).max(least))
+}
+
+/// The logarithms of the paired ratios, sorted within each launch.
+fn logarithms(base: &[&[f64]], head: &[&[f64]]) -> Option<Vec<Vec<f64>>> {
+    if base.is_empty() || base.len() != head.len() {
+        return None;
+    }
+    let launches = base.iter().zip(head).map(|(base, head)| {
+        if base.is_empty() || base.len() != head.len() {
+            return None;
+        }
+        let pairs = base.iter().zip(*head);
+        let ratios = pairs.map(|(b, h)| ratio(*b, *h).map(f64::ln).filter(|r| r.is_finite()));
+        Some(sorted(ratios.collect::<Option<Vec<_>>>()?.into_iter()))
+    });
+    launches.collect()
+}
+
+/// Two-sided 5 % point of Student's t for the mean of `n` values; `None` below 2.
+fn student(n: usize) -> Option<f64> {
+    let freedom = u32::try_from(n.checked_sub(1)?).ok()?;
+    (freedom > 0).then(|| multiple::point(0.05, freedom))
+}
