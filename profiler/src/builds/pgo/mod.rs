@@ -11,7 +11,8 @@ pub mod train;
 pub mod verify;
 pub mod warnings;
 
-use anyhow::{Context, Result};
+use crate::cases::folder_error;
+use anyhow::{Context, Result, anyhow};
 use evmscope_reports::pgo::{Coverage, HotFunction, Trained};
 use fingerprint::Fingerprint;
 use serde::de::DeserializeOwned;
@@ -38,10 +39,11 @@ impl Workshop {
         fs::create_dir_all(&root)
             .and_then(|()| root.canonicalize())
             .map(|root| Workshop { root })
-            .with_context(|| {
-                format!(
-                    "cannot create the folder {}; name another with --dir",
-                    root.display()
+            .map_err(|error| {
+                anyhow!(
+                    "cannot create the folder {}: {}; name another with --dir",
+                    root.display(),
+                    folder_error(&root, &error)
                 )
             })
     }
