@@ -192,7 +192,7 @@ pub struct CaseSet {
 /// A case that could not be read.
 pub struct Unreadable {
     /// Its name, as derived from its path.
-    name: String,
+    pub name: String,
     pub error: anyhow::Error,
 }
 
@@ -253,6 +253,14 @@ pub fn load_all(dir: &Path) -> Result<CaseSet> {
 /// What can be read as a case.
 const LAYOUTS: &str =
     "a case is a folder with case.toml, a NAME.runtime.hex, or a benchmark.evm-bench.json";
+
+/// The folder of all files of the cases that [`load_all`] reads: `path` itself, or that of the file that it names.
+pub fn folder_of(path: &Path) -> &Path {
+    match path.is_file() {
+        true => parent(path),
+        false => path,
+    }
+}
 
 fn parent(file: &Path) -> &Path {
     let parent = file.parent().filter(|it| !it.as_os_str().is_empty());
