@@ -4,8 +4,10 @@ CASE  ?= snailtracer
 CARGO ?= cargo
 # For `make fuzz`, builds not included; split in half between the two targets of cargo fuzz.
 FUZZ_SECONDS ?= 120
-TARGET := $(or $(CARGO_TARGET_DIR),target)
-BIN   := $(TARGET)/release/evmscope
+# Builds, and prints the path of what was built.
+BUILT := CARGO='$(CARGO)' '$(CURDIR)/profiler/built.sh'
+BUILT_EVMSCOPE := $(BUILT) -p evmscope --bin evmscope
+EVMSCOPE := bin=$$($(BUILT_EVMSCOPE)) && "$$bin"
 CASES_OF_BENCH = $(if $(filter command environment,$(firstword $(origin CASE))),$(CASE))
 
 .DEFAULT_GOAL := help
@@ -22,43 +24,43 @@ setup:
 	@command -v valgrind >/dev/null || echo "note: without valgrind there are no simulated counters (Debian: sudo apt-get install valgrind)" >&2
 
 build: setup ## build the release binary
-	$(CARGO) build --release --locked -p evmscope
+	@$(BUILT_EVMSCOPE)
 
-profile: build ## profile CASE: counters, flamegraphs and the counter-diff table
-	$(BIN) profile $(CASE)
+profile: setup ## profile CASE: counters, flamegraphs and the counter-diff table
+	$(EVMSCOPE) profile $(CASE)
 
-bench: build ## time all cases (or CASE) in both modes and in revm; without CASE, single opcodes too
-	$(BIN) bench $(CASES_OF_BENCH) --modes traditional,advanced,revm
+bench: setup ## time all cases (or CASE) in both modes and in revm; without CASE, single opcodes too
+	$(EVMSCOPE) bench $(CASES_OF_BENCH) --modes traditional,advanced,revm
 	$(if $(CASES_OF_BENCH),,$(CARGO) bench --locked -p evmscope-interp --bench micro)
 
-# The cases in PGO_TRAIN are trained on, all others are held out.
-pgo: build ## profile-guided build, verified on held-out cases; PGO_FLAGS for verify
-	$(BIN) pgo info
-	$(BIN) pgo build
-	$(BIN) pgo train $(if $(PGO_TRAIN),--cases $(PGO_TRAIN))
-	$(BIN) pgo merge
-	$(BIN) pgo optimize $(if $(BOLT),--bolt)
-	$(BIN) pgo verify $(PGO_FLAGS)
+# The cases in PGO_TRAIN are trained on, all others are held out. One shell, so that all steps are of one build.
+pgo: setup ## profile-guided build, verified on held-out cases; PGO_FLAGS for verify
+	$(EVMSCOPE) pgo info && \
+	"$$bin" pgo build && \
+	"$$bin" pgo train $(if $(PGO_TRAIN),--cases $(PGO_TRAIN)) && \
+	"$$bin" pgo merge && \
+	"$$bin" pgo optimize $(if $(BOLT),--bolt) && \
+	"$$bin" pgo verify $(PGO_FLAGS)
 
 # The base is built in its own worktree with its own target folder, so that the next run rebuilds only what
-# changed. The worktree is always removed.
+# changed. The worktree is always removed. It is below this one, so that cargo reads the same configuration for both.
 BASE ?= origin/main
-BASE_TREE := $(abspath $(TARGET))/base-tree
-BASE_TARGET := $(abspath $(TARGET))/base
+BASE_TREE := target/base-tree
 
-diff: build ## compare with BASE: both binaries measured in turn, reports/out/diff.md
+diff: setup ## compare with BASE: both binaries measured in turn, reports/out/diff.md
 	@git rev-parse --verify --quiet "$(BASE)^{commit}" >/dev/null || { echo "error: $(BASE) is not a commit here: fetch it, or name another with BASE=..." >&2; exit 1; }
 	@git worktree remove --force "$(BASE_TREE)" 2>/dev/null; git worktree prune; \
 	trap 'git worktree remove --force "$(BASE_TREE)"' EXIT; trap 'exit 130' INT TERM; \
 	git worktree add --quiet --detach "$(BASE_TREE)" "$(BASE)" && \
-	(cd "$(BASE_TREE)" && CARGO_TARGET_DIR="$(BASE_TARGET)" $(CARGO) build --release --locked -p evmscope) && \
-	$(BIN) diff "$(BASE_TARGET)/release/evmscope" $(BIN) $(if $(CASES),--cases $(CASES)) $(if $(THRESHOLD),--threshold $(THRESHOLD)) $(DIFF_OPTIONS)
+	head=$$($(BUILT_EVMSCOPE)) && \
+	base=$$(cd "$(BASE_TREE)" && $(BUILT_EVMSCOPE) --target-dir "$$(dirname "$$head")/base") && \
+	"$$head" diff "$$base" "$$head" $(if $(CASES),--cases $(CASES)) $(if $(THRESHOLD),--threshold $(THRESHOLD)) $(DIFF_OPTIONS)
 
-check-targets: build ## check measurements on this machine against reports/targets.toml and the baseline
-	$(BIN) check
+check-targets: setup ## check measurements on this machine against reports/targets.toml and the baseline
+	$(EVMSCOPE) check
 
-doctor: build ## show what this machine can measure, and what would enable the rest
-	$(BIN) doctor
+doctor: setup ## show what this machine can measure, and what would enable the rest
+	$(EVMSCOPE) doctor
 
 test: setup ## run all tests
 	$(CARGO) test --workspace --locked
@@ -76,7 +78,7 @@ check: setup ## quick check: format, lints, the tests of interp and reports
 
 # Works on a copy of the corpus: new inputs from the fuzzer are not committed, its findings are.
 fuzz: setup ## two minutes of the fuzz targets, or of the same scenarios as a plain test
-	cd interp/fuzz && CARGO_TARGET_DIR=$(abspath $(TARGET)) $(CARGO) check --quiet --locked
+	$(CARGO) check --quiet --locked --manifest-path interp/fuzz/Cargo.toml
 	@if $(CARGO) +nightly fuzz --version >/dev/null 2>&1; then \
 	  cd interp/fuzz && for target in decode three_way; do \
 	    mkdir -p target/corpus/$$target && cp corpus/$$target/* target/corpus/$$target/ && \
@@ -89,9 +91,9 @@ fuzz: setup ## two minutes of the fuzz targets, or of the same scenarios as a pl
 
 memcheck: setup ## run 1,000 messages under valgrind: no invalid access, no leak (needs valgrind)
 	@command -v valgrind >/dev/null || { echo "error: valgrind is missing (Debian: sudo apt-get install valgrind)" >&2; exit 1; }
-	$(CARGO) build --release --locked -p evmscope-interp --example many_calls
+	example=$$($(BUILT) -p evmscope-interp --example many_calls) && \
 	valgrind --quiet --leak-check=full --show-leak-kinds=definite --errors-for-leak-kinds=definite --error-exitcode=1 \
-	  $(TARGET)/release/examples/many_calls
+	  "$$example"
 	@echo "1,000 messages: no invalid access, no leak"
 
 cases: setup ## recompile every case and compare with the committed code (needs npm)
@@ -101,4 +103,5 @@ cases: setup ## recompile every case and compare with the committed code (needs 
 
 clean: ## remove build output and reports
 	$(CARGO) clean
+	$(CARGO) clean --manifest-path interp/fuzz/Cargo.toml
 	rm -rf reports/out cases/node_modules

@@ -3,14 +3,15 @@
 //! Gives a verdict for each case and mode. [`diff`](crate::diff) joins the counters of the two sides,
 //! [`stats`](crate::stats) computes intervals.
 
+mod answers;
 mod opcodes;
 mod terms;
 
+pub use answers::Failure;
 pub use terms::{Gate, Taken, Terms};
 
 use crate::counter::Counter;
 use crate::diff::{Delta, Entry, Side, diff};
-use crate::format::thousands;
 use crate::materiality::{cycles, is_immaterial};
 use crate::run::{CaseResult, Measurement, Run, Verdict};
 use crate::stats::{PairedRatio, counted_ratio, launches_to_decide, unpaired_ratio};
@@ -39,6 +40,9 @@ pub struct Changes {
     pub no_verdict: Option<String>,
     /// One entry per case and mode.
     pub changes: Vec<Change>,
+    /// The cases that a side could not run.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub failures: Vec<Failure>,
     /// The run compared against.
     pub base: Run,
     /// The run under test.
@@ -160,6 +164,7 @@ impl Changes {
             terms,
             no_verdict,
             changes,
+            failures: Vec::new(),
             base,
             head,
             again,
@@ -182,12 +187,18 @@ impl Changes {
         found
     }
 
-    /// Whether each case does the same work in both runs, as far as both have it.
+    /// The changes of cases that do other work in the two runs, or that a side could not run.
+    pub fn other_work(&self) -> Vec<&Change> {
+        let differs = |Change { case, mode, .. }: &&Change| {
+            let mut failures = self.failures.iter();
+            failures.any(|it| it.case == *case) || !same_work(&self.base, &self.head, case, mode)
+        };
+        self.changes.iter().filter(differs).collect()
+    }
+
+    /// Whether each case does the same work in both runs, as far as both have it, and no side failed in one.
     pub fn same_work(&self) -> bool {
-        let pairs = self.changes.iter();
-        pairs
-            .map(|Change { case, mode, .. }| (case, mode))
-            .all(|(case, mode)| same_work(&self.base, &self.head, case, mode))
+        self.other_work().is_empty()
     }
 
     /// The changes with one verdict on simulated instructions and no change of CPU time, largest first.
@@ -390,13 +401,7 @@ impl Pair<'_> {
             (self.base.result(case, mode), self.head.result(case, mode))
             && work(base) != work(head)
         {
-            return Err(format!(
-                "not the same work: {}, {} gas against {}, {} gas",
-                base.status,
-                thousands(base.gas_used),
-                head.status,
-                thousands(head.gas_used)
-            ));
+            return Err(answers::differing(base, head));
         }
         if !self.same_machine {
             return Err("different machines".to_owned());

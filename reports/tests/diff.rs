@@ -3,7 +3,7 @@
 mod fixture;
 
 use evmscope_reports::Run;
-use evmscope_reports::change::{Changes, Gate, Taken, Terms};
+use evmscope_reports::change::{Changes, Failure, Gate, Taken, Terms};
 use evmscope_reports::counter::Counter::{self, CpuTime, SimInstructions};
 use evmscope_reports::diff::Delta;
 use evmscope_reports::render::{json, markdown, terminal};
@@ -202,6 +202,55 @@ fn different_work_and_absent_cases_are_not_compared() {
     ));
     let text = markdown::diff(&changes);
     assert!(text.starts_with("**4 of 4 inconclusive"), "{text}");
+    assert!(
+        text.contains(
+            "Not the same answer on both sides: snailtracer, traditional; snailtracer, advanced."
+        ),
+        "{text}"
+    );
+}
+
+#[test]
+fn outputs_are_told_where_they_alone_differ() {
+    let mut head = run(1.0, 0.004, 3);
+    for result in &mut head.results {
+        result.output_hash = result.output_hash.replace("0x", "0xffffffff");
+    }
+    let why = verdicts(&interleaved(head, 0.004)).swap_remove(0);
+    let why = why.unwrap_err();
+    assert!(why.contains(" gas, output 0x"), "{why}");
+    assert!(why.ends_with(" gas, output 0xffffffff"), "{why}");
+}
+
+#[test]
+fn a_case_that_a_side_could_not_run_is_a_row_with_both_answers() {
+    let mut head = run(1.0, 0.004, 3);
+    head.results.retain(|it| it.case != "empty");
+    head.measurements.retain(|it| it.case != "empty");
+    let failure = |case: &str, why| Failure {
+        case: case.to_owned(),
+        why,
+    };
+    let failures = vec![
+        failure("empty", Delta::OnlyHead("it exited".to_owned())),
+        failure("new", Delta::OnlyHead("cannot be read".to_owned())),
+    ];
+    let whole = interleaved(head, 0.004);
+    let changes = whole
+        .clone()
+        .with_failures(failures, &MODES.map(str::to_owned));
+    assert_eq!(changes.changes[..2], whole.changes[..2]);
+    let told: Vec<_> = verdicts(&changes).into_iter().skip(2).collect();
+    let empty = "not compared: base: success, 0 gas; head: it exited".to_owned();
+    let new = "not compared: base: was not run; head: cannot be read".to_owned();
+    assert_eq!(
+        told,
+        [Err(empty.clone()), Err(empty), Err(new.clone()), Err(new)]
+    );
+    assert!(!changes.same_work() && !changes.regressed());
+    // It stays with the comparison.
+    let read: Changes = serde_json::from_str(&json::write(&changes).unwrap()).unwrap();
+    assert_eq!(read, changes);
 }
 
 #[test]

@@ -1,19 +1,19 @@
 //! Interleaved sampling of builds: all are launched several times, and each launch takes samples in shuffled
-//! order.
+//! order. A case that a build cannot run is left out, and the others go on.
 
+use super::plan::{Plan, Turns};
 use super::process::{Build, BuildError};
-use super::protocol::{Counted, Request};
-use crate::measure::record;
+use super::side::{Side, add_missing};
 use crate::measure::time::SHUFFLE;
 use crate::measure::{Calls, SAMPLE};
 use anyhow::{Context, Result, bail};
-use evmscope_interp::Settings;
 use evmscope_reports::Run;
-use evmscope_reports::counter::Counter;
-use evmscope_reports::run::{CaseResult, Measurement, Unavailable};
+use evmscope_reports::run::{CaseResult, Measurement};
 use rand::SeedableRng;
 use rand::rngs::SmallRng;
 use rand::seq::SliceRandom;
+use std::iter;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 /// Time to sample the stacks per case and mode, ms.
@@ -22,365 +22,339 @@ const STACKS: u64 = 500;
 /// Cold calls from which their time is taken.
 const FEW: u64 = 4;
 
-/// What to compare, and with how many launches and samples.
-#[derive(Clone, Debug)]
-pub struct Plan {
-    /// The folder of cases for all builds.
-    pub case_dir: PathBuf,
-    pub cases: Vec<String>,
-    pub modes: Vec<String>,
-    pub settings: Settings,
-    /// Launches of each build. The addresses of code and stack vary by process.
-    pub launches: usize,
-    /// Samples per case, mode, build and launch.
-    pub pairs: usize,
-    pub turns: Turns,
-    pub calls: Calls,
+/// A case that a build refused, or in which it ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failed {
+    pub case: String,
+    /// Index of the build.
+    pub build: usize,
+    pub why: String,
 }
 
-/// What is sampled in turn, in shuffled order, and so compared.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Turns {
-    /// The builds, mode by mode; hardware counters too.
-    Builds,
-    /// The modes of a single build.
-    Modes,
-}
-
-impl Plan {
-    /// How often [`interleave`] calls `tick`.
-    pub fn steps(&self) -> u64 {
-        let groups = match self.turns {
-            Turns::Builds => self.modes.len(),
-            Turns::Modes => 1,
-        };
-        (self.launches * self.cases.len() * groups) as u64
-    }
-
-    /// What is sampled together, as indices of builds and modes.
-    fn groups(&self, builds: usize) -> Vec<Vec<(usize, usize)>> {
-        let of_mode = |mode| (0..builds).map(move |build| (build, mode));
-        let modes = 0..self.modes.len();
-        match self.turns {
-            Turns::Builds => modes.map(|mode| of_mode(mode).collect()).collect(),
-            Turns::Modes => vec![modes.flat_map(of_mode).collect()],
-        }
-    }
-
-    pub(super) fn request(&self, case: &str) -> Request {
-        Request::Open {
-            case_dir: self.case_dir.clone(),
-            case: case.to_owned(),
-            modes: self.modes.clone(),
-            tuning: self.settings.into(),
-        }
-    }
-}
-
-/// The samples of one build by case and mode.
-struct Side {
-    path: PathBuf,
-    run: Run,
-    /// CPU time per call, ns: by case and mode in the order of the plan, then by launch.
-    samples: Vec<Vec<Vec<f64>>>,
-    /// Page faults per call of each sample, by case and mode.
-    faults: Vec<Vec<Option<f64>>>,
-    /// Hardware counters: by case and mode, then by launch.
-    counted: Vec<Vec<Counted>>,
-}
-
-/// Times builds in turn. Returns one run per build, in their order; measurements have the same launches in all
-/// runs. A build may be given several times: its difference from itself is the machine's noise.
+/// For measurements that need all cases.
 ///
 /// # Errors
-/// A build that cannot be measured, a case with a wrong result in a build, or with different results in two
-/// builds.
-pub fn interleave(builds: &[PathBuf], plan: &Plan, tick: &mut dyn FnMut()) -> Result<Vec<Run>> {
-    let mut sides: Vec<_> = builds
-        .iter()
-        .map(|path| Side::new(path.clone(), plan))
-        .collect();
-    let mut rng = SmallRng::seed_from_u64(SHUFFLE);
-    let groups = plan.groups(builds.len());
-    // By case and mode. The first launch determines it for all launches and builds.
-    let mut calls = vec![None; plan.cases.len() * plan.modes.len()];
-    for _ in 0..plan.launches {
-        let launched = sides.iter_mut().map(Side::launch);
-        let mut launched = launched.collect::<Result<Vec<_>, _>>()?;
-        for (i, case) in plan.cases.iter().enumerate() {
-            let longest = open(&mut launched, &mut sides, plan, case)?;
-            let first = i * plan.modes.len();
-            for (mode, longest) in longest.into_iter().enumerate() {
-                if calls[first + mode].is_none() {
-                    let call = match plan.calls {
-                        Calls::Warm => longest,
-                        // A build says how long a warm call takes.
-                        Calls::Cold => launched[0].sample(&plan.modes[mode], FEW, true)?.0,
-                    };
-                    calls[first + mode] = Some(calls_of(call));
-                }
-            }
-            for side in &mut sides {
-                for samples in &mut side.samples[first..first + plan.modes.len()] {
-                    samples.push(Vec::with_capacity(plan.pairs));
-                }
-            }
-            for group in &groups {
-                let mut order = group.clone();
-                for _ in 0..plan.pairs {
-                    order.shuffle(&mut rng);
-                    for &(side, mode) in &order {
-                        let n = calls[first + mode].context("no number of calls")?;
-                        let cold = plan.calls == Calls::Cold;
-                        let (time, faults) = launched[side].sample(&plan.modes[mode], n, cold)?;
-                        sides[side].faults[first + mode].push(faults);
-                        let samples = sides[side].samples[first + mode].last_mut();
-                        samples.context("no launch")?.push(time);
-                    }
-                }
-                if plan.turns == Turns::Builds {
-                    order.shuffle(&mut rng);
-                    for &(side, mode) in &order {
-                        let counted = launched[side].count(&plan.modes[mode])?;
-                        sides[side].counted[first + mode].push(counted);
-                    }
-                }
-                tick();
-            }
+/// The first case that failed, in the build at its index of `builds`.
+pub fn expect_none(failed: &[Failed], builds: &[PathBuf]) -> Result<()> {
+    match failed.first() {
+        Some(Failed { build, why, .. }) => bail!("{}: {why}", builds[*build].display()),
+        None => Ok(()),
+    }
+}
+
+/// What the builds gave.
+pub struct Timed {
+    /// By build. Each has the results that its build gave, and figures of what all builds can run with the same result.
+    pub runs: Vec<Run>,
+    /// The cases that a build could not run, each with its builds.
+    pub failed: Vec<Failed>,
+    /// The results that differ between builds, a line for each.
+    differing: Vec<String>,
+    paths: Vec<PathBuf>,
+}
+
+impl Timed {
+    /// The runs, if all builds ran all cases with the same results.
+    ///
+    /// # Errors
+    /// The first case in which they did not.
+    pub fn complete(self) -> Result<Vec<Run>> {
+        expect_none(&self.failed, &self.paths)?;
+        match self.differing.into_iter().next() {
+            Some(line) => bail!(line),
+            None => Ok(self.runs),
         }
     }
-    sides.into_iter().map(|side| side.finish(plan)).collect()
+}
+
+/// Times builds in turn; measurements have the same launches in all runs. A build may be given several times: its
+/// difference from itself is the machine's noise. A case that a build cannot run, and a mode in which builds have
+/// different results, are not timed.
+///
+/// # Errors
+/// A build that cannot be launched, or that does not do what it is asked.
+pub fn interleave(builds: &[PathBuf], plan: &Plan, tick: &mut dyn FnMut()) -> Result<Timed> {
+    let mut session = Session::new(builds, plan);
+    for _ in 0..plan.launches {
+        let launched = session.sides.iter_mut().map(Side::launch);
+        let mut launched = launched.collect::<Result<Vec<_>, _>>()?;
+        for case in 0..plan.cases.len() {
+            session.open(&mut launched, case)?;
+            session.time(&mut launched, case, tick)?;
+        }
+    }
+    session.finish()
 }
 
 /// Times the modes of this program in turn, in several launches of it.
 ///
 /// # Errors
-/// As [`interleave`].
+/// As [`interleave`], or a case that fails.
 pub fn time_modes(plan: &Plan, tick: &mut dyn FnMut()) -> Result<Vec<Measurement>> {
     let own = std::env::current_exe().context("cannot find this program's own file")?;
-    let runs = interleave(&[own], plan, tick)?.into_iter();
-    Ok(runs.flat_map(|run| run.measurements).collect())
+    let runs = interleave(&[own], plan, tick)?.complete()?;
+    Ok(runs.into_iter().flat_map(|run| run.measurements).collect())
 }
 
-/// Measures what needs no interleaving, simulated counters and opcode costs, and adds it to the build's run.
+/// Measures what needs no interleaving, simulated counters and opcode costs, and adds it to the run of a build. Returns
+/// the cases that it could not run.
 ///
 /// # Errors
-/// As [`interleave`].
-pub fn examine(path: &Path, run: &mut Run, plan: &Plan, tick: &mut dyn FnMut()) -> Result<()> {
+/// The build cannot be launched.
+pub fn examine(
+    (index, path): (usize, &Path),
+    run: &mut Run,
+    plan: &Plan,
+    tick: &mut dyn FnMut(),
+) -> Result<Vec<Failed>> {
     let mut build = Build::launch(path)?;
+    let mut failed = Vec::new();
     for case in &plan.cases {
-        build.open(&plan.request(case))?;
-        for mode in &plan.modes {
-            let examined = build.examine(mode, STACKS)?;
-            run.measurements.extend(examined.measurements);
-            run.opcode_costs.extend(examined.opcodes);
-            for missing in examined.unavailable {
-                add_missing(run, missing);
+        if let Err(error) = examine_case(&mut build, run, plan, case, tick) {
+            failed.push(Failed {
+                case: case.clone(),
+                build: index,
+                why: build.outlive(error)?,
+            });
+        }
+    }
+    Ok(failed)
+}
+
+fn examine_case(
+    build: &mut Build,
+    run: &mut Run,
+    plan: &Plan,
+    case: &str,
+    tick: &mut dyn FnMut(),
+) -> Result<(), BuildError> {
+    build.open(&plan.request(case))?;
+    for mode in &plan.modes {
+        let examined = build.examine(mode, STACKS)?;
+        run.measurements.extend(examined.measurements);
+        run.opcode_costs.extend(examined.opcodes);
+        for missing in examined.unavailable {
+            add_missing(run, missing);
+        }
+        tick();
+    }
+    Ok(())
+}
+
+/// An error of one of the builds, by index.
+type OfBuild = (usize, BuildError);
+
+/// What is known so far. A case in a mode is a place, numbered in the order of [`Plan::places`].
+struct Session<'a> {
+    plan: &'a Plan,
+    groups: Vec<Vec<(usize, usize)>>,
+    sides: Vec<Side>,
+    rng: SmallRng,
+    /// Calls per sample by place, 0 until the first launch determines it for all launches and builds.
+    calls: Vec<u64>,
+    /// The places that are not compared.
+    out: Vec<bool>,
+    failed: Vec<Failed>,
+    differing: Vec<String>,
+}
+
+impl<'a> Session<'a> {
+    fn new(builds: &[PathBuf], plan: &'a Plan) -> Session<'a> {
+        let places = plan.places().count();
+        Session {
+            plan,
+            groups: plan.groups(builds.len()),
+            sides: builds
+                .iter()
+                .map(|it| Side::new(it.clone(), plan))
+                .collect(),
+            rng: SmallRng::seed_from_u64(SHUFFLE),
+            calls: vec![0; places],
+            out: vec![false; places],
+            failed: Vec::new(),
+            differing: Vec::new(),
+        }
+    }
+
+    /// The places of a case, one per mode.
+    fn places(&self, case: usize) -> Range<usize> {
+        let first = case * self.plan.modes.len();
+        first..first + self.plan.modes.len()
+    }
+
+    fn is_out(&self, case: usize) -> bool {
+        self.out[self.places(case)].iter().all(|out| *out)
+    }
+
+    fn fail(&mut self, case: usize, build: usize, why: String) {
+        let places = self.places(case);
+        self.out[places].fill(true);
+        self.failed.push(Failed {
+            case: self.plan.cases[case].clone(),
+            build,
+            why,
+        });
+    }
+
+    /// Verifies a case in all builds, also behind one that refuses it, and compares their results.
+    fn open(&mut self, launched: &mut [Build], case: usize) -> Result<()> {
+        if self.is_out(case) {
+            return Ok(());
+        }
+        let plan = self.plan;
+        let name = &plan.cases[case];
+        let request = plan.request(name);
+        let mut longest = vec![0.0_f64; plan.modes.len()];
+        let mut answers = Vec::new();
+        for (i, build) in launched.iter_mut().enumerate() {
+            let opened = match build.open(&request) {
+                Ok(opened) => opened,
+                Err(error) => {
+                    let why = build.outlive(error)?;
+                    self.fail(case, i, why);
+                    continue;
+                }
+            };
+            let found: Vec<_> = opened.iter().map(|it| it.result.mode.as_str()).collect();
+            if found != plan.modes {
+                bail!(
+                    "{} opened {found:?} instead of {:?}",
+                    self.sides[i].path.display(),
+                    plan.modes
+                );
+            }
+            for (longest, opened) in longest.iter_mut().zip(&opened) {
+                *longest = longest.max(opened.call);
+            }
+            let results = opened.iter().map(|it| it.result.clone());
+            answers.push((i, results.collect::<Vec<_>>()));
+            self.sides[i].opened(name, opened);
+        }
+        self.compare(case, &answers);
+        if self.is_out(case) {
+            return Ok(());
+        }
+        match self.determine_calls(launched, case, &longest) {
+            Err((i, error)) => {
+                let why = launched[i].outlive(error)?;
+                self.fail(case, i, why);
+                Ok(())
+            }
+            Ok(()) => Ok(()),
+        }
+    }
+
+    /// Leaves out the modes in which two builds have different results. A case need not state all results, so each can
+    /// be right and yet differ.
+    fn compare(&mut self, case: usize, answers: &[(usize, Vec<CaseResult>)]) {
+        let Some(((_, first), others)) = answers.split_first() else {
+            return;
+        };
+        for (i, results) in others {
+            for (place, (first, other)) in self.places(case).zip(first.iter().zip(results)) {
+                let [expected, found] = [first, other].map(|it| {
+                    let (status, gas, output) = (&it.status, it.gas_used, &it.output_hash);
+                    format!("{status}, {gas} gas, output {output}")
+                });
+                if expected != found && !self.out[place] {
+                    self.out[place] = true;
+                    self.differing.push(format!(
+                        "case {}, mode {}: {} has another result than the first build: {found} instead of {expected}",
+                        other.case,
+                        other.mode,
+                        self.sides[*i].path.display(),
+                    ));
+                }
+            }
+        }
+    }
+
+    fn determine_calls(
+        &mut self,
+        launched: &mut [Build],
+        case: usize,
+        longest: &[f64],
+    ) -> Result<(), OfBuild> {
+        let plan = self.plan;
+        let modes = iter::zip(&plan.modes, longest);
+        for (place, (mode, longest)) in self.places(case).zip(modes) {
+            if self.calls[place] > 0 || self.out[place] {
+                continue;
+            }
+            let call = match plan.calls {
+                Calls::Warm => *longest,
+                // A build says how long a warm call takes.
+                Calls::Cold => launched[0].sample(mode, FEW, true).map_err(|it| (0, it))?.0,
+            };
+            self.calls[place] = ((SAMPLE as f64 / call.max(1.0)) as u64).max(1);
+        }
+        Ok(())
+    }
+
+    /// Takes the samples of a case in one launch.
+    fn time(&mut self, launched: &mut [Build], case: usize, tick: &mut dyn FnMut()) -> Result<()> {
+        for group in 0..self.groups.len() {
+            if let Err((i, error)) = self.take_turns(launched, case, group) {
+                let why = launched[i].outlive(error)?;
+                self.fail(case, i, why);
             }
             tick();
         }
-    }
-    Ok(())
-}
-
-/// Verifies a case in all builds and compares their results. Returns the longest time of a call per mode, ns.
-fn open(builds: &mut [Build], sides: &mut [Side], plan: &Plan, case: &str) -> Result<Vec<f64>> {
-    let request = plan.request(case);
-    let mut longest = vec![0.0_f64; plan.modes.len()];
-    let mut first: Option<Vec<CaseResult>> = None;
-    for (build, side) in builds.iter_mut().zip(sides.iter_mut()) {
-        let opened = build.open(&request)?;
-        let found: Vec<_> = opened.iter().map(|it| it.result.mode.as_str()).collect();
-        if found != plan.modes {
-            bail!(
-                "{} opened {found:?} instead of {:?}",
-                side.path.display(),
-                plan.modes
-            );
-        }
-        for (longest, opened) in longest.iter_mut().zip(&opened) {
-            *longest = longest.max(opened.call);
-        }
-        for it in &opened {
-            record::add_engine(&mut side.run, &it.result.mode, &it.version);
-        }
-        let results: Vec<_> = opened.into_iter().map(|it| it.result).collect();
-        match &first {
-            Some(first) => agree(first, &results, &side.path)?,
-            None => first = Some(results.clone()),
-        }
-        if !side.run.results.iter().any(|result| result.case == case) {
-            side.run.results.extend(results);
-        }
-    }
-    Ok(longest)
-}
-
-/// Checks that two builds did the same work. A case need not state all results, so each can be right and yet
-/// differ.
-fn agree(first: &[CaseResult], results: &[CaseResult], path: &Path) -> Result<()> {
-    for (first, other) in first.iter().zip(results) {
-        let of = |result: &CaseResult| {
-            format!(
-                "{}, {} gas, output {}",
-                result.status, result.gas_used, result.output_hash
-            )
-        };
-        if of(first) != of(other) {
-            bail!(
-                "case {}, mode {}: {} has another result than the first build: {} instead of {}",
-                other.case,
-                other.mode,
-                path.display(),
-                of(other),
-                of(first)
-            );
-        }
-    }
-    Ok(())
-}
-
-fn calls_of(call: f64) -> u64 {
-    ((SAMPLE as f64 / call.max(1.0)) as u64).max(1)
-}
-
-impl Side {
-    fn new(path: PathBuf, plan: &Plan) -> Side {
-        Side {
-            path,
-            run: record::new_run(None, plan.settings, plan.calls),
-            samples: vec![Vec::new(); plan.cases.len() * plan.modes.len()],
-            faults: vec![Vec::new(); plan.cases.len() * plan.modes.len()],
-            counted: vec![Vec::new(); plan.cases.len() * plan.modes.len()],
-        }
+        Ok(())
     }
 
-    fn launch(&mut self) -> Result<Build, BuildError> {
-        let build = Build::launch(&self.path)?;
-        self.run.rig = build.rig().clone();
-        Ok(build)
-    }
-
-    fn finish(mut self, plan: &Plan) -> Result<Run> {
-        let places = plan
-            .cases
-            .iter()
-            .flat_map(|case| plan.modes.iter().map(move |mode| (case, mode)));
-        let figures = self.samples.iter().zip(&self.faults).zip(&self.counted);
-        for ((case, mode), ((samples, faults), counted)) in places.zip(figures) {
-            let measured = Measurement::of_launches(case, mode, Counter::CpuTime, samples)?;
-            let all: Option<f64> = faults.iter().copied().sum();
-            self.run.measurements.push(Measurement {
-                faults: all.map(|all| all / faults.len().max(1) as f64),
-                ..measured
-            });
-            let (measured, missing) = counters(case, mode, counted)?;
-            self.run.measurements.extend(measured);
-            for missing in missing {
-                add_missing(&mut self.run, missing);
+    /// Samples the builds and modes of one group in shuffled order, then counts.
+    fn take_turns(
+        &mut self,
+        launched: &mut [Build],
+        case: usize,
+        group: usize,
+    ) -> Result<(), OfBuild> {
+        let Plan {
+            modes,
+            pairs,
+            turns,
+            calls,
+            ..
+        } = self.plan;
+        let first = self.places(case).start;
+        let turn = self.groups[group].iter().copied();
+        let mut order: Vec<_> = turn.filter(|(_, mode)| !self.out[first + mode]).collect();
+        let mut samples = vec![Vec::with_capacity(*pairs); launched.len() * modes.len()];
+        let at = |side: usize, mode: usize| side * modes.len() + mode;
+        for _ in 0..*pairs {
+            order.shuffle(&mut self.rng);
+            for &(side, mode) in &order {
+                let (n, cold) = (self.calls[first + mode], *calls == Calls::Cold);
+                let sample = launched[side].sample(&modes[mode], n, cold);
+                samples[at(side, mode)].push(sample.map_err(|it| (side, it))?);
             }
         }
-        Ok(self.run)
-    }
-}
-
-/// Joins the counts of several launches: counters that all launches have, and the others with the reason.
-fn counters(
-    case: &str,
-    mode: &str,
-    launches: &[Counted],
-) -> Result<(Vec<Measurement>, Vec<Unavailable>)> {
-    let (mut measured, mut missing) = (Vec::new(), Vec::new());
-    for &counter in Counter::ALL {
-        let of = |launch: &'_ Counted| {
-            let mut found = launch.measurements.iter();
-            found.find(|it| it.counter == counter).cloned()
-        };
-        let found: Vec<_> = launches.iter().filter_map(of).collect();
-        let reasons = launches.iter().flat_map(|launch| &launch.unavailable);
-        let reason = reasons.clone().find(|it| it.counter == counter);
-        if let Some(reason) = reason
-            && found.len() < launches.len()
-        {
-            let lost = launches.len() - found.len();
-            missing.push(Unavailable {
-                counter,
-                reason: match found.is_empty() {
-                    true => reason.reason.clone(),
-                    false => format!(
-                        "in {lost} of {} launches: {}",
-                        launches.len(),
-                        reason.reason
-                    ),
-                },
-            });
-        } else if !found.is_empty() && found.len() == launches.len() {
-            let samples: Vec<_> = found.iter().map(|it| it.samples.clone()).collect();
-            let mut joined = Measurement::of_launches(case, mode, counter, &samples)?;
-            let coverages = found.iter().filter_map(|it| it.coverage);
-            joined.coverage = coverages.reduce(f64::min);
-            measured.push(joined);
+        for &(side, mode) in &order {
+            let samples = std::mem::take(&mut samples[at(side, mode)]);
+            self.sides[side].sampled(first + mode, samples);
         }
-    }
-    Ok((measured, missing))
-}
-
-/// Adds it once: the reason is mostly the same for all cases.
-fn add_missing(run: &mut Run, missing: Unavailable) {
-    if !run.unavailable.contains(&missing) {
-        run.unavailable.push(missing);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn launch(cycles: Option<(f64, Option<f64>)>) -> Counted {
-        let measured = |(value, coverage)| {
-            let samples = vec![value, value + 1.0];
-            let mut one = Measurement::new("case", "advanced", Counter::Cycles, samples).unwrap();
-            one.coverage = coverage;
-            one
-        };
-        let missing = |counter| Unavailable {
-            counter,
-            reason: "starved".to_owned(),
-        };
-        let mut unavailable = vec![missing(Counter::Branches)];
-        unavailable.extend(cycles.is_none().then(|| missing(Counter::Cycles)));
-        Counted {
-            measurements: cycles.map(measured).into_iter().collect(),
-            unavailable,
+        if *turns == Turns::Builds {
+            order.shuffle(&mut self.rng);
+            for &(side, mode) in &order {
+                let counted = launched[side].count(&modes[mode]);
+                self.sides[side].counted(first + mode, counted.map_err(|it| (side, it))?);
+            }
         }
+        Ok(())
     }
 
-    #[test]
-    fn counters_of_all_launches_are_joined_and_others_give_the_reason() {
-        let all = [launch(Some((10.0, None))), launch(Some((20.0, Some(0.5))))];
-        let (measured, missing) = counters("case", "advanced", &all).unwrap();
-        let [cycles] = &measured[..] else {
-            panic!("{measured:?}")
-        };
-        assert_eq!(cycles.samples, [10.0, 11.0, 20.0, 21.0]);
-        assert_eq!(
-            (&*cycles.launches, cycles.coverage),
-            (&[2, 2][..], Some(0.5))
-        );
-        assert_eq!(missing, [all[0].unavailable[0].clone()]);
-
-        let (measured, missing) = counters(
-            "case",
-            "advanced",
-            &[launch(Some((10.0, None))), launch(None)],
-        )
-        .unwrap();
-        assert!(measured.is_empty());
-        let reasons: Vec<_> = missing.iter().map(|it| it.reason.as_str()).collect();
-        assert_eq!(reasons, ["in 1 of 2 launches: starved", "starved"]);
-
-        // A build too old to count.
-        let nothing = counters("case", "advanced", &[Counted::default()]).unwrap();
-        assert_eq!(nothing, (vec![], vec![]));
+    fn finish(self) -> Result<Timed> {
+        let paths = self.sides.iter().map(|side| side.path.clone()).collect();
+        let runs = self
+            .sides
+            .into_iter()
+            .map(|side| side.finish(self.plan, &self.out));
+        Ok(Timed {
+            runs: runs.collect::<Result<_>>()?,
+            failed: self.failed,
+            differing: self.differing,
+            paths,
+        })
     }
 }

@@ -8,12 +8,15 @@
 mod interleave;
 mod opcode_runs;
 pub mod pgo;
+mod plan;
 mod process;
 mod protocol;
 mod serve;
+mod side;
 
-pub use interleave::{Plan, Turns, examine, interleave, time_modes};
+pub use interleave::{Failed, examine, expect_none, interleave, time_modes};
 pub use opcode_runs::opcode_runs;
+pub use plan::{Plan, Turns};
 pub use serve::serve;
 
 /// The hidden verb that serves samples. It takes no options, so that all builds accept the same command line;

@@ -1,7 +1,8 @@
 //! Independent sampling runs of builds, for the cost of opcodes: each in a process of its own, the builds and modes in
 //! shuffled order.
 
-use super::interleave::Plan;
+use super::interleave::Failed;
+use super::plan::Plan;
 use super::process::{Build, BuildError};
 use crate::measure::time::SHUFFLE;
 use crate::profile::opcode_costs::{SamplingRun, add_runs};
@@ -21,8 +22,7 @@ pub struct OpcodeRuns {
 
 impl OpcodeRuns {
     fn new(plan: &Plan) -> Self {
-        let cases = plan.cases.iter();
-        let places = cases.flat_map(|case| plan.modes.iter().map(move |mode| (case, mode)));
+        let places = plan.places();
         let runs = places.map(|(case, mode)| (case.clone(), mode.clone(), Vec::new()));
         Self {
             runs: runs.collect(),
@@ -45,18 +45,20 @@ impl OpcodeRuns {
     }
 }
 
-/// Takes one sampling run per launch of every build, case and mode, of `sample_ms` each. Returns them by build.
+/// Takes one sampling run per launch of every build, case and mode, of `sample_ms` each. Returns them by build, and the
+/// cases that a build could not run, which then have fewer runs or none.
 ///
 /// # Errors
-/// A build that cannot be measured.
+/// A build that cannot be launched.
 pub fn opcode_runs(
     builds: &[PathBuf],
     plan: &Plan,
     sample_ms: u64,
     tick: &mut dyn FnMut(),
-) -> Result<Vec<OpcodeRuns>> {
+) -> Result<(Vec<OpcodeRuns>, Vec<Failed>)> {
     let mut rng = SmallRng::seed_from_u64(SHUFFLE);
     let mut all: Vec<_> = builds.iter().map(|_| OpcodeRuns::new(plan)).collect();
+    let mut failed = Vec::<Failed>::new();
     let modes = plan.modes.len();
     let mut order: Vec<_> = (0..builds.len())
         .flat_map(|build| (0..modes).map(move |mode| (build, mode)))
@@ -65,18 +67,47 @@ pub fn opcode_runs(
         let launched = builds.iter().map(|path| Build::launch(path));
         let mut launched = launched.collect::<Result<Vec<_>, BuildError>>()?;
         for (i, case) in plan.cases.iter().enumerate() {
-            let request = plan.request(case);
-            for build in &mut launched {
-                build.open(&request)?;
+            if failed.iter().any(|it| it.case == *case) {
+                continue;
             }
             order.shuffle(&mut rng);
-            for &(build, mode) in &order {
-                let run = launched[build].sampling_run(&plan.modes[mode], sample_ms)?;
-                let (_, _, runs) = &mut all[build].runs[i * modes + mode];
-                runs.extend(run);
+            match runs_of_case(&mut launched, plan, case, &order, sample_ms) {
+                Ok(runs) => {
+                    for ((build, mode), run) in runs {
+                        all[build].runs[i * modes + mode].2.extend(run);
+                    }
+                }
+                Err((build, error)) => failed.push(Failed {
+                    case: case.clone(),
+                    build,
+                    why: launched[build].outlive(error)?,
+                }),
             }
             tick();
         }
     }
-    Ok(all)
+    Ok((all, failed))
+}
+
+/// A build and a mode, by index.
+type Turn = (usize, usize);
+
+/// One sampling run of each build and mode in a case, in the given order.
+fn runs_of_case(
+    launched: &mut [Build],
+    plan: &Plan,
+    case: &str,
+    order: &[Turn],
+    sample_ms: u64,
+) -> Result<Vec<(Turn, Option<SamplingRun>)>, (usize, BuildError)> {
+    let request = plan.request(case);
+    for (i, build) in launched.iter_mut().enumerate() {
+        build.open(&request).map_err(|error| (i, error))?;
+    }
+    let runs = order.iter().map(|&(build, mode)| {
+        let run = launched[build].sampling_run(&plan.modes[mode], sample_ms);
+        let run = run.map_err(|error| (build, error))?;
+        Ok(((build, mode), run))
+    });
+    runs.collect()
 }

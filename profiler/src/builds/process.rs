@@ -124,6 +124,25 @@ impl Build {
         Ok(build)
     }
 
+    /// What an error means for the open case alone. A build that ended is launched again, with no case open.
+    ///
+    /// # Errors
+    /// Errors that concern all cases.
+    pub fn outlive(&mut self, error: BuildError) -> Result<String, BuildError> {
+        match error {
+            BuildError::Refused { why, .. } => Ok(why),
+            BuildError::Lost { what, stderr, .. } => {
+                let path = self.path.clone();
+                *self = Build::launch(&path)?;
+                Ok(format!(
+                    "it {what} while it was measured{}",
+                    last_words(&stderr)
+                ))
+            }
+            other => Err(other),
+        }
+    }
+
     /// The machine and the build.
     pub fn rig(&self) -> &Rig {
         &self.hello.rig

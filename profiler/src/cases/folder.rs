@@ -1,9 +1,9 @@
 //! This project's layout: a folder with `case.toml` and `code.hex`.
 
 use super::hex::{parse_hex, parse_word, read, read_hex};
-use super::{Case, Deployment, Expected};
+use super::{Case, Deployment, Expected, name_of};
 use alloy_primitives::B256;
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, anyhow, bail};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -66,10 +66,10 @@ pub fn load(dir: &Path) -> Result<Case> {
     let place = path.display().to_string();
     let text = read(&path)?;
     let file: File = toml::from_str(&text).map_err(|error| refusal(&place, &text, &error))?;
-    let name = dir
-        .file_name()
-        .and_then(|name| name.to_str())
-        .context("the case folder has no name")?;
+    let name = name_of(dir);
+    if name.is_empty() {
+        bail!("the folder of {place} has no name: it would be the name of the case");
+    }
     let slots = file.storage.iter();
     let storage =
         slots.map(|(key, value)| Ok((parse_word(key, &path)?, parse_word(value, &path)?)));
@@ -78,7 +78,7 @@ pub fn load(dir: &Path) -> Result<Case> {
         .iter()
         .map(|call| parse_hex(&call.calldata, &format!("{place}: setup.calldata")));
     Ok(Case {
-        name: name.to_owned(),
+        name,
         description: file.description,
         fork: file.fork.parse().with_context(|| format!("in {place}"))?,
         gas_limit: file.gas_limit,

@@ -4,16 +4,19 @@
 mod evm_bench;
 mod folder;
 mod hex;
+mod paths;
 mod published;
 pub mod shard;
 
 pub use hex::parse_hex;
+pub use paths::folder_error;
 
 use alloy_primitives::{Address, B256, Bytes, address};
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Result, anyhow, bail};
 use evmscope_interp::world::{Account, World};
 use evmscope_interp::{Environment, Fork, Interpreter, Message, Mode, Outcome, Status, Word};
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 /// Separates the lines of one error, aligned after the prefix `error: `.
@@ -189,7 +192,7 @@ pub struct CaseSet {
 /// A case that could not be read.
 pub struct Unreadable {
     /// Its name, as derived from its path.
-    name: String,
+    pub name: String,
     pub error: anyhow::Error,
 }
 
@@ -221,20 +224,19 @@ impl CaseSet {
     }
 }
 
-/// Reads all cases in a folder and its subfolders, in any layout, sorted by name. Unreadable cases do not stop
-/// the others.
+/// Reads all cases in a folder and its subfolders, in any layout, sorted by name; or the case of a file by which
+/// a layout is recognised. Unreadable cases do not stop the others.
 ///
 /// # Errors
-/// The folder cannot be read, or has no case or two of the same name.
+/// The folder cannot be read, or has no case or two of the same name; or the file belongs to no layout.
 pub fn load_all(dir: &Path) -> Result<CaseSet> {
     let mut set = CaseSet::default();
-    collect(dir, 0, &mut set)?;
+    if !(dir.is_file() && add_file(dir, &mut set)) {
+        collect(dir, 0, &mut set)?;
+    }
     let CaseSet { cases, unreadable } = &mut set;
     if cases.is_empty() && unreadable.is_empty() {
-        bail!(
-            "no case in {}: a case is a folder with case.toml, a NAME.runtime.hex, or a benchmark.evm-bench.json",
-            dir.display()
-        );
+        bail!("no case in {}: {LAYOUTS}", dir.display());
     }
     cases.sort_by(|a, b| a.name.cmp(&b.name));
     unreadable.sort_by(|a, b| a.name.cmp(&b.name));
@@ -248,32 +250,71 @@ pub fn load_all(dir: &Path) -> Result<CaseSet> {
     Ok(set)
 }
 
+/// What can be read as a case.
+const LAYOUTS: &str =
+    "a case is a folder with case.toml, a NAME.runtime.hex, or a benchmark.evm-bench.json";
+
+/// The folder of all files of the cases that [`load_all`] reads: `path` itself, or that of the file that it names.
+pub fn folder_of(path: &Path) -> &Path {
+    match path.is_file() {
+        true => parent(path),
+        false => path,
+    }
+}
+
+fn parent(file: &Path) -> &Path {
+    let parent = file.parent().filter(|it| !it.as_os_str().is_empty());
+    parent.unwrap_or(Path::new("."))
+}
+
+/// Adds the case of a file by which a layout is recognised; `false` if it is no such file.
+fn add_file(file: &Path, set: &mut CaseSet) -> bool {
+    let name = file.file_name().and_then(|name| name.to_str());
+    let name = name.unwrap_or_default();
+    let dir = parent(file);
+    if name == folder::FILE {
+        set.add(&name_of(dir), folder::load(dir));
+    } else if name == evm_bench::FILE {
+        set.add(&name_of(dir), evm_bench::load(file));
+    } else if let Some(stem) = name.strip_suffix(published::SUFFIX) {
+        set.add(stem, published::load(dir, stem));
+    } else {
+        return false;
+    }
+    true
+}
+
+/// The name of a folder, whose path may end in `.` or `..`; empty if it has none.
+fn name_of(folder: &Path) -> String {
+    let full = match folder.file_name() {
+        Some(_) => folder.to_path_buf(),
+        None => folder.canonicalize().unwrap_or_default(),
+    };
+    let name = full.file_name().and_then(|name| name.to_str());
+    name.unwrap_or_default().to_owned()
+}
+
 /// Depth limit: enough for every layout, and stops at cyclic links.
 const DEEPEST: usize = 4;
 
 fn collect(dir: &Path, depth: usize, set: &mut CaseSet) -> Result<()> {
-    let entries =
-        fs::read_dir(dir).with_context(|| format!("cannot read the cases in {}", dir.display()))?;
-    let folder = dir.file_name().and_then(|name| name.to_str());
-    let folder = folder.unwrap_or_default();
-    for entry in entries {
-        let path = entry
-            .with_context(|| format!("cannot read the cases in {}", dir.display()))?
-            .path();
-        let name = path
-            .file_name()
-            .and_then(|name| name.to_str())
-            .unwrap_or_default();
+    let refuse = |error: io::Error| {
+        let why = folder_error(dir, &error);
+        let wanted = match error.kind() {
+            io::ErrorKind::NotADirectory => format!("; {LAYOUTS}"),
+            _ => String::new(),
+        };
+        anyhow!("cannot read the cases in {}: {why}{wanted}", dir.display())
+    };
+    for entry in fs::read_dir(dir).map_err(refuse)? {
+        let path = entry.map_err(refuse)?.path();
         if path.is_dir() {
-            if depth < DEEPEST && name != "node_modules" {
+            let is_case = path.file_name().is_none_or(|name| name != "node_modules");
+            if depth < DEEPEST && is_case {
                 collect(&path, depth + 1, set)?;
             }
-        } else if name == folder::FILE {
-            set.add(folder, folder::load(dir));
-        } else if name == evm_bench::FILE {
-            set.add(folder, evm_bench::load(&path));
-        } else if let Some(stem) = name.strip_suffix(published::SUFFIX) {
-            set.add(stem, published::load(dir, stem));
+        } else {
+            add_file(&path, set);
         }
     }
     Ok(())

@@ -1,7 +1,8 @@
 //! `evmscope diff`: what changed between two binaries, measured in turn, or between two earlier runs.
 
 use super::{cases, dir, listed};
-use crate::builds::{self, Plan, Turns};
+use crate::builds::{self, Failed, Plan, Turns};
+use crate::cases::{NEXT_LINE, folder_of};
 use crate::cmd::args::{CaseDir, Tuning, engines, gates, share};
 use crate::cmd::output::{self, Answer, Files};
 use crate::engines::EngineId;
@@ -9,7 +10,8 @@ use crate::measure::Calls;
 use anyhow::{Context, Error, Result, anyhow, bail};
 use clap::Args;
 use evmscope_reports::Run;
-use evmscope_reports::change::{Changes, EXACT_COUNTER, Gate, Taken, Terms};
+use evmscope_reports::change::{Changes, EXACT_COUNTER, Failure, Gate, Taken, Terms};
+use evmscope_reports::diff::Delta;
 use evmscope_reports::render::terminal::Style;
 use evmscope_reports::render::{json, markdown, terminal};
 use std::fs;
@@ -20,8 +22,9 @@ pub const SIDES: &str = "\
 BASE and HEAD are both evmscope binaries or both runs as JSON (report.json of
 `profile`, or `bench --export-json`). Binaries are launched several times each
 and sampled in turn.
-Exit codes: 0 no regression confirmed, 3 a regression above the threshold of a
-gate or other work, 1 error.";
+A case that a side cannot run gets a row with both answers. Exit codes: 0 no
+regression confirmed, 3 a regression above the threshold of a gate, or other or
+missing answers, 1 error.";
 
 #[derive(Args)]
 pub struct Diff {
@@ -167,12 +170,9 @@ fn of_runs(args: &Diff, base: Run, head: Run) -> Result<Changes> {
 
 fn of_binaries(args: &Diff) -> Result<Changes> {
     let set = cases(&args.from, &args.cases)?;
-    // Without it, the verdict would be incomplete.
-    if let Some(unreadable) = set.unreadable.into_iter().next() {
-        return Err(unreadable.error);
-    }
-    let plan = Plan {
-        case_dir: dir(&args.from).canonicalize()?,
+    let mut plan = Plan {
+        // Older builds read folders only.
+        case_dir: folder_of(&dir(&args.from)).canonicalize()?,
         cases: set.cases.into_iter().map(|case| case.name).collect(),
         modes: args.modes.iter().map(ToString::to_string).collect(),
         settings: args.tuning.settings(),
@@ -183,37 +183,81 @@ fn of_binaries(args: &Diff) -> Result<Changes> {
     };
     // The base twice: its difference from itself is the noise floor.
     let builds = [args.base.clone(), args.base.clone(), args.head.clone()];
+    let mut failures = Failures::default();
+    let unreadable = set.unreadable.into_iter().map(|it| Failed {
+        case: it.name,
+        build: HEAD,
+        why: format!("{:#}", it.error),
+    });
+    failures.take(unreadable.collect(), HEAD, &mut plan);
     let bar = output::progress(plan.steps(), "timing");
     let begun = Instant::now();
-    let runs = builds::interleave(&builds, &plan, &mut || bar.inc(1))?;
+    let timed = builds::interleave(&builds, &plan, &mut || bar.inc(1))?;
     let timing_seconds = Some(begun.elapsed().as_secs_f64());
     bar.finish_and_clear();
-    let Ok([mut base, again, mut head]) = <[Run; 3]>::try_from(runs) else {
+    let Ok([mut base, again, mut head]) = <[Run; 3]>::try_from(timed.runs) else {
         bail!("expected three runs of three builds")
     };
+    failures.take(timed.failed, HEAD, &mut plan);
     if !args.no_simulate {
         let bar = output::progress(
             2 * (plan.cases.len() * plan.modes.len()) as u64,
             "simulating",
         );
-        for (path, run) in [(&args.base, &mut base), (&args.head, &mut head)] {
-            builds::examine(path, run, &plan, &mut || bar.inc(1))?;
+        let mut failed = Vec::new();
+        for (index, run) in [(0, &mut base), (HEAD, &mut head)] {
+            let build = (index, &*builds[index]);
+            failed.extend(builds::examine(build, run, &plan, &mut || bar.inc(1))?);
         }
         bar.finish_and_clear();
+        failures.take(failed, HEAD, &mut plan);
         let is_simulated = |run: &Run| {
             run.opcode_costs
                 .iter()
                 .all(|cost| cost.sim_instructions.is_some())
         };
         if !is_simulated(&base) || !is_simulated(&head) {
-            sample_opcodes(args, &plan, [&mut base, &mut head])?;
+            let failed = sample_opcodes(args, &plan, [&mut base, &mut head])?;
+            failures.take(failed, 1, &mut plan);
         }
     }
     let terms = Terms {
         timing_seconds,
         ..args.terms(Taken::Interleaved)
     };
-    Ok(Changes::of(base, head, Some(again), terms, &[]))
+    let changes = Changes::of(base, head, Some(again), terms, &[]);
+    Ok(changes.with_failures(failures.into_list(), &plan.modes))
+}
+
+/// The index of the head behind the base and the base again.
+const HEAD: usize = 2;
+
+/// The cases that a side could not run, with the first reason of the base and of the head.
+#[derive(Default)]
+struct Failures(Vec<(String, [Option<String>; 2])>);
+
+impl Failures {
+    /// Takes the cases that failed, where `head` is the index of the head, and leaves them out of the plan.
+    fn take(&mut self, failed: Vec<Failed>, head: usize, plan: &mut Plan) {
+        for Failed { case, build, why } in failed {
+            plan.cases.retain(|it| *it != case);
+            let known = self.0.iter().position(|(known, _)| *known == case);
+            let index = known.unwrap_or(self.0.len());
+            if known.is_none() {
+                self.0.push((case, [None, None]));
+            }
+            let reason = &mut self.0[index].1[usize::from(build == head)];
+            reason.get_or_insert(why.replace(NEXT_LINE, "; "));
+        }
+    }
+
+    fn into_list(self) -> Vec<Failure> {
+        let failures = self.0.into_iter().filter_map(|(case, [base, head])| {
+            let why = Delta::join(base, head)?;
+            Some(Failure { case, why })
+        });
+        failures.collect()
+    }
 }
 
 /// Time of one sampling run, ms.
@@ -222,8 +266,9 @@ const RUN: u64 = 250;
 /// Launches for the cost of opcodes, which takes much longer than timing.
 const RUNS: usize = 6;
 
-/// Adds independent sampling runs to the opcode costs of both sides, for opcodes without simulated counts.
-fn sample_opcodes(args: &Diff, plan: &Plan, sides: [&mut Run; 2]) -> Result<()> {
+/// Adds independent sampling runs to the opcode costs of both sides, for opcodes without simulated counts. Returns the
+/// cases that a side could not run: the base is build 0, the head build 1.
+fn sample_opcodes(args: &Diff, plan: &Plan, sides: [&mut Run; 2]) -> Result<Vec<Failed>> {
     // Peers have no cost of opcodes.
     let has_costs = |mode: &&String| {
         let mut costs = sides.iter().flat_map(|run| &run.opcode_costs);
@@ -236,10 +281,10 @@ fn sample_opcodes(args: &Diff, plan: &Plan, sides: [&mut Run; 2]) -> Result<()> 
     };
     let builds = [args.base.clone(), args.head.clone()];
     let bar = output::progress((RUNS * plan.cases.len()) as u64, "sampling opcodes");
-    let runs = builds::opcode_runs(&builds, &plan, RUN, &mut || bar.inc(1))?;
+    let (runs, failed) = builds::opcode_runs(&builds, &plan, RUN, &mut || bar.inc(1))?;
     bar.finish_and_clear();
     for (run, runs) in sides.into_iter().zip(&runs) {
         runs.add_to(run);
     }
-    Ok(())
+    Ok(failed)
 }

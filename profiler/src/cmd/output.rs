@@ -1,6 +1,6 @@
 //! Output: standard output, colours, progress bars, and files that are written completely or not at all.
 
-use crate::cases::Unreadable;
+use crate::cases::{Unreadable, folder_error};
 use anyhow::{Context, Error, Result, anyhow, bail};
 use clap::ValueEnum;
 use console::Term;
@@ -137,18 +137,13 @@ impl Files {
     /// # Errors
     /// The folder cannot be created or written to.
     pub fn in_dir(dir: &Path) -> Result<Files> {
-        if dir.is_file() {
-            bail!(
-                "cannot write to {}: it is a file; name a folder",
-                dir.display()
-            );
-        }
         fs::create_dir_all(dir)
             .and_then(|()| NamedTempFile::new_in(dir))
             .map_err(|error| {
                 anyhow!(
-                    "cannot write to {}: {error}; name another folder",
-                    dir.display()
+                    "cannot write to {}: {}; name another folder",
+                    dir.display(),
+                    folder_error(dir, &error)
                 )
             })?;
         Ok(Files {

@@ -111,7 +111,8 @@ impl Amount {
         let bar = output::progress(plan.launches as u64, "sampling opcodes");
         let own = [std::env::current_exe().context("cannot find this program's own file")?];
         let sample_ms = u64::try_from(sampling.budget.as_millis())?;
-        let runs = builds::opcode_runs(&own, &plan, sample_ms, &mut || bar.inc(1))?;
+        let (runs, failed) = builds::opcode_runs(&own, &plan, sample_ms, &mut || bar.inc(1))?;
+        builds::expect_none(&failed, &own)?;
         bar.finish_and_clear();
         let of = |v: &Verified| runs[0].of(&plan.cases[0], v.id.name()).to_vec();
         Ok(verified.iter().map(of).collect())

@@ -1,6 +1,7 @@
 //! Runs the official state tests: finds files, selects cases, runs them on all cores and counts.
 //! `evmscope_interp::statetest` reads the format and checks a case, `cmd::statetest` prints the report.
 
+use crate::cases::folder_error;
 use anyhow::{Context, Error, Result, anyhow};
 use evmscope_interp::statetest::{self, StateTest};
 use evmscope_interp::{Fork, Mode};
@@ -130,7 +131,10 @@ pub fn find(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
 fn unreadable(path: &Path, error: walkdir::Error) -> Error {
     let place = error.path().unwrap_or(path).display().to_string();
     match error.io_error() {
-        Some(cause) => anyhow!("cannot read {place}: {cause}"),
+        Some(cause) => {
+            let why = folder_error(Path::new(&place), cause);
+            anyhow!("cannot read {place}: {why}")
+        }
         None => anyhow!("cannot read {}: {error}", path.display()),
     }
 }

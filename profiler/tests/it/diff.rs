@@ -4,6 +4,7 @@ use crate::support::tools::has_valgrind;
 use crate::support::{Folder, Ran, bench_empty, evmscope, read, read_run};
 use evmscope_reports::render::json;
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 fn build(name: &str) -> String {
@@ -182,4 +183,128 @@ fn a_gate_without_exact_counts_is_an_error() {
         "{}",
         ran.stderr
     );
+}
+
+/// Four cases, the same in all but their names.
+fn four_cases() -> Folder {
+    let folder = Folder::new().case(|toml| toml);
+    let one = folder.path("cases/one");
+    fs::create_dir_all(folder.path("cases")).unwrap();
+    fs::rename(folder.path("one"), &one).unwrap();
+    for name in ["two", "three", "four"] {
+        for file in ["case.toml", "code.hex"] {
+            folder.write(&format!("cases/{name}/{file}"), &read(&one.join(file)));
+        }
+    }
+    folder
+}
+
+/// A build that uses one more gas in the case `one`, ends in the case `two` at the request `fatal`, and refuses `three`.
+fn faulty(folder: &Folder, fatal: &str) -> String {
+    let own = env!("CARGO_BIN_EXE_evmscope");
+    let script = format!(
+        r#"#!/bin/sh
+while read -r line; do
+  case $line in
+    *'"case":"two"'*) in_two=1 ;;
+    *'"case":'*) in_two= ;;
+  esac
+  case $in_two$line in
+    1*'"{fatal}"'*) echo 'killed by the test' >&2; exit 7 ;;
+  esac
+  printf '%s\n' "$line"
+done | sed -u 's/"case":"three"/"case":"nothing"/' | '{own}' "$@" |
+  sed -u 's/\("case":"one"[^}}]*"gas_used":\)16/\117/g'
+"#
+    );
+    let path = folder.write("faulty", &script);
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
+/// The verdicts of a comparison of all cases by case and mode, and what it printed.
+fn verdicts(folder: &Folder, base: &str, head: &str, added: &[&str]) -> (Vec<String>, Ran) {
+    let (cases, out) = (folder.arg("cases"), folder.arg("out"));
+    let few = ["--launches", "5", "--pairs", "2", "--modes", "advanced"];
+    let places = ["diff", base, head, "--case-dir", &cases, "--out", &out];
+    let ran = evmscope(&[&places[..], &few, added].concat());
+    let diff: serde_json::Value =
+        serde_json::from_str(&read(&folder.path("out/diff.json"))).unwrap();
+    let changes = diff["changes"].as_array().unwrap().iter();
+    let verdict = |it: &serde_json::Value| match &it["verdict"]["Err"] {
+        serde_json::Value::String(why) => format!("{}: {why}", it["case"].as_str().unwrap()),
+        _ => it["case"].as_str().unwrap().to_owned(),
+    };
+    let mut verdicts: Vec<_> = changes.map(verdict).collect();
+    verdicts.sort();
+    (verdicts, ran)
+}
+
+#[test]
+fn a_case_that_one_build_cannot_run_costs_that_case_alone() {
+    let folder = four_cases();
+    let (own, faulty) = (env!("CARGO_BIN_EXE_evmscope"), faulty(&folder, "open"));
+    let (found, ran) = verdicts(&folder, own, &faulty, &["--no-simulate"]);
+    assert_eq!((ran.code, ran.stderr.as_str()), (3, ""), "{}", ran.stdout);
+    let ended = "it exited while it was measured: killed by the test";
+    let unknown = "unknown case `nothing`: choose from four, one, three, two";
+    assert_eq!(
+        found,
+        [
+            "four",
+            "one: not the same work: success, 16 gas against success, 17 gas",
+            &format!("three: not compared: base: success, 16 gas; head: {unknown}"),
+            &format!("two: not compared: base: success, 16 gas; head: {ended}"),
+        ]
+    );
+    let text = read(&folder.path("out/diff.md"));
+    assert!(
+        text.contains("Not the same answer on both sides: one, advanced;"),
+        "{text}"
+    );
+    assert!(text.contains("four"), "{text}");
+
+    // A base that fails is measured twice and told once.
+    let (found, ran) = verdicts(
+        &folder,
+        &faulty,
+        own,
+        &["--no-simulate", "--cases", "four,two"],
+    );
+    assert_eq!((ran.code, ran.stderr.as_str()), (3, ""), "{}", ran.stdout);
+    assert_eq!(
+        found,
+        [
+            "four",
+            &format!("two: not compared: base: {ended}; head: success, 16 gas")
+        ]
+    );
+}
+
+#[test]
+fn a_build_that_ends_in_a_sample_or_an_examination_costs_that_case_alone() {
+    let folder = four_cases();
+    let own = env!("CARGO_BIN_EXE_evmscope");
+    let ended = "two: not compared: base: success, 16 gas; \
+                 head: it exited while it was measured: killed by the test";
+    for (fatal, added) in [("sample", &["--no-simulate"][..]), ("examine", &[])] {
+        let faulty = faulty(&folder, fatal);
+        let added = [added, &["--cases", "two,four"]].concat();
+        let (found, ran) = verdicts(&folder, own, &faulty, &added);
+        assert_eq!((ran.code, ran.stderr.as_str()), (3, ""), "{}", ran.stdout);
+        assert_eq!(found, ["four", ended], "{fatal}");
+    }
+}
+
+#[test]
+fn a_case_that_cannot_be_read_is_a_row_of_the_comparison() {
+    let folder = four_cases();
+    folder.write("cases/bad/case.toml", "fork = 1");
+    let own = env!("CARGO_BIN_EXE_evmscope");
+    let (found, ran) = verdicts(&folder, own, own, &["--no-simulate", "--cases", "four"]);
+    assert_eq!((ran.code, ran.stderr.as_str()), (3, ""), "{}", ran.stdout);
+    let found: Vec<_> = found.iter().map(|it| folder.anonymous(it)).collect();
+    let why = "in DIR/cases/bad/case.toml, line 1: invalid type: integer `1`, expected a string";
+    let bad = format!("bad: not compared: base: was not run; head: {why}");
+    assert_eq!(found, [bad.as_str(), "four"]);
 }

@@ -5,6 +5,7 @@ mod support;
 
 mod bench;
 mod browser;
+mod built;
 mod code;
 mod diff;
 mod flamegraph;

@@ -1,6 +1,6 @@
 //! Wrong input: one line that says what is wrong and where, and an exit code.
 
-use crate::support::{Edit, Folder, ONE, command, evmscope, read_run, refusal};
+use crate::support::{Edit, Folder, ONE, command, evmscope, ran, read_run, refusal};
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::process::Stdio;
@@ -76,10 +76,44 @@ fn wrong_input_gets_one_line() {
         &["profile", "empty", "--out", &path("file/out")],
         &["list", "--case-dir", &path("absent")],
         &["list", "--case-dir", &path("folder")],
+        &["list", "--case-dir", &file],
+        &["list", "--case-dir", &path("one/code.hex")],
+        &["list", "--case-dir", &path("one/case.toml/x")],
         &["statetest", &path("absent")],
+        &["statetest", &path("file/x")],
+        &["pgo", "info", "--dir", &file],
+        &["pgo", "info", "--dir", &path("file/x")],
+        &["man", "--out", &file],
     ]
     .map(refusal);
     insta::assert_snapshot!(folder.anonymous(&refusals.join("\n")));
+}
+
+#[test]
+fn a_file_of_a_case_is_taken_for_its_folder() {
+    let folder = Folder::new().case(|toml| toml);
+    folder.write("two.runtime.hex", ONE);
+    folder.write("three.runtime.hex", ONE);
+    let manifest = r#"{ "name": "four", "contract": "four.sol" }"#;
+    folder.write("bench/benchmark.evm-bench.json", manifest);
+    folder.write("bench/four.bin-runtime", ONE);
+    for (file, name) in [
+        ("one/case.toml", "one"),
+        ("two.runtime.hex", "two"),
+        ("bench/benchmark.evm-bench.json", "four"),
+    ] {
+        let listed = evmscope(&["list", "--case-dir", &folder.arg(file)]).ok();
+        let names: Vec<_> = listed.lines().map(|it| it.split(' ').next()).collect();
+        assert_eq!(names, [Some(name)], "{listed}");
+    }
+    // Its folder is the working one, which a relative path does not name.
+    let mut inside = command(&["run", "one", "--case-dir", "case.toml"]);
+    let text = ran(inside.current_dir(folder.path("one"))).ok();
+    assert!(text.contains("status  success"), "{text}");
+    // Each process finds it again.
+    let file = folder.arg("one/case.toml");
+    let bench = ["bench", "--launches", "2", "--pairs", "2", "--case-dir"];
+    evmscope(&[&bench[..], &[&file]].concat()).ok();
 }
 
 #[test]

@@ -15,12 +15,14 @@ if [ "${1:-}" = short ]; then
     CARGO_PROFILE_RELEASE_DEBUG=0
 fi
 mkdir -p "$folder"
+# Absolute: cargo runs the test in the folder of its package.
+folder=$(cd "$folder" && pwd)
 
 for build in "${builds[@]}"; do
   features=(); [ "$build" = base ] || features=(--features "planted-$build")
-  CARGO_TARGET_DIR="$folder/target" cargo build --release --locked -p evmscope "${features[@]}"
+  built=$(profiler/built.sh -p evmscope --bin evmscope --target-dir "$folder/target" "${features[@]}")
   # Unchanged files keep their time, and their outcomes.
-  cmp -s "$folder/target/release/evmscope" "$folder/$build" || cp "$folder/target/release/evmscope" "$folder/$build"
+  cmp -s "$built" "$folder/$build" || cp "$built" "$folder/$build"
 done
 # Cargo runs tests in the folder of their package.
 cargo test --locked -p evmscope --test power -- "$(realpath "$folder")" "${options[@]}"

@@ -11,7 +11,8 @@ pub mod train;
 pub mod verify;
 pub mod warnings;
 
-use anyhow::{Context, Result};
+use crate::cases::folder_error;
+use anyhow::{Context, Result, anyhow};
 use evmscope_reports::pgo::{Coverage, HotFunction, Trained};
 use fingerprint::Fingerprint;
 use serde::de::DeserializeOwned;
@@ -31,15 +32,18 @@ impl Workshop {
     /// # Errors
     /// The folder cannot be created.
     pub fn open(dir: Option<&Path>) -> Result<Workshop> {
-        let target = || std::env::var_os("CARGO_TARGET_DIR").map_or("target".into(), PathBuf::from);
-        let root = dir.map_or_else(|| target().join("pgo"), Path::to_path_buf);
+        let root = match dir {
+            Some(dir) => dir.to_path_buf(),
+            None => target_dir()?.join("pgo"),
+        };
         fs::create_dir_all(&root)
             .and_then(|()| root.canonicalize())
             .map(|root| Workshop { root })
-            .with_context(|| {
-                format!(
-                    "cannot create the folder {}; name another with --dir",
-                    root.display()
+            .map_err(|error| {
+                anyhow!(
+                    "cannot create the folder {}: {}; name another with --dir",
+                    root.display(),
+                    folder_error(&root, &error)
                 )
             })
     }
@@ -83,6 +87,12 @@ impl Workshop {
     pub fn profile(&self) -> PathBuf {
         self.root.join("merged.profdata")
     }
+}
+
+/// Cargo's target folder, by its environment variables and configuration.
+fn target_dir() -> Result<PathBuf> {
+    let config = cargo_config2::Config::load().context("cannot read cargo's configuration")?;
+    Ok(config.build.target_dir.unwrap_or_else(|| "target".into()))
 }
 
 /// The note beside a merged profile.

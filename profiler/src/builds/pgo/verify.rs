@@ -46,7 +46,7 @@ pub fn prove(setup: &Setup, tick: &mut dyn FnMut()) -> Result<Vec<Proof>> {
         .chain(&setup.optimized)
         .cloned()
         .collect();
-    let runs = builds::interleave(&builds, &setup.plan, tick)?;
+    let runs = builds::interleave(&builds, &setup.plan, tick)?.complete()?;
     let (release, optimized) = runs.split_first().context("no build was timed")?;
     let mut compared: Vec<Vec<(bool, Comparison)>> = vec![Vec::new(); optimized.len()];
     for (i, case) in setup.plan.cases.iter().enumerate() {

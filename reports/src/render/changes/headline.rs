@@ -15,7 +15,8 @@ pub(super) fn headline(changes: &Changes) -> (String, Tone) {
     let beyond = format::percent(changes.terms.threshold);
     if let Some(why) = &changes.no_verdict {
         let text = format!("No verdict: {why}. Deterministic counters are compared nevertheless.");
-        return (text + &more_instructions(changes), Tone::Unsure);
+        let more = more_instructions(changes) + &other_work(changes);
+        return (text + &more, Tone::Unsure);
     }
     if changes.changes.is_empty() {
         return (
@@ -25,7 +26,7 @@ pub(super) fn headline(changes: &Changes) -> (String, Tone) {
     }
     let of = |verdict| changes.with(verdict);
     let (slower, faster) = (of(Verdict::Regressed), of(Verdict::Improved));
-    let more = more_instructions(changes);
+    let more = more_instructions(changes) + &other_work(changes);
     if !slower.is_empty() {
         let slower = named(&slower, VERDICT_COUNTER);
         return (
@@ -57,6 +58,24 @@ pub(super) fn headline(changes: &Changes) -> (String, Tone) {
         _ => Tone::Unsure,
     };
     (time + &more, tone)
+}
+
+/// The first few changes without the same answer on both sides, if there are any.
+fn other_work(changes: &Changes) -> String {
+    let other = changes.other_work();
+    if other.is_empty() {
+        return String::new();
+    }
+    let some = other.iter().take(NAMED);
+    let some: Vec<_> = some.map(|it| format!("{}, {}", it.case, it.mode)).collect();
+    let more = match other.len().saturating_sub(NAMED) {
+        0 => String::new(),
+        more => format!("; and {more} more"),
+    };
+    format!(
+        " Not the same answer on both sides: {}{more}.",
+        some.join("; ")
+    )
 }
 
 /// What needs more instructions without being found slower, if anything.
