@@ -7,7 +7,7 @@ mod hex;
 mod published;
 pub mod shard;
 
-pub use hex::parse_hex;
+pub use hex::{parse_hex, parse_hex_or_file};
 
 use alloy_primitives::{Address, B256, Bytes, address};
 use anyhow::{Context, Result, anyhow, bail};
