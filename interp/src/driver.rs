@@ -11,7 +11,7 @@ use crate::keccak::keccak256;
 use crate::memory;
 use crate::message::{Kind, Message};
 use crate::outcome::{Halt, Outcome, Statistics, Status};
-use crate::trace::{Leave, Observer};
+use crate::trace::{Ending, Observer};
 use crate::traditional;
 use crate::word::Word;
 use alloy_primitives::{Address, B256, Bytes};
@@ -120,16 +120,21 @@ impl Driver<'_> {
         }
         let exit = traditional::execute(machine, observer);
         if O::OBSERVES {
-            observer.leave(&match exit {
-                Exit::Halt(halt) => Leave {
-                    gas: 0,
-                    halt: Some(halt),
-                },
-                _ => Leave {
+            let (halt, creation) = match &exit {
+                Exit::Halt(halt) => (Some(*halt), 0),
+                Exit::Call { message, .. } if message.kind.creates() => (None, message.gas),
+                _ => (None, 0),
+            };
+            observer.leave(
+                &Ending {
+                    halt,
                     gas: machine.frame.gas.left(),
-                    halt: None,
+                    unpaid: mem::take(&mut machine.unpaid),
+                    creation,
+                    memory: machine.frame.memory.size(),
                 },
-            });
+                self.rules,
+            );
         }
         exit
     }

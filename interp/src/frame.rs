@@ -135,6 +135,8 @@ pub(crate) struct Machine<'a> {
     pub stores: u64,
     /// Cache of this message's hashes, if the mode has one.
     pub memo: Option<&'a mut Memo>,
+    /// What an opcode that ran out of gas could not pay, for tracers.
+    pub unpaid: u64,
 }
 
 impl Machine<'_> {
@@ -142,6 +144,23 @@ impl Machine<'_> {
     #[inline]
     pub fn input(&self) -> &[u8] {
         self.frame.input.bytes(self.callers.last())
+    }
+
+    /// Charges `cost`, and keeps it for tracers if less is left.
+    #[inline(always)]
+    pub fn charge(&mut self, cost: u64) -> Result<(), Halt> {
+        match self.frame.gas.charge(cost) {
+            Ok(()) => Ok(()),
+            Err(_) => Err(self.short(cost)),
+        }
+    }
+
+    /// The opcode cannot pay `unpaid`.
+    #[cold]
+    #[inline(never)]
+    pub fn short(&mut self, unpaid: u64) -> Halt {
+        self.unpaid = unpaid;
+        Halt::OutOfGas
     }
 }
 

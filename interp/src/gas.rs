@@ -3,6 +3,7 @@
 //! Static prices are in the opcode table; `ops` applies the dynamic ones.
 
 use crate::fork::Fork;
+use crate::opcode::Opcode;
 use crate::outcome::Halt;
 
 /// Gas left in a frame. Never negative between opcodes.
@@ -223,6 +224,32 @@ impl Rules {
             rules.store.clear_refund = 4_800;
         }
         rules
+    }
+
+    /// The part of an opcode's price that does not depend on its operands.
+    pub(crate) const fn fixed(&self, opcode: Opcode) -> u64 {
+        match opcode {
+            Opcode::BALANCE => self.balance,
+            Opcode::EXTCODESIZE | Opcode::EXTCODECOPY => self.extcode,
+            Opcode::EXTCODEHASH => self.extcodehash,
+            Opcode::CALL | Opcode::CALLCODE | Opcode::DELEGATECALL | Opcode::STATICCALL => {
+                self.call
+            }
+            Opcode::SELFDESTRUCT => self.selfdestruct,
+            // Since EIP-2929 the whole price depends on the slot.
+            Opcode::SLOAD if self.cold_load == 0 => self.sload,
+            // Other clients price these as a whole.
+            Opcode::EXP
+            | Opcode::LOG0
+            | Opcode::LOG1
+            | Opcode::LOG2
+            | Opcode::LOG3
+            | Opcode::LOG4 => 0,
+            _ => match opcode.info() {
+                Some(info) => info.gas as u64,
+                None => 0,
+            },
+        }
     }
 
     /// Whether the fork is `fork` or a later one.

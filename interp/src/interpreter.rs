@@ -162,6 +162,7 @@ impl Interpreter {
                     traditional: frame::Registers::default(),
                     stores: 0,
                     memo: self.memo.as_deref_mut(),
+                    unpaid: 0,
                 };
                 driver.run(machine, observer)
             }

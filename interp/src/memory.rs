@@ -16,6 +16,9 @@ const STEP: usize = 1024;
 /// Maximum size, whatever the gas: to reach it costs 3.5e13 gas, 100,000 times a block's gas limit.
 const LIMIT: u64 = 1 << 32;
 
+/// Maximum size with a price: the square of its words still fits 64 bits.
+const PRICED: u64 = 0x1f_ffff_ffe0;
+
 /// The memory of a frame.
 ///
 /// Invariant: `size` is a multiple of 32, and `bytes[..bytes.len()]` beyond `size` is zero.
@@ -72,6 +75,19 @@ impl Memory {
             *gas = self.grow(*gas, end)?;
         }
         Ok((end - len) as usize..end as usize)
+    }
+
+    /// Price of expanding the memory to hold `len` bytes at `offset`; `None` if it does not fit 64 bits.
+    #[cold]
+    pub(crate) fn price(&self, offset: Word, len: Word) -> Option<u64> {
+        if len.is_zero() {
+            return Some(0);
+        }
+        let end = offset.to_u64()?.checked_add(len.to_u64()?)?;
+        if end > PRICED {
+            return None;
+        }
+        Some(gas::memory(gas::words(end)).saturating_sub(self.paid))
     }
 
     /// The 32 bytes at offset `at`, if the memory holds them.

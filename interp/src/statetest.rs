@@ -2,7 +2,11 @@
 //! runs single cases. The caller chooses the files and prints the results.
 
 mod authorization;
+mod forks;
+mod format;
 mod number;
+
+pub use forks::fork;
 
 use crate::driver::Execute;
 use crate::fork::Fork;
@@ -11,20 +15,38 @@ use crate::interpreter::Interpreter;
 use crate::keccak::keccak256;
 use crate::settings::{Mode, Settings};
 use crate::word::Word;
-use crate::world::transaction::{Fees, Kind, Transaction, TransactionError, checked_mul};
+use crate::world::transaction::{Fees, Kind, Transaction, TransactionError};
 use crate::world::{Account, World};
 use alloy_primitives::{Address, B256, Bytes, hex};
 use authorization::Signed;
+use forks::{Schedule, rules};
+use format::{Indexes, Parts, Post, Unit};
 use number::{number, small};
-use serde::Deserialize;
-use std::collections::BTreeMap;
+use serde_json::Value;
 use std::fmt;
-use std::str::FromStr;
 
-/// A file that is not a state test.
+/// A text that is not JSON.
 #[derive(Debug, thiserror::Error)]
-#[error("not a state test: {0}")]
+#[error("not JSON: {0}")]
 pub struct FormatError(#[from] serde_json::Error);
+
+/// The tests of a file.
+#[derive(Debug, Default)]
+pub struct Tests {
+    /// Those that could be read.
+    pub tests: Vec<StateTest>,
+    /// Those that could not be read.
+    pub unreadable: Vec<Unreadable>,
+}
+
+/// A test that cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unreadable {
+    /// Its name in the file.
+    pub name: String,
+    /// What is wrong, with the field.
+    pub reason: String,
+}
 
 /// A test: a state, a transaction in several variants, and the expected result of each at several forks.
 #[derive(Debug)]
@@ -32,6 +54,7 @@ pub struct StateTest {
     /// Its name in the file.
     pub name: String,
     unit: Unit,
+    sender: Address,
 }
 
 /// One variant at one fork.
@@ -40,6 +63,7 @@ pub struct Case<'a> {
     test: &'a StateTest,
     /// The fork.
     pub fork: Fork,
+    blobs: Schedule,
     post: &'a Post,
     /// Its index among the fork's variants.
     pub index: usize,
@@ -66,16 +90,55 @@ impl fmt::Display for Failure {
     }
 }
 
-/// Reads the tests of a file.
+/// What came of a case.
+#[derive(Clone, Copy, Debug)]
+pub struct Ran {
+    /// Names of the exception that refused the transaction.
+    pub exception: Option<&'static [&'static str]>,
+    /// The hash of the logs.
+    pub logs_hash: B256,
+    /// The state root.
+    pub state_root: B256,
+}
+
+/// Reads the tests of a file. A test that cannot be read does not stop the others. `None` if the file is JSON of
+/// another kind, such as an index of tests.
 ///
 /// # Errors
-/// [`FormatError`] if the text is not a state test.
-pub fn parse(text: &str) -> Result<Vec<StateTest>, FormatError> {
-    let units: BTreeMap<String, Unit> = serde_json::from_str(text)?;
-    Ok(units
-        .into_iter()
-        .map(|(name, unit)| StateTest { name, unit })
-        .collect())
+/// [`FormatError`] if the text is not JSON.
+pub fn parse(text: &str) -> Result<Option<Tests>, FormatError> {
+    let Value::Object(entries) = serde_json::from_str(text)? else {
+        return Ok(None);
+    };
+    if !entries.values().any(is_state_test) {
+        return Ok(None);
+    }
+    let mut file = Tests::default();
+    for (name, value) in entries {
+        match read_unit(value) {
+            Ok((unit, sender)) => file.tests.push(StateTest { name, unit, sender }),
+            Err(reason) => file.unreadable.push(Unreadable { name, reason }),
+        }
+    }
+    Ok(Some(file))
+}
+
+/// Whether it is meant as a state test: blockchain tests and others have neither field.
+fn is_state_test(value: &Value) -> bool {
+    ["transaction", "post"]
+        .iter()
+        .any(|field| value.get(field).is_some())
+}
+
+fn read_unit(value: Value) -> Result<(Unit, Address), String> {
+    // A list would be read as the fields in order.
+    if !value.is_object() {
+        return Err("not a JSON object".to_owned());
+    }
+    let unit: Unit = serde_path_to_error::deserialize(value).map_err(|error| error.to_string())?;
+    let sender = unit.transaction.sender();
+    let sender = sender.map_err(|error| error.to_string())?;
+    Ok((unit, sender))
 }
 
 impl StateTest {
@@ -84,12 +147,18 @@ impl StateTest {
         self.unit
             .post
             .iter()
-            .filter_map(|(name, posts)| Some((fork(name)?, posts)))
-            .flat_map(move |(fork, posts)| {
+            .filter_map(|(name, posts)| {
+                let (fork, blobs) = rules(name)?;
+                let config = self.unit.config.as_ref();
+                let stated = config.and_then(|config| config.blob_schedule.get(name));
+                Some((fork, stated.copied().unwrap_or(blobs), posts))
+            })
+            .flat_map(move |(fork, blobs, posts)| {
                 let numbered = posts.iter().enumerate();
                 numbered.map(move |(index, post)| Case {
                     test: self,
                     fork,
+                    blobs,
                     post,
                     index,
                 })
@@ -101,7 +170,7 @@ impl StateTest {
         self.unit
             .post
             .iter()
-            .filter(|(name, _)| fork(name).is_none())
+            .filter(|(name, _)| rules(name).is_none())
             .map(|(name, posts)| (name.as_str(), posts.len()))
     }
 }
@@ -131,43 +200,64 @@ impl Case<'_> {
     /// # Errors
     /// As [`Case::run`].
     pub fn run_on(&self, interpreter: &mut impl Execute) -> Result<(), Failure> {
+        self.check(&self.execute(interpreter)?)
+    }
+
+    /// Runs the transaction on an interpreter of the case's fork, without comparing anything.
+    ///
+    /// # Errors
+    /// The test has no such variant.
+    pub fn execute(&self, interpreter: &mut impl Execute) -> Result<Ran, Failure> {
         let mut world = self.world();
-        let found: Option<&[&str]> = match self.transaction() {
+        let exception = match self.transaction() {
             Err(Unwritable::Indices) => {
                 let found = "fewer in the transaction's lists";
                 return Err(failure("indices", "data, gas and value", found));
             }
-            Err(Unwritable::Field(name)) => Some(name),
+            Err(Unwritable::Field(names)) => Some(names),
             Ok(tx) => {
                 let result = world.transact(interpreter, &tx);
                 result.err().map(TransactionError::names)
             }
         };
         // ethereum/tests mine a block with a reward of 0, which still touches the account, even where the transaction is
-        // refused. execution-spec-tests, which state their `config`, have no block and no reward.
-        if self.test.unit.config.is_none() {
+        // refused. execution-spec-tests have no block and no reward.
+        if !self.test.unit.is_of_execution_spec_tests() {
             world.reward(self.test.unit.env.current_coinbase, self.fork);
         }
+        Ok(Ran {
+            exception,
+            logs_hash: world.logs_hash(),
+            state_root: world.state_root(),
+        })
+    }
 
-        let expected = self.post.expect_exception.as_deref();
+    /// Compares what came of the case with what the test expects.
+    ///
+    /// # Errors
+    /// The first difference.
+    pub fn check(&self, ran: &Ran) -> Result<(), Failure> {
+        let (expected, found) = (self.post.expect_exception.as_deref(), ran.exception);
         if !meets(expected, found) {
             let [expected, found] = [expected, found.map(|names| names[0])];
             let or_none = |name: Option<&str>| name.unwrap_or("none").to_owned();
             return Err(failure("exception", or_none(expected), or_none(found)));
         }
-        compare("logs hash", self.post.logs, world.logs_hash())?;
-        compare("state root", self.post.hash, world.state_root())
+        compare("logs hash", self.post.logs, ran.logs_hash)?;
+        compare("state root", self.post.hash, ran.state_root)
     }
 
     fn world(&self) -> World {
-        let Unit { env, pre, .. } = &self.test.unit;
+        let Unit {
+            config, env, pre, ..
+        } = &self.test.unit;
         let merged = self.fork >= Fork::Paris;
-        let random = env.current_random.map(Word::from);
         let prevrandao = if merged {
-            random
+            env.current_random
         } else {
             env.current_difficulty
         };
+        let stated_chain = config.as_ref().and_then(|config| config.chainid);
         let mut world = World::new(Environment {
             number: env.current_number.saturating_u64(),
             timestamp: env.current_timestamp.saturating_u64(),
@@ -175,11 +265,10 @@ impl Case<'_> {
             gas_limit: env.current_gas_limit.saturating_u64(),
             prevrandao: prevrandao.unwrap_or_default(),
             base_fee: env.current_base_fee.unwrap_or_default(),
-            blob_base_fee: blob_base_fee(
-                self.fork,
-                env.current_excess_blob_gas.unwrap_or_default(),
-            ),
-            chain_id: 1,
+            blob_base_fee: self
+                .blobs
+                .base_fee(env.current_excess_blob_gas.unwrap_or_default()),
+            chain_id: stated_chain.map_or(1, Word::saturating_u64),
             ..Environment::default()
         });
         for (address, state) in pre {
@@ -187,10 +276,11 @@ impl Case<'_> {
             account.balance = state.balance;
             account.nonce = state.nonce.saturating_u64();
             for (key, value) in &state.storage {
-                account.set_storage(key.0, value.0);
+                account.set_storage(key.0, *value);
             }
             world.insert(*address, account);
         }
+        world.limit_blobs(self.blobs.max.saturating_u64());
         let number = env.current_number.saturating_u64();
         for block in number.saturating_sub(256)..number {
             world.set_block_hash(block, keccak256(block.to_string().as_bytes()));
@@ -209,13 +299,13 @@ impl Case<'_> {
         let kind = parts.kind(access_list.is_some())?;
         let listed = access_list.into_iter().flatten();
         Ok(Transaction {
-            caller: parts.sender,
+            caller: self.test.sender,
             nonce: small(&parts.nonce).ok_or(Unwritable::Field(&["RLP_INVALID_NONCE"]))?,
             gas_limit: small(variant(&parts.gas_limit, gas)?)
                 .ok_or(Unwritable::Field(&["RLP_INVALID_GASLIMIT"]))?,
-            to: match parts.to.as_str() {
-                "" => None,
-                to => Some(
+            to: match parts.to.as_deref() {
+                None | Some("") => None,
+                Some(to) => Some(
                     to.parse()
                         .map_err(|_| Unwritable::Field(&["RLP_INVALID_TO"]))?,
                 ),
@@ -319,125 +409,8 @@ fn compare(what: &'static str, expected: B256, found: B256) -> Result<(), Failur
     }
 }
 
-/// The fork with this name in the test suites.
-pub fn fork(name: &str) -> Option<Fork> {
-    let mut forks = Fork::ALL.iter().copied();
-    forks.find(|fork| fork.suite_names().contains(&name))
-}
-
-/// The base fee of blob gas: `e ^ (excess / fraction)`, by its Taylor series (EIP-4844, EIP-7691). Saturates
-/// at 2^256 - 1, which nobody can pay.
-fn blob_base_fee(fork: Fork, excess: Word) -> Word {
-    let fraction = Word::from(if fork >= Fork::Prague {
-        5_007_716u64
-    } else {
-        3_338_477
-    });
-    let mut sum = Word::ZERO;
-    let mut term = fraction;
-    let mut i = 1u64;
-    while !term.is_zero() {
-        sum = sum.wrapping_add(term);
-        let Some(product) = checked_mul(term, excess) else {
-            return Word::MAX;
-        };
-        term = product.unsigned_div(fraction.wrapping_mul(Word::from(i)));
-        i += 1;
-    }
-    sum.unsigned_div(fraction)
-}
-
 fn bytes(text: &str) -> Option<Bytes> {
     hex::decode(text).ok().map(Bytes::from)
-}
-
-#[derive(Debug, Deserialize)]
-struct Unit {
-    config: Option<serde::de::IgnoredAny>,
-    env: Env,
-    pre: BTreeMap<Address, State>,
-    transaction: Parts,
-    post: BTreeMap<String, Vec<Post>>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Env {
-    current_coinbase: Address,
-    current_gas_limit: Word,
-    current_number: Word,
-    current_timestamp: Word,
-    current_difficulty: Option<Word>,
-    current_random: Option<B256>,
-    current_base_fee: Option<Word>,
-    current_excess_blob_gas: Option<Word>,
-}
-
-#[derive(Debug, Deserialize)]
-struct State {
-    balance: Word,
-    nonce: Word,
-    code: Bytes,
-    #[serde(default)]
-    storage: BTreeMap<Key, Key>,
-}
-
-/// A word as a map key.
-#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Key(Word);
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Parts {
-    sender: Address,
-    to: String,
-    nonce: String,
-    data: Vec<String>,
-    gas_limit: Vec<String>,
-    value: Vec<String>,
-    gas_price: Option<String>,
-    max_fee_per_gas: Option<String>,
-    max_priority_fee_per_gas: Option<String>,
-    max_fee_per_blob_gas: Option<String>,
-    blob_versioned_hashes: Option<Vec<B256>>,
-    access_lists: Option<Vec<Option<Vec<Listed>>>>,
-    authorization_list: Option<Vec<Signed>>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Listed {
-    address: Address,
-    storage_keys: Vec<B256>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Post {
-    hash: B256,
-    logs: B256,
-    indexes: Indexes,
-    expect_exception: Option<String>,
-}
-
-#[derive(Clone, Copy, Debug, Deserialize)]
-struct Indexes {
-    data: usize,
-    gas: usize,
-    value: usize,
-}
-
-impl<'de> Deserialize<'de> for Word {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Word, D::Error> {
-        let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
-        Word::from_str(&text).map_err(serde::de::Error::custom)
-    }
-}
-
-impl<'de> Deserialize<'de> for Key {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Key, D::Error> {
-        Word::deserialize(deserializer).map(Key)
-    }
 }
 
 #[cfg(test)]
@@ -457,15 +430,5 @@ mod tests {
         assert!(!meets(Some("TR_NoFunds"), None));
         assert!(!meets(None, Some(found)));
         assert!(meets(None, None));
-    }
-
-    #[test]
-    fn blob_base_fee_grows_and_saturates() {
-        let fee = |excess: u64| blob_base_fee(Fork::Cancun, excess.into());
-        assert_eq!(fee(0), Word::ONE);
-        assert_eq!(fee(2_314_057), Word::ONE);
-        assert_eq!(fee(2_314_058), Word::from(2u64));
-        assert_eq!(fee(10 * 1024 * 1024), Word::from(23u64));
-        assert_eq!(fee(u64::MAX), Word::MAX);
     }
 }

@@ -1,5 +1,6 @@
 //! Traces an execution opcode by opcode. Tracers decide what to record (counts, EIP-3155 lines).
 
+use crate::gas::Rules;
 use crate::opcode::Opcode;
 use crate::outcome::Halt;
 use crate::word::Word;
@@ -35,6 +36,25 @@ pub struct Leave {
     pub gas: u64,
     /// Why the opcode failed; `None` if it did not.
     pub halt: Option<Halt>,
+    /// What the opcode cost, with the gas of a callee, but not of a creation. If it failed: what it would have cost,
+    /// as far as that was known, which can be more than was left.
+    pub cost: u64,
+    /// Size of the memory.
+    pub memory: usize,
+}
+
+/// How an opcode ended its frame or called another one.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ending {
+    pub halt: Option<Halt>,
+    /// Gas left in the frame, even if it failed.
+    pub gas: u64,
+    /// What the opcode could not pay.
+    pub unpaid: u64,
+    /// Gas given to a creation.
+    pub creation: u64,
+    /// Size of the memory.
+    pub memory: usize,
 }
 
 /// Is called for every step of an execution.
@@ -58,8 +78,8 @@ pub(crate) trait Observer {
     fn step(&mut self, step: Step<'_>) {
         let _ = step;
     }
-    fn leave(&mut self, leave: &Leave) {
-        let _ = leave;
+    fn leave(&mut self, ending: &Ending, rules: &Rules) {
+        let _ = (ending, rules);
     }
     /// The frame jumps to `pc`. Returns whether to leave the dispatch loop there.
     fn jumps(&mut self, pc: usize) -> bool {
@@ -80,6 +100,8 @@ pub(crate) struct Tracing<'a> {
     tracer: &'a mut dyn Tracer,
     /// Refund counters by depth, each including those of the callers.
     refunds: Vec<i64>,
+    /// The last step: its opcode, and the gas before it.
+    last: (Opcode, u64),
 }
 
 impl Tracing<'_> {
@@ -87,6 +109,7 @@ impl Tracing<'_> {
         Tracing {
             tracer,
             refunds: Vec::new(),
+            last: (Opcode::STOP, 0),
         }
     }
 }
@@ -99,10 +122,31 @@ impl Observer for Tracing<'_> {
         self.refunds.resize(depth + 1, 0);
         step.refund += depth.checked_sub(1).map_or(0, |above| self.refunds[above]);
         self.refunds[depth] = step.refund;
+        self.last = (step.opcode, step.gas);
         self.tracer.step(&step);
     }
 
-    fn leave(&mut self, leave: &Leave) {
-        self.tracer.leave(leave);
+    fn leave(&mut self, ending: &Ending, rules: &Rules) {
+        let (opcode, before) = self.last;
+        let charged = before.saturating_sub(ending.gas);
+        let fixed = rules.fixed(opcode);
+        let cost = match ending.halt {
+            None => charged.saturating_sub(ending.creation),
+            Some(Halt::UndefinedOpcode | Halt::InvalidOpcode) => 0,
+            Some(Halt::StackUnderflow | Halt::StackOverflow) => fixed,
+            // An opcode that cannot pay its fixed part gets no further.
+            Some(_) if before < fixed => fixed,
+            Some(halt) => {
+                let least = opcode.info().filter(|_| halt == Halt::OutOfGas);
+                let least = least.map_or(fixed, |info| fixed.max(info.gas.into()));
+                least.max(charged.saturating_add(ending.unpaid))
+            }
+        };
+        self.tracer.leave(&Leave {
+            gas: if ending.halt.is_some() { 0 } else { ending.gas },
+            halt: ending.halt,
+            cost,
+            memory: ending.memory,
+        });
     }
 }

@@ -347,7 +347,11 @@ macro_rules! outlined {
                 stack::put($sp.sub($inputs), $function(window, operands));
                 gas.signed()
             }
-            Err(reason) => failed($m, reason),
+            Err(_) => {
+                $m.frame.gas = Gas::from_signed($gas);
+                let reason = $m.short_of_memory(operands[0], Word::from(32u64));
+                failed($m, reason)
+            }
         }
     }};
     ($ip:ident $sp:ident $gas:ident $m:ident $inputs:literal machine($function:expr)) => {{

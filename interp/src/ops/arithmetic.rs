@@ -57,7 +57,7 @@ pub(crate) fn mulmod([a, b, modulus]: [Word; 3]) -> Word {
 /// Dynamic gas: per byte of the exponent.
 pub(crate) fn exp(m: &mut Machine, [base, exponent]: [Word; 2]) -> Result<[Word; 1], Halt> {
     let bytes = u64::from(exponent.bit_len().div_ceil(8));
-    m.frame.gas.charge(m.rules.exp_byte * bytes)?;
+    m.charge(m.rules.exp_byte * bytes)?;
     Ok([base.wrapping_pow(exponent)])
 }
 

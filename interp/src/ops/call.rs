@@ -4,11 +4,12 @@
 
 use crate::fork::Fork;
 use crate::frame::{Exit, Machine};
-use crate::gas;
+use crate::gas::{self, Gas};
 use crate::message::{Kind, Message};
 use crate::outcome::Halt;
 use crate::word::Word;
 use alloy_primitives::{Address, Bytes};
+use std::ops::Range;
 
 pub(crate) fn call(m: &mut Machine, [gas, to, value, at, len, out, out_len]: [Word; 7]) -> Exit {
     m.call(Kind::Call, gas, to, value, [at, len, out, out_len])
@@ -74,20 +75,23 @@ impl Machine<'_> {
         if kind == Kind::Call && transfers {
             self.refuse_static()?;
         }
-        let [input_at, input_len, output_at, output_len] = ranges;
-        let input = self.expand(input_at, input_len)?;
-        let output = self.expand(output_at, output_len)?;
-
         let to = to.to_address();
-        self.access_account(to, self.rules.call)?;
-        self.access_delegation(to)?;
-        if transfers {
-            self.frame.gas.charge(gas::CALL_VALUE)?;
+        let before = self.frame.gas;
+        if let Err(halt) = self.access_callee(to) {
+            // Tracers show only what a warm account costs.
+            self.frame.gas = before;
+            self.unpaid = self.rules.call;
+            return Err(halt);
         }
+        let mut extra = if transfers { gas::CALL_VALUE } else { 0 };
         if kind == Kind::Call && self.creates_account(to, transfers) {
-            self.frame.gas.charge(gas::NEW_ACCOUNT)?;
+            extra += gas::NEW_ACCOUNT;
         }
-        let mut callee_gas = self.split_gas(Some(requested))?;
+        let accessed = (before, self.frame.gas);
+        let paid = self.pay_call(requested, extra, ranges);
+        let Ok((input, output, mut callee_gas)) = paid else {
+            return Err(self.short_of_call(requested, extra, ranges, accessed));
+        };
         if transfers {
             callee_gas += gas::CALL_STIPEND;
         }
@@ -116,13 +120,72 @@ impl Machine<'_> {
         })
     }
 
+    /// Charges for access to the account, and to the one that it delegates to (EIP-7702).
+    fn access_callee(&mut self, to: Address) -> Result<(), Halt> {
+        self.access_account(to, self.rules.call)?;
+        self.access_delegation(to)
+    }
+
+    /// Charges for a call after its accesses: `extra`, memory, and the callee's gas. Returns the ranges in memory of
+    /// input and output, and the callee's gas.
+    #[inline(always)]
+    fn pay_call(
+        &mut self,
+        requested: Word,
+        extra: u64,
+        [input_at, input_len, output_at, output_len]: [Word; 4],
+    ) -> Result<(Range<usize>, Range<usize>, u64), Halt> {
+        self.frame.gas.charge(extra)?;
+        let input = self.expand(input_at, input_len)?;
+        let output = self.expand(output_at, output_len)?;
+        Ok((input, output, self.split_gas(Some(requested))?))
+    }
+
+    /// The opcode cannot pay for the call. For tracers the callee's gas is a part of its price, computed by other
+    /// clients with numbers that wrap: there is less gas than the price without it. A price beyond 64 bits counts as
+    /// that of the access alone. `accessed`: gas before and after the accesses.
+    #[cold]
+    #[inline(never)]
+    fn short_of_call(
+        &mut self,
+        requested: Word,
+        extra: u64,
+        [input_at, input_len, output_at, output_len]: [Word; 4],
+        (before, after): (Gas, Gas),
+    ) -> Halt {
+        let memory = &self.frame.memory;
+        let input = memory.price(input_at, input_len);
+        let output = memory.price(output_at, output_len);
+        let requested = requested.to_u64();
+        let price = || {
+            let base = extra + input?.max(output?);
+            let rest = after.left().wrapping_sub(base);
+            let most = rest - rest / 64;
+            let callee = match requested {
+                Some(requested) if !self.rules.keeps_64th || requested <= most => requested,
+                _ if self.rules.keeps_64th => most,
+                _ => return None,
+            };
+            base.checked_add(callee)
+        };
+        match price() {
+            Some(price) => {
+                self.frame.gas = after;
+                self.short(price)
+            }
+            None => {
+                self.frame.gas = before;
+                self.short(self.rules.call)
+            }
+        }
+    }
+
     fn create(&mut self, kind: Kind, value: Word, at: Word, len: Word) -> Result<Exit, Halt> {
         self.refuse_static()?;
         let size = len.saturating_u64();
         if self.rules.since(Fork::Shanghai) && size > gas::INIT_CODE_LIMIT {
             return Err(Halt::InitCodeSizeLimit);
         }
-        let input = self.expand(at, len)?;
         let shanghai = if self.rules.since(Fork::Shanghai) {
             gas::INIT_CODE_WORD
         } else {
@@ -133,9 +196,7 @@ impl Machine<'_> {
         } else {
             gas::KECCAK_WORD
         };
-        self.frame
-            .gas
-            .charge((shanghai + hashing) * gas::words(size))?;
+        let input = self.expand_by_word(at, len, shanghai + hashing)?;
 
         let callee_gas = self.split_gas(None)?;
         let me = &self.frame.message;
@@ -160,14 +221,14 @@ impl Machine<'_> {
     fn selfdestruct(&mut self, beneficiary: Address) -> Result<(), Halt> {
         self.refuse_static()?;
         let me = self.frame.message.recipient;
-        self.frame.gas.charge(self.rules.selfdestruct)?;
+        self.charge(self.rules.selfdestruct)?;
         if self.rules.since(Fork::Berlin) && self.host.warm_account(beneficiary) {
-            self.frame.gas.charge(self.rules.cold_beneficiary)?;
+            self.charge(self.rules.cold_beneficiary)?;
         }
         let transfers = !self.host.account(me).balance.is_zero();
         if self.rules.since(Fork::TangerineWhistle) && self.creates_account(beneficiary, transfers)
         {
-            self.frame.gas.charge(gas::NEW_ACCOUNT)?;
+            self.charge(gas::NEW_ACCOUNT)?;
         }
         if self.host.selfdestruct(me, beneficiary, self.rules.fork) {
             self.frame.refund += self.rules.selfdestruct_refund;

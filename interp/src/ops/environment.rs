@@ -140,7 +140,7 @@ impl Machine<'_> {
     /// Charges for access to an account: `warm`, plus the cold surcharge on the first access (EIP-2929).
     pub(crate) fn access_account(&mut self, address: Address, warm: u64) -> Result<(), Halt> {
         let cold = self.rules.since(Fork::Berlin) && self.host.warm_account(address);
-        self.frame.gas.charge(if cold {
+        self.charge(if cold {
             warm + self.rules.cold_account
         } else {
             warm

@@ -14,7 +14,11 @@ pub(crate) fn log<const N: usize>(m: &mut Machine, operands: [Word; N]) -> Resul
         unreachable!("the table gives LOG at least two operands")
     };
     let bytes = len.saturating_u64().min(u64::from(u32::MAX) << 16);
-    m.frame.gas.charge(gas::LOG_BYTE * bytes)?;
+    let price = gas::LOG_BYTE * bytes;
+    if m.frame.gas.charge(price).is_err() {
+        let memory = m.frame.memory.price(*offset, *len);
+        return Err(m.short(memory.map_or(0, |memory| memory + price)));
+    }
     let range = m.expand(*offset, *len)?;
     let mut written = [B256::ZERO; 4];
     for (at, topic) in topics.iter().enumerate() {

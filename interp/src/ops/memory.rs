@@ -60,7 +60,10 @@ pub(crate) fn extcodecopy(
     [address, to, from, len]: [Word; 4],
 ) -> Result<[Word; 0], Halt> {
     let address = address.to_address();
-    m.access_account(address, m.rules.extcode)?;
+    if let Err(halt) = m.access_account(address, m.rules.extcode) {
+        m.unpaid += m.price_by_word(to, len, gas::COPY_WORD);
+        return Err(halt);
+    }
     let range = m.expand_by_word(to, len, gas::COPY_WORD)?;
     m.frame
         .memory
@@ -75,6 +78,7 @@ pub(crate) fn returndatacopy(
 ) -> Result<[Word; 0], Halt> {
     let end = from.saturating_u64().saturating_add(len.saturating_u64());
     if end > m.frame.return_data.len() as u64 {
+        m.unpaid = m.price_by_word(to, len, gas::COPY_WORD);
         return Err(Halt::ReturnDataOutOfBounds);
     }
     let range = m.expand_by_word(to, len, gas::COPY_WORD)?;
@@ -96,7 +100,7 @@ pub(crate) fn mcopy(m: &mut Machine, [to, from, len]: [Word; 3]) -> Result<[Word
 
 impl Machine<'_> {
     /// Charges `price` per word of `len`, then expands the memory to the range.
-    fn expand_by_word(
+    pub(crate) fn expand_by_word(
         &mut self,
         offset: Word,
         len: Word,
@@ -104,12 +108,39 @@ impl Machine<'_> {
     ) -> Result<Range<usize>, Halt> {
         // The cap is more words than any gas can pay for, and prevents overflow of the product.
         let words = gas::words(len.saturating_u64()).min(u64::from(u32::MAX) << 16);
-        self.frame.gas.charge(price * words)?;
-        self.expand(offset, len)
+        if self.frame.gas.charge(price * words).is_err() {
+            let unpaid = self.price_by_word(offset, len, price);
+            return Err(self.short(unpaid));
+        }
+        self.expand(offset, len).inspect_err(|_| {
+            // The whole price, because it is nothing where the memory's does not fit 64 bits.
+            self.frame.gas.give_back(price * words);
+            self.unpaid = self.price_by_word(offset, len, price);
+        })
+    }
+
+    /// What [`Machine::expand_by_word`] charges; 0 if that does not fit 64 bits.
+    #[cold]
+    fn price_by_word(&self, offset: Word, len: Word, price: u64) -> u64 {
+        let memory = self.frame.memory.price(offset, len);
+        let words = len.to_u64().map(gas::words);
+        let sum = || price.checked_mul(words?)?.checked_add(memory?);
+        sum().unwrap_or(0)
     }
 
     /// Expands the memory to a range and charges for it.
     pub(crate) fn expand(&mut self, offset: Word, len: Word) -> Result<Range<usize>, Halt> {
-        self.frame.memory.expand(&mut self.frame.gas, offset, len)
+        match self.frame.memory.expand(&mut self.frame.gas, offset, len) {
+            Ok(range) => Ok(range),
+            Err(_) => Err(self.short_of_memory(offset, len)),
+        }
+    }
+
+    /// The opcode cannot pay for memory.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn short_of_memory(&mut self, offset: Word, len: Word) -> Halt {
+        let unpaid = self.frame.memory.price(offset, len).unwrap_or(0);
+        self.short(unpaid)
     }
 }

@@ -9,7 +9,7 @@ use crate::word::Word;
 pub(crate) fn sload(m: &mut Machine, [key]: [Word; 1]) -> Result<[Word; 1], Halt> {
     let slot = m.host.load(m.frame.message.recipient, key);
     let cold = if slot.cold { m.rules.cold_load } else { 0 };
-    m.frame.gas.charge(m.rules.sload + cold)?;
+    m.charge(m.rules.sload + cold)?;
     Ok([slot.value])
 }
 
@@ -28,7 +28,7 @@ pub(crate) fn sstore(m: &mut Machine, [key, value]: [Word; 2]) -> Result<[Word; 
     } else {
         gross(prices, &slot, value)
     };
-    m.frame.gas.charge(price + cold)?;
+    m.charge(price + cold)?;
     m.frame.refund += refund;
     Ok([])
 }

@@ -45,6 +45,8 @@ pub struct World {
     journal: Vec<Change>,
     /// Number of the current transaction, from 1. What only earlier ones accessed is cold.
     transaction: u32,
+    /// Most blobs in a block, if it is not what the fork says (EIP-7892).
+    max_blobs: Option<u64>,
 }
 
 impl World {
@@ -59,6 +61,7 @@ impl World {
             logs: Logs::default(),
             journal: Vec::new(),
             transaction: 1,
+            max_blobs: None,
         }
     }
 
@@ -137,6 +140,12 @@ impl World {
                 *account = Account::default();
             }
         }
+    }
+
+    /// Sets how many blobs a block may hold, whatever the fork (EIP-7892).
+    #[cfg(feature = "statetest")]
+    pub(crate) fn limit_blobs(&mut self, max: u64) {
+        self.max_blobs = Some(max);
     }
 
     /// Touches the block's author, as a block reward of 0 does.

@@ -314,8 +314,8 @@ impl Transaction {
             } => {
                 refuse(self.to.is_none(), E::BlobCreation)?;
                 refuse(hashes.is_empty(), E::NoBlobs)?;
-                let most = if fork == Fork::Prague { 9 } else { 6 };
-                refuse(hashes.len() > most, E::BlobCountExceeded)?;
+                let most = most_blobs(fork, world.max_blobs);
+                refuse(hashes.len() as u64 > most, E::BlobCountExceeded)?;
                 refuse(hashes.iter().any(|hash| hash[0] != 1), E::BlobHashVersion)?;
                 refuse(
                     *max_fee_per_blob_gas < block.blob_base_fee,
@@ -396,6 +396,16 @@ impl Transaction {
 
     fn blob_gas(&self) -> Word {
         Word::from(BLOB_GAS * self.kind.blob_hashes().len() as u64)
+    }
+}
+
+/// Most blobs in a transaction: those of a block, and since Osaka at most six (EIP-7594).
+fn most_blobs(fork: Fork, of_block: Option<u64>) -> u64 {
+    let of_block = of_block.unwrap_or(if fork >= Fork::Prague { 9 } else { 6 });
+    if fork >= Fork::Osaka {
+        of_block.min(6)
+    } else {
+        of_block
     }
 }
 

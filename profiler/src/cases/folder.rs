@@ -1,6 +1,6 @@
 //! This project's layout: a folder with `case.toml` and `code.hex`.
 
-use super::hex::{parse_hex, parse_word, read, read_hex};
+use super::hex::{parse_hex_or_file, parse_word, read, read_hex};
 use super::{Case, Deployment, Expected, name_of};
 use alloy_primitives::B256;
 use anyhow::{Context, Result, anyhow, bail};
@@ -27,7 +27,7 @@ struct File {
     storage: BTreeMap<String, String>,
     #[serde(default)]
     setup: Vec<Call>,
-    expected: Stated,
+    expected: Option<Stated>,
 }
 
 #[derive(Deserialize)]
@@ -76,24 +76,26 @@ pub fn load(dir: &Path) -> Result<Case> {
     let setup = file
         .setup
         .iter()
-        .map(|call| parse_hex(&call.calldata, &format!("{place}: setup.calldata")));
+        .map(|call| parse_hex_or_file(&call.calldata, dir, &format!("{place}: setup.calldata")));
     Ok(Case {
         name,
         description: file.description,
         fork: file.fork.parse().with_context(|| format!("in {place}"))?,
         gas_limit: file.gas_limit,
         code: Deployment::Runtime(read_hex(&dir.join("code.hex"))?),
-        calldata: parse_hex(&file.calldata, &format!("{place}: calldata"))?,
+        calldata: parse_hex_or_file(&file.calldata, dir, &format!("{place}: calldata"))?,
         storage: storage.collect::<Result<_>>()?,
         setup: setup.collect::<Result<_>>()?,
-        expected: Expected::Stated {
-            from: FILE,
-            status: file.expected.status,
-            gas_used: file.expected.gas_used,
-            output_hash: file.expected.output_hash,
-            refund: file.expected.refund,
-            logs: file.expected.logs,
-        },
+        expected: file
+            .expected
+            .map_or(Expected::Agreement, |it| Expected::Stated {
+                from: FILE,
+                status: it.status,
+                gas_used: it.gas_used,
+                output_hash: it.output_hash,
+                refund: it.refund,
+                logs: it.logs,
+            }),
         source_map: Some(dir.join(SOURCE_MAP)).filter(|file| file.exists()),
     })
 }

@@ -8,7 +8,7 @@ mod paths;
 mod published;
 pub mod shard;
 
-pub use hex::parse_hex;
+pub use hex::{parse_hex, parse_hex_or_file};
 pub use paths::folder_error;
 
 use alloy_primitives::{Address, B256, Bytes, address};

@@ -2,7 +2,7 @@
 //! not an error of the verb.
 
 use super::one_case;
-use crate::cases::{Case, Scenario, parse_hex};
+use crate::cases::{Case, Scenario, parse_hex_or_file};
 use crate::cmd::args::{CaseDir, Format, Tuning, forks, gas, modes};
 use crate::cmd::output::{self, Answer};
 use crate::cmd::telemetry::Sink;
@@ -17,7 +17,7 @@ use evmscope_interp::{Host, Interpreter, Mode, Outcome, Settings, Status, keccak
 use evmscope_reports::format;
 use serde_json::json;
 use std::fmt::Write;
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, BufWriter};
 use std::path::{Path, PathBuf};
 
@@ -40,6 +40,7 @@ pub struct Run {
     /// Call data for the code: hex, or @FILE [default: none].
     #[arg(
         long,
+        visible_alias = "calldata",
         value_name = "HEX|@FILE",
         default_value = "",
         conflicts_with = "case",
@@ -184,14 +185,7 @@ fn trace(
 
 /// Parses hex digits, or with `@PATH` those in a file. `option` names the argument in errors.
 pub(super) fn bytes(text: &str, option: &str) -> Result<Bytes> {
-    match text.strip_prefix('@') {
-        Some(path) => {
-            let text = fs::read_to_string(path)
-                .with_context(|| format!("{option}: cannot read {path}"))?;
-            parse_hex(&text, &format!("{option}: {path}"))
-        }
-        None => parse_hex(text, option),
-    }
+    parse_hex_or_file(text, Path::new(""), option)
 }
 
 /// Logs to show as text: thousands of them would hide the status.

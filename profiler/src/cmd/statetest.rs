@@ -4,19 +4,21 @@ use crate::cases::shard::Shard;
 use crate::cmd::args::{Format, fork_of_test, modes};
 use crate::cmd::output::{self, Answer};
 use crate::engines::statetest::{self, CaseId, Counts, Failure, Report, Selection};
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use clap::Args;
 use evmscope_interp::Fork;
 use evmscope_interp::Mode;
 use regex::Regex;
 use serde_json::{Map, Value, json};
 use std::fmt::Write;
+use std::io::{self, BufWriter};
 use std::path::PathBuf;
 
 pub const COUNTING: &str = "\
 Each post entry of a fork counts once per mode.
-A file without state tests is a failure. Exit code 1 on any failure, and if all
-tests were skipped.";
+A test that cannot be read is a failure, and the others in its file run. JSON
+files without state tests are passed over and counted. Exit code 1 on any
+failure, and if all tests were skipped.";
 
 #[derive(Args)]
 pub struct Statetest {
@@ -35,6 +37,9 @@ pub struct Statetest {
     /// Only this shard of the files, such as the second of eight.
     #[arg(long, value_name = "2/8", default_value_t, hide_default_value = true)]
     pub shard: Shard,
+    /// Write each step as a JSON line to standard error, in the traditional mode; goevmlab reads it.
+    #[arg(long, conflicts_with = "mode")]
+    pub trace: bool,
     /// Output format.
     #[arg(long, default_value = "text")]
     pub format: Format,
@@ -42,20 +47,27 @@ pub struct Statetest {
 
 pub fn run(args: &Statetest) -> Result<Answer> {
     let files = args.shard.select(statetest::find(&args.paths)?);
-    let bar = output::progress(files.len() as u64, "state tests");
     let selection = Selection {
         fork: args.fork,
         mode: args.mode,
         filter: args.filter.as_ref(),
     };
-    let report = statetest::run(&files, &selection, &|| bar.inc(1))?;
-    bar.finish_and_clear();
+    let report = if args.trace {
+        let out = BufWriter::new(io::stderr().lock());
+        statetest::trace(&files, &selection, out).context("cannot write the trace")?
+    } else {
+        let bar = output::progress(files.len() as u64, "state tests");
+        let report = statetest::run(&files, &selection, &|| bar.inc(1))?;
+        bar.finish_and_clear();
+        report
+    };
 
     let total = report.total();
     if total.passed + total.failed + total.skipped == 0 {
         bail!(
-            "no state test to run in {} files: check PATH, --fork and --filter",
-            files.len()
+            "no state test to run in {} files, of which {} have none: check PATH, --fork and --filter",
+            files.len(),
+            report.other_files
         );
     }
     let text = match args.format {
@@ -75,6 +87,10 @@ fn text(report: &Report) -> String {
     // Writing to a string does not fail.
     for (reason, cases) in &report.skips {
         let _ = writeln!(text, "skipped {cases}: {reason}");
+    }
+    if report.other_files > 0 {
+        let other = report.other_files;
+        let _ = writeln!(text, "passed over {other}: JSON files without state tests");
     }
     for (fork, counts) in &report.forks {
         let Counts {
@@ -100,21 +116,23 @@ fn text(report: &Report) -> String {
 fn failure(failure: &Failure) -> String {
     let Failure {
         file,
+        test,
         case,
         what,
         expected,
         found,
     } = failure;
+    let test = test.as_ref().map(|test| format!("::{test}"));
+    let test = test.unwrap_or_default();
     let place = match case {
         None => String::new(),
         Some(CaseId {
-            test,
             fork,
             mode,
             indices: (d, g, v),
-        }) => format!("::{test}, fork {fork}, mode {mode}, indices d{d} g{g} v{v}"),
+        }) => format!(", fork {fork}, mode {mode}, indices d{d} g{g} v{v}"),
     };
-    format!("FAILED {file}{place}\n  {what}\n    expected {expected}\n    found    {found}\n")
+    format!("FAILED {file}{test}{place}\n  {what}\n    expected {expected}\n    found    {found}\n")
 }
 
 fn json(report: &Report) -> Value {
@@ -130,7 +148,7 @@ fn json(report: &Report) -> Value {
         });
         json!({
             "file": failure.file,
-            "test": case.map(|case| &case.test),
+            "test": failure.test,
             "fork": case.map(|case| case.fork.name()),
             "mode": case.map(|case| case.mode.name()),
             "indices": indices,
@@ -142,6 +160,7 @@ fn json(report: &Report) -> Value {
     let mut value = numbers(report.total());
     value["forks"] = Value::Object(forks.collect::<Map<_, _>>());
     value["skips"] = json!(report.skips);
+    value["other_files"] = json!(report.other_files);
     value["failures"] = failures.collect();
     value
 }

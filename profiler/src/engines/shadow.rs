@@ -154,8 +154,8 @@ pub fn state_tests(
     };
     statetest::on_all_cores(files, done, Report::merge, |path| {
         let file = path.display().to_string();
-        let tests = match statetest::read(path) {
-            Ok(tests) => tests,
+        let found = match statetest::read(path) {
+            Ok(found) => found.unwrap_or_default(),
             Err(error) => {
                 return Report {
                     unreadable: vec![format!("{file}: {error}")],
@@ -163,7 +163,15 @@ pub fn state_tests(
                 };
             }
         };
-        let chosen = tests.iter().filter(|test| selection.takes(&file, test));
+        let wrong = found.unreadable.iter();
+        let wrong = wrong.filter(|it| selection.takes(&file, &it.name));
+        let unreadable = wrong.map(|it| format!("{file}::{}: {}", it.name, it.reason));
+        let start = Report {
+            unreadable: unreadable.collect(),
+            ..Report::default()
+        };
+        let chosen = found.tests.iter();
+        let chosen = chosen.filter(|test| selection.takes(&file, &test.name));
         let cases = chosen.flat_map(|test| test.cases().map(move |case| (test, case)));
         cases
             .filter(|(_, case)| selection.fork.is_none_or(|only| only == case.fork))
@@ -177,6 +185,6 @@ pub fn state_tests(
                     "{file}::{name}, fork {fork}, indices d{d} g{g} v{v}"
                 ))
             })
-            .fold(Report::default(), Report::merge)
+            .fold(start, Report::merge)
     })
 }

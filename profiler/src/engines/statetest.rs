@@ -1,16 +1,18 @@
 //! Runs the official state tests: finds files, selects cases, runs them on all cores and counts.
 //! `evmscope_interp::statetest` reads the format and checks a case, `cmd::statetest` prints the report.
 
+use super::eip3155::Lines;
 use crate::cases::folder_error;
 use anyhow::{Context, Error, Result, anyhow};
-use evmscope_interp::statetest::{self, StateTest};
-use evmscope_interp::{Fork, Mode};
+use evmscope_interp::statetest::{self, StateTest, Tests};
+use evmscope_interp::{Execute, Fork, Host, Interpreter, Message, Mode, Outcome};
 use rayon::ThreadPoolBuilder;
 use rayon::prelude::*;
 use regex::Regex;
 use std::any::Any;
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::{self, Write};
 use std::panic::{self, AssertUnwindSafe};
 use std::path::{Path, PathBuf};
 use walkdir::WalkDir;
@@ -32,9 +34,9 @@ pub struct Selection<'a> {
 }
 
 impl Selection<'_> {
-    /// Whether a test of a file is selected, regardless of fork and mode.
-    pub fn takes(&self, file: &str, test: &StateTest) -> bool {
-        let place = || format!("{file}::{}", test.name);
+    /// Whether the test of this name is selected, regardless of fork and mode.
+    pub fn takes(&self, file: &str, test: &str) -> bool {
+        let place = || format!("{file}::{test}");
         self.filter.is_none_or(|filter| filter.is_match(&place()))
     }
 }
@@ -46,8 +48,10 @@ pub struct Report {
     pub forks: BTreeMap<Fork, Counts>,
     /// Number of skipped cases by reason.
     pub skips: BTreeMap<String, u64>,
-    /// Failed cases and unreadable files, in the order of the files.
+    /// Failed cases, and files and tests that cannot be read, in the order of the files.
     pub failures: Vec<Failure>,
+    /// Number of JSON files without state tests, such as the index of a suite.
+    pub other_files: u64,
 }
 
 /// Numbers of cases.
@@ -58,11 +62,13 @@ pub struct Counts {
     pub skipped: u64,
 }
 
-/// A failed case, or a file that is not a state test.
+/// A failed case, or a file or test that cannot be read.
 #[derive(Debug)]
 pub struct Failure {
     pub file: String,
     /// `None` if the whole file failed.
+    pub test: Option<String>,
+    /// `None` if the whole test failed.
     pub case: Option<CaseId>,
     /// The property that differs.
     pub what: &'static str,
@@ -70,10 +76,9 @@ pub struct Failure {
     pub found: String,
 }
 
-/// Identifies a case within its file.
+/// Identifies a case within its test.
 #[derive(Debug)]
 pub struct CaseId {
-    pub test: String,
     pub fork: Fork,
     pub mode: Mode,
     /// Indices into the transaction's lists of data, gas limits and values.
@@ -81,7 +86,7 @@ pub struct CaseId {
 }
 
 impl Report {
-    /// The sum over all forks; unreadable files count as failed.
+    /// The sum over all forks; files and tests that cannot be read count as failed.
     pub fn total(&self) -> Counts {
         Counts {
             passed: self.forks.values().map(|counts| counts.passed).sum(),
@@ -105,6 +110,7 @@ impl Report {
             self.skip(cases, reason);
         }
         self.failures.extend(other.failures);
+        self.other_files += other.other_files;
         self
     }
 }
@@ -148,8 +154,58 @@ pub fn run(
     selection: &Selection<'_>,
     done: &(dyn Fn() + Sync),
 ) -> Result<Report> {
-    on_all_cores(files, done, Report::merge, |file| run_file(file, selection))
+    on_all_cores(files, done, Report::merge, |file| {
+        run_file(file, selection, &mut |case, mode| case.run(mode))
+    })
 }
+
+/// Runs the selected cases of files one after the other, in the traditional mode, and writes each step. Each case ends
+/// with the line of its state root.
+///
+/// # Errors
+/// The trace cannot be written.
+pub fn trace(files: &[PathBuf], selection: &Selection<'_>, out: impl Write) -> io::Result<Report> {
+    let mut lines = Lines::new(out);
+    let mut report = Report::default();
+    let only = Selection {
+        mode: Some(Mode::Traditional),
+        ..*selection
+    };
+    for file in files {
+        let of_file = run_file(file, &only, &mut |case, mode| {
+            let ran = case.execute(&mut Traced {
+                interpreter: Interpreter::new(mode, case.fork),
+                lines: &mut lines,
+            })?;
+            lines.state_root(ran.state_root);
+            case.check(&ran)
+        });
+        report = report.merge(of_file);
+    }
+    lines.close()?;
+    Ok(report)
+}
+
+/// Runs messages step by step.
+struct Traced<'a, W> {
+    interpreter: Interpreter,
+    lines: &'a mut Lines<W>,
+}
+
+impl<W: Write> Execute for Traced<'_, W> {
+    fn fork(&self) -> Fork {
+        self.interpreter.fork()
+    }
+
+    fn execute(&mut self, message: Message, host: &mut dyn Host) -> Outcome {
+        let outcome = self.interpreter.trace(message, host, self.lines);
+        self.lines.end(&outcome);
+        outcome
+    }
+}
+
+/// Runs a case in a mode and compares the result.
+type Run<'a> = dyn FnMut(&statetest::Case<'_>, Mode) -> Result<(), statetest::Failure> + 'a;
 
 /// Runs `work` for each file on all cores and merges the results in the order of the files; calls `done` after each
 /// file.
@@ -180,37 +236,54 @@ pub fn on_all_cores<R: Default + Send>(
     }))
 }
 
-/// The tests of a file.
+/// The tests of a file; `None` if it is JSON of another kind.
 ///
 /// # Errors
-/// Why there are none, in one line of text.
-pub fn read(path: &Path) -> Result<Vec<StateTest>, String> {
+/// Why it cannot be read, in one line of text.
+pub fn read(path: &Path) -> Result<Option<Tests>, String> {
     let text = fs::read_to_string(path).map_err(|error| error.to_string())?;
     statetest::parse(&text).map_err(|error| error.to_string())
 }
 
-fn run_file(path: &Path, selection: &Selection<'_>) -> Report {
+fn run_file(path: &Path, selection: &Selection<'_>, run: &mut Run<'_>) -> Report {
     let file = path.display().to_string();
     let mut report = Report::default();
+    let unreadable = |test, what, expected: &str, found| Failure {
+        file: file.clone(),
+        test,
+        case: None,
+        what,
+        expected: expected.to_owned(),
+        found,
+    };
     match read(path) {
-        Err(error) => report.failures.push(Failure {
-            file,
-            case: None,
-            what: "file",
-            expected: "state tests".to_owned(),
-            found: error,
-        }),
-        Ok(tests) => {
-            for test in &tests {
-                run_test(&file, test, selection, &mut report);
+        Err(error) => report
+            .failures
+            .push(unreadable(None, "file", "JSON", error)),
+        Ok(None) => report.other_files += 1,
+        Ok(Some(found)) => {
+            for it in found.unreadable {
+                if selection.takes(&file, &it.name) {
+                    let failure = unreadable(Some(it.name), "test", "a state test", it.reason);
+                    report.failures.push(failure);
+                }
+            }
+            for test in &found.tests {
+                run_test(&file, test, selection, run, &mut report);
             }
         }
     }
     report
 }
 
-fn run_test(file: &str, test: &StateTest, selection: &Selection<'_>, report: &mut Report) {
-    if !selection.takes(file, test) {
+fn run_test(
+    file: &str,
+    test: &StateTest,
+    selection: &Selection<'_>,
+    run: &mut Run<'_>,
+    report: &mut Report,
+) {
+    if !selection.takes(file, &test.name) {
         return;
     }
     let place = format!("{file}::{}", test.name);
@@ -235,23 +308,34 @@ fn run_test(file: &str, test: &StateTest, selection: &Selection<'_>, report: &mu
                     report.forks.entry(case.fork).or_default().skipped += 1;
                     report.skip(1, (*reason).to_owned());
                 }
-                None => run_case(file, test, &case, mode, report),
+                None => {
+                    let checked = checked(run, &case, mode);
+                    count(file, test, &case, mode, checked, report);
+                }
             }
         }
     }
 }
 
-/// Runs one case and counts it.
-fn run_case(
+/// Runs one case. A panic is a bug. It is reported as a failure, so that the case is named and the others run.
+fn checked(
+    run: &mut Run<'_>,
+    case: &statetest::Case<'_>,
+    mode: Mode,
+) -> Result<(), statetest::Failure> {
+    panic::catch_unwind(AssertUnwindSafe(|| run(case, mode)))
+        .unwrap_or_else(|payload| Err(panicked(payload.as_ref())))
+}
+
+/// Counts one case.
+fn count(
     file: &str,
     test: &StateTest,
     case: &statetest::Case<'_>,
     mode: Mode,
+    checked: Result<(), statetest::Failure>,
     report: &mut Report,
 ) {
-    // A panic is a bug. It is reported as a failure, so that the case is named and the others run.
-    let checked = panic::catch_unwind(AssertUnwindSafe(|| case.run(mode)))
-        .unwrap_or_else(|payload| Err(panicked(payload.as_ref())));
     let counts = report.forks.entry(case.fork).or_default();
     let Err(failure) = checked else {
         counts.passed += 1;
@@ -260,8 +344,8 @@ fn run_case(
     counts.failed += 1;
     report.failures.push(Failure {
         file: file.to_owned(),
+        test: Some(test.name.clone()),
         case: Some(CaseId {
-            test: test.name.clone(),
             fork: case.fork,
             mode,
             indices: case.indices(),

@@ -57,6 +57,68 @@ fn run_reads_code_and_input_from_files() {
 }
 
 #[test]
+fn hex_is_read_as_people_keep_it() {
+    let given = evmscope(&["run", "--code", BUSY, "--input", "c0ffee"]).ok();
+    let (first, rest) = BUSY.split_at(10);
+    for text in [
+        format!("0X{}", BUSY.to_uppercase()),
+        format!("{first}\r\n  {rest}\n"),
+        format!("\"0x{BUSY}\"\n"),
+        format!("'{first}\n{rest}'"),
+    ] {
+        let folder = Folder::new();
+        folder.write("code", &text);
+        let from_file = format!("@{}", folder.arg("code"));
+        for code in [&text, &from_file] {
+            let ran = evmscope(&["run", "--code", code, "--calldata", "\"0XC0 FFEE\""]);
+            assert_eq!(ran.ok(), given, "{code}");
+        }
+    }
+    let refused = evmscope(&["run", "--code", "\"5f"]);
+    assert!(refused.stderr.contains("is not a hex digit"), "{refused:?}");
+}
+
+#[test]
+fn a_case_may_state_no_result_and_keep_its_call_data_in_a_file() {
+    let folder = Folder::new().case(|toml| {
+        let (toml, _) = toml.split_once("[expected]").unwrap();
+        toml.replace("calldata = \"\"", "calldata = \"@data/input.hex\"")
+    });
+    // CALLDATASIZE, PUSH0, MSTORE, PUSH1 32, PUSH0, RETURN.
+    folder.write("one/code.hex", "\"0x365f52\n60205ff3\"\n");
+    folder.write("one/data/input.hex", "c0\nff\nee\n");
+    let dir = folder.arg("");
+    let run = evmscope(&["run", "one", "--case-dir", &dir, "--format", "json"]).ok();
+    assert!(
+        run.contains(&format!("\"output\": \"0x{:064x}\"", 3)),
+        "{run}"
+    );
+    let json = folder.arg("run.json");
+    let bench = [
+        "bench",
+        "--quick",
+        "one",
+        "--case-dir",
+        &dir,
+        "--pairs",
+        "3",
+    ];
+    evmscope(&[&bench[..], &["--export-json", &json]].concat()).ok();
+    let text = std::fs::read_to_string(&json).unwrap();
+    assert!(text.contains("\"agreement\""), "{text}");
+
+    std::fs::remove_file(folder.path("one/data/input.hex")).unwrap();
+    let ran = evmscope(&["run", "one", "--case-dir", &dir]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (1, ""));
+    let stderr = folder.anonymous(&ran.stderr);
+    assert!(
+        stderr
+            .starts_with("error: DIR/one/case.toml: calldata: cannot read DIR/one/data/input.hex"),
+        "{stderr}"
+    );
+}
+
+#[test]
 fn a_fork_has_its_own_opcodes() {
     let clz = |fork| evmscope(&["run", "--code", "60011e", "--fork", fork]).ok();
     assert!(clz("osaka").contains("status  success"));

@@ -112,6 +112,7 @@ fn json_says_the_same() {
         "passed": 1, "failed": 1, "skipped": 1,
         "forks": {"berlin": {"passed": 1, "failed": 1, "skipped": 0}},
         "skips": {"fork Atlantis is not known": 1},
+        "other_files": 0,
         "failures": [{
             "file": "t.json", "test": "add", "fork": "berlin", "mode": "advanced",
             "indices": {"data": 0, "gas": 0, "value": 0},
@@ -199,22 +200,117 @@ fn a_value_beyond_256_bits_is_refused_and_an_index_beyond_the_list_is_a_failure(
 }
 
 #[test]
-fn files_that_hold_no_tests_are_failures() {
+fn json_of_another_kind_is_passed_over_and_counted() {
+    let index = json!({"root_hash": "0x00", "test_count": 1, "test_cases": [{"id": "add"}]});
+    let blocks = json!({"chain": {"pre": {}, "blocks": [], "postState": {}}});
     let files = [
+        ("tests/.meta/index.json", index),
         ("tests/a/good.json", add(good())),
         ("tests/b/list.json", json!([1, 2])),
+        ("tests/b/blocks.json", blocks),
         ("tests/c/notes.txt", json!("not looked at")),
     ];
     let (code, stdout, stderr) = statetest(&files, &["tests"]);
-    assert_eq!((code, stderr.as_str()), (1, ""));
+    assert_eq!((code, stderr.as_str()), (0, ""));
     insta::assert_snapshot!(stdout);
+    let (_, stdout, _) = statetest(&files, &["tests", "--format", "json"]);
+    let found: Value = serde_json::from_str(&stdout).unwrap();
+    assert_eq!(found["other_files"], 3);
 
+    let (code, stdout, stderr) = statetest(&files, &["tests/b"]);
+    assert_eq!((code, stdout.as_str()), (1, ""));
+    assert!(
+        stderr.contains("no state test to run in 2 files"),
+        "{stderr}"
+    );
+}
+
+#[test]
+fn files_that_are_not_json_are_failures() {
     let folder = TempDir::new().unwrap();
     fs::write(folder.path().join("cut.json"), "{\"add\": {").unwrap();
     fs::write(folder.path().join("bytes.json"), [0xff, 0xfe]).unwrap();
     let (code, stdout, stderr) = run_in(folder.path(), &["."]);
     assert_eq!((code, stderr.as_str()), (1, ""));
     insta::assert_snapshot!(stdout);
+}
+
+#[test]
+fn a_test_that_cannot_be_read_is_named_and_its_neighbours_run() {
+    let mut test = add(good());
+    test["a list"] = json!([1]);
+    test["no hash"] = test["add"].clone();
+    let entry = test["no hash"]["post"]["Berlin"][0].as_object_mut();
+    entry.unwrap().remove("hash");
+    test["no sender"] = test["add"].clone();
+    let transaction = test["no sender"]["transaction"].as_object_mut();
+    transaction.unwrap().remove("sender");
+    let files = [("t.json", test)];
+    let (code, stdout, stderr) = statetest(&files, &["t.json"]);
+    assert_eq!((code, stderr.as_str()), (1, ""));
+    insta::assert_snapshot!(stdout);
+    let (code, stdout, _) = statetest(&files, &["t.json", "--filter", "add$"]);
+    assert_eq!(code, 0, "{stdout}");
+}
+
+#[test]
+fn numbers_senders_and_chains_are_read_as_other_clients_write_them() {
+    let mut test = add(good());
+    let unit = &mut test["add"];
+    // Zero, without digits.
+    unit["env"]["currentExcessBlobGas"] = json!("0x");
+    unit["transaction"]["value"] = json!(["0x"]);
+    unit["transaction"]["nonce"] = json!("0x");
+    // The key of that sender, in many tests.
+    let transaction = unit["transaction"].as_object_mut().unwrap();
+    transaction.remove("sender");
+    let key = "0x45a915e4d060149eb4365960e6a7a45f334393093061116b197e3240065ff2d8";
+    transaction.insert("secretKey".to_owned(), json!(key));
+    let (code, text, _) = statetest(&[("t.json", test.clone())], &["t.json"]);
+    assert_eq!(code, 0, "{text}");
+
+    test["add"]["transaction"]["secretKey"] = json!(format!("0x{:064x}", 0));
+    let (code, text, _) = statetest(&[("t.json", test)], &["t.json"]);
+    assert_eq!(code, 1);
+    assert!(text.contains("transaction.secretKey: "), "{text}");
+}
+
+/// The root after a transaction that stores what an opcode pushes, as a failure tells it.
+fn root_of(code: &str, fork: &str, config: Option<Value>, excess: &str) -> String {
+    let mut test = add(json!({fork: [entry(BEFORE)]}));
+    let unit = &mut test["add"];
+    unit["pre"]["0x095e7baea6a6c7c4c2dfeb977efac326af552d87"]["code"] = json!(code);
+    unit["env"]["currentExcessBlobGas"] = json!(excess);
+    unit["env"]["currentCoinbase"] = json!("0xa94f5374fce5edbc8e2a8697c15331677e6ebf0b");
+    if let Some(config) = config {
+        unit["config"] = config;
+    }
+    let (_, text, _) = statetest(
+        &[("t.json", test)],
+        &["t.json", "--mode", "traditional", "--format", "json"],
+    );
+    let found: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(found["failures"][0]["what"], "state root", "{text}");
+    found["failures"][0]["found"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn the_config_sets_chain_and_blob_schedule() {
+    // Each of the two costs the same gas, so only what is stored differs: CHAINID, or PUSH1, then PUSH1 0, SSTORE.
+    let chain = |config| root_of("0x46600055", "Cancun", config, "0x00");
+    let [one, seven] = ["0x01", "0x07"].map(|id| chain(Some(json!({"chainid": id}))));
+    assert_eq!(chain(None), one);
+    assert_ne!(one, seven);
+
+    // BLOBBASEFEE, PUSH1 0, SSTORE.
+    let excess = "0x6400000";
+    let fee = |fork, config| root_of("0x4a600055", fork, config, excess);
+    let [osaka, first, second] = ["Osaka", "BPO1", "BPO2"].map(|fork| fee(fork, None));
+    assert!(osaka != first && first != second && osaka != second);
+    let stated = json!({"blobSchedule": {
+        "Osaka": {"target": "0x0a", "max": "0x0f", "baseFeeUpdateFraction": "0x7f5a51"},
+    }});
+    assert_eq!(fee("Osaka", Some(stated)), first);
 }
 
 #[test]
@@ -268,6 +364,8 @@ fn official_tests_pass() {
     let folders = [
         "GeneralStateTests/VMTests/vmTests",
         "OlderForks/VMTests/vmTests",
+        "Eest/berlin",
+        "Eest/london",
     ];
     let (code, stdout, stderr) = run_in(&sample, &folders);
     assert_eq!((code, stderr.as_str()), (0, ""), "{stdout}");
@@ -275,14 +373,43 @@ fn official_tests_pass() {
 
 #[test]
 fn only_ethereum_tests_pay_a_block_reward() {
-    let post = json!({"Frontier": [refused("TransactionException.INTRINSIC_GAS_TOO_LOW")]});
-    // A reward of 0 creates the block's author, and Frontier keeps empty accounts.
-    let (code, text) = run_one(post.clone(), &[]);
-    assert_eq!(code, 1, "{text}");
-    assert!(text.contains("state root"), "{text}");
+    let generators = [
+        ("config", json!({"chainid": "0x01"})),
+        ("_info", json!({"fixture-format": "state_test"})),
+        ("_info", json!({"fixture_format": "state_test"})),
+    ];
+    for fork in ["Frontier", "Homestead"] {
+        let exception = "TransactionException.INTRINSIC_GAS_TOO_LOW";
+        let legacy = add(json!({fork: [refused(exception)]}));
+        // Types 1 and 2, which these forks do not have.
+        let listed = typed(fork, "TYPE_1_TX_PRE_FORK", |tx| {
+            tx["accessLists"] = json!([[]]);
+        });
+        let capped = typed(fork, "TYPE_2_TX_PRE_FORK", |tx| {
+            tx["maxFeePerGas"] = json!("0x0a");
+            tx["maxPriorityFeePerGas"] = json!("0x00");
+        });
+        for test in [legacy, listed, capped] {
+            // A reward of 0 creates the block's author, and these forks keep empty accounts.
+            let (code, text, _) = statetest(&[("t.json", test.clone())], &["t.json"]);
+            assert_eq!(code, 1, "{text}");
+            assert!(text.contains("state root"), "{text}");
 
-    let mut test = add(post);
-    test["add"]["config"] = json!({"chainid": "0x01"});
-    let (code, text, _) = statetest(&[("t.json", test)], &["t.json"]);
-    assert_eq!(code, 0, "{text}");
+            for (field, value) in &generators {
+                let mut test = test.clone();
+                test["add"][*field] = value.clone();
+                let (code, text, _) = statetest(&[("t.json", test)], &["t.json"]);
+                assert_eq!(code, 0, "{text}");
+            }
+        }
+    }
+}
+
+/// A test whose transaction is refused because of its type.
+fn typed(fork: &str, exception: &str, edit: impl FnOnce(&mut Value)) -> Value {
+    let mut post = refused(&format!("TransactionException.{exception}"));
+    post["indexes"]["gas"] = json!(0);
+    let mut test = add(json!({fork: [post]}));
+    edit(&mut test["add"]["transaction"]);
+    test
 }
