@@ -2,7 +2,7 @@
 //! order. A case that a build cannot run is left out, and the others go on.
 
 use super::plan::{Plan, Turns};
-use super::process::{Build, BuildError};
+use super::process::{Build, BuildError, OfBuild};
 use super::side::{Side, add_missing};
 use crate::measure::time::SHUFFLE;
 use crate::measure::{Calls, SAMPLE};
@@ -140,9 +140,6 @@ fn examine_case(
     }
     Ok(())
 }
-
-/// An error of one of the builds, by index.
-type OfBuild = (usize, BuildError);
 
 /// What is known so far. A case in a mode is a place, numbered in the order of [`Plan::places`].
 struct Session<'a> {

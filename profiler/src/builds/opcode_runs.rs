@@ -3,7 +3,7 @@
 
 use super::interleave::Failed;
 use super::plan::Plan;
-use super::process::{Build, BuildError};
+use super::process::{Build, BuildError, OfBuild};
 use crate::measure::time::SHUFFLE;
 use crate::profile::opcode_costs::{SamplingRun, add_runs};
 use anyhow::Result;
@@ -99,7 +99,7 @@ fn runs_of_case(
     case: &str,
     order: &[Turn],
     sample_ms: u64,
-) -> Result<Vec<(Turn, Option<SamplingRun>)>, (usize, BuildError)> {
+) -> Result<Vec<(Turn, Option<SamplingRun>)>, OfBuild> {
     let request = plan.request(case);
     for (i, build) in launched.iter_mut().enumerate() {
         build.open(&request).map_err(|error| (i, error))?;

@@ -76,6 +76,9 @@ pub enum BuildError {
     },
 }
 
+/// An error of one of several builds, with its index.
+pub type OfBuild = (usize, BuildError);
+
 fn last_words(stderr: &str) -> String {
     let last = stderr.lines().rfind(|line| !line.trim().is_empty());
     last.map_or_else(String::new, |line| format!(": {}", line.trim()))
