@@ -13,6 +13,7 @@ use alloy_primitives::{Address, B256, Bytes, address};
 use anyhow::{Context, Result, anyhow, bail};
 use evmscope_interp::world::{Account, World};
 use evmscope_interp::{Environment, Fork, Interpreter, Message, Mode, Outcome, Status, Word};
+use evmscope_reports::name;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -204,8 +205,13 @@ impl Unreadable {
 }
 
 impl CaseSet {
-    fn add(&mut self, name: &str, case: Result<Case>) {
-        match case {
+    /// Adds the case of a file. Its name may become a file name, so not every text can be one.
+    fn add(&mut self, name: &str, path: &Path, case: Result<Case>) {
+        let named = case.and_then(|case| {
+            name::check(&case.name).with_context(|| format!("in {}", path.display()))?;
+            Ok(case)
+        });
+        match named {
             Ok(case) => self.cases.push(case),
             Err(error) => self.unreadable.push(Unreadable {
                 name: name.to_owned(),
@@ -254,26 +260,34 @@ const DEEPEST: usize = 4;
 fn collect(dir: &Path, depth: usize, set: &mut CaseSet) -> Result<()> {
     let entries =
         fs::read_dir(dir).with_context(|| format!("cannot read the cases in {}", dir.display()))?;
-    let folder = dir.file_name().and_then(|name| name.to_str());
-    let folder = folder.unwrap_or_default();
+    let file_name = |path: &Path| {
+        let name = path.file_name().unwrap_or_default();
+        name.to_string_lossy().into_owned()
+    };
+    let folder = file_name(dir);
     for entry in entries {
         let path = entry
             .with_context(|| format!("cannot read the cases in {}", dir.display()))?
             .path();
-        let name = path
-            .file_name()
-            .and_then(|name| name.to_str())
-            .unwrap_or_default();
+        let name = file_name(&path);
         if path.is_dir() {
             if depth < DEEPEST && name != "node_modules" {
                 collect(&path, depth + 1, set)?;
             }
         } else if name == folder::FILE {
-            set.add(folder, folder::load(dir));
+            set.add(&folder, &path, folder::load(dir));
         } else if name == evm_bench::FILE {
-            set.add(folder, evm_bench::load(&path));
+            set.add(&folder, &path, evm_bench::load(&path));
         } else if let Some(stem) = name.strip_suffix(published::SUFFIX) {
-            set.add(stem, published::load(dir, stem));
+            let is_text = path.file_name().is_some_and(|name| name.to_str().is_some());
+            let case = match is_text {
+                true => published::load(dir, stem),
+                false => Err(anyhow!(
+                    "{}: the name is not UTF-8: rename it",
+                    path.display()
+                )),
+            };
+            set.add(stem, &path, case);
         }
     }
     Ok(())
