@@ -27,19 +27,12 @@ fn main() -> ExitCode {
             return ExitCode::from(cli::USAGE);
         }
     };
-    let printed = dispatch(&cli).and_then(|answer| {
-        output::print(&answer.text)?;
-        answer.errors.iter().for_each(complain);
-        Ok(answer.code)
-    });
-    printed.unwrap_or_else(|error| {
-        complain(&error);
-        ExitCode::FAILURE
-    })
-}
-
-fn complain(error: &anyhow::Error) {
-    output::complain(&format!("error: {error:#}\n"));
+    dispatch(&cli)
+        .and_then(Answer::print)
+        .unwrap_or_else(|error| {
+            output::complain_of(&error);
+            ExitCode::FAILURE
+        })
 }
 
 fn dispatch(cli: &Cli) -> Result<Answer> {
@@ -59,12 +52,12 @@ fn dispatch(cli: &Cli) -> Result<Answer> {
         Verb::Splice(args) => return cmd::splice::run(args),
         Verb::Export(args) => return cmd::export::run(args),
         Verb::Statetest(args) => return cmd::statetest::run(args),
-        Verb::Merge(args) => cmd::merge::run(args, style),
-        Verb::History(args) => cmd::history::run(args, style),
+        Verb::Merge(args) => return cmd::merge::run(args, style),
+        Verb::History(args) => return cmd::history::run(args, style),
         Verb::Schema => cmd::schema::run(),
         Verb::Shadow(args) => return cmd::shadow::run(args),
         Verb::Completions(args) => Ok(cmd::manual::completions(args, Cli::command())),
-        Verb::Man(args) => cmd::manual::man(args, Cli::command()),
+        Verb::Man(args) => return cmd::manual::man(args, Cli::command()),
         Verb::Assemble(args) => cmd::assemble::assemble(args),
         Verb::Disassemble(args) => cmd::assemble::disassemble(args),
         Verb::Doctor => Ok(cmd::doctor::run(output::columns())),

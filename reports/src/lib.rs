@@ -11,6 +11,7 @@ pub mod format;
 pub mod history;
 pub mod materiality;
 pub mod merge;
+pub mod name;
 pub mod opcodes;
 pub mod pgo;
 pub mod render;

@@ -91,3 +91,34 @@ fn an_inconsistent_measurement_is_refused() {
     };
     insta::assert_snapshot!(error(|v| { let i = simulated(v); v["measurements"][i]["source"] = json!("hardware") }), @"measurements[9] (snailtracer, traditional, sim-instructions): source is hardware, but this counter is simulated");
 }
+
+#[test]
+fn texts_that_cannot_be_names_are_refused() {
+    let refused = error(|value| value["results"][0]["case"] = "../x".into());
+    assert!(
+        refused
+            .starts_with("results[0]: \"../x\" cannot be a name: use up to 100 bytes of letters"),
+        "{refused}"
+    );
+    let fields = [
+        ("results", "mode"),
+        ("measurements", "case"),
+        ("measurements", "mode"),
+        ("ratios", "case"),
+        ("ratios", "base"),
+        ("ratios", "head"),
+        ("profiles", "case"),
+        ("profiles", "mode"),
+        ("opcodes", "case"),
+        ("opcodes", "mode"),
+        ("memory", "case"),
+        ("memory", "mode"),
+        ("decoding", "case"),
+    ];
+    for (list, field) in fields {
+        let refused = error(|value| value[list][0][field] = "\u{1b}]x".into());
+        assert!(refused.starts_with(&format!("{list}[0]: ")), "{refused}");
+    }
+    let refused = error(|value| value["engines"] = json!([{"name": "", "version": "1"}]));
+    assert!(refused.starts_with("engines[0]: "), "{refused}");
+}

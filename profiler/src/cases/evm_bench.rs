@@ -6,7 +6,7 @@ use super::{Case, Deployment, Expected};
 use anyhow::{Context, Result, bail};
 use evmscope_interp::Fork;
 use serde::Deserialize;
-use std::path::Path;
+use std::path::{Component, Path};
 
 pub const FILE: &str = "benchmark.evm-bench.json";
 
@@ -22,7 +22,15 @@ pub fn load(path: &Path) -> Result<Case> {
     let place = path.display().to_string();
     let manifest: Manifest =
         serde_json::from_str(&read(path)?).with_context(|| format!("in {place}"))?;
-    let contract = path.with_file_name(&manifest.contract);
+    let named = Path::new(&manifest.contract);
+    let mut parts = named.components();
+    if !parts.all(|part| matches!(part, Component::Normal(_) | Component::CurDir)) {
+        bail!(
+            "in {place}: the contract {:?} is not in this folder: move it here",
+            manifest.contract
+        );
+    }
+    let contract = path.with_file_name(named);
     Ok(Case {
         code: compiled(&contract).with_context(|| format!("in {place}"))?,
         calldata: parse_hex(&manifest.calldata, &format!("{place}: calldata"))?,

@@ -12,9 +12,10 @@ pub use hex::{parse_hex, parse_hex_or_file};
 pub use paths::folder_error;
 
 use alloy_primitives::{Address, B256, Bytes, address};
-use anyhow::{Result, anyhow, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use evmscope_interp::world::{Account, World};
 use evmscope_interp::{Environment, Fork, Interpreter, Message, Mode, Outcome, Status, Word};
+use evmscope_reports::name;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -207,8 +208,13 @@ impl Unreadable {
 }
 
 impl CaseSet {
-    fn add(&mut self, name: &str, case: Result<Case>) {
-        match case {
+    /// Adds the case of a file. Its name may become a file name, so not every text can be one.
+    fn add(&mut self, name: &str, path: &Path, case: Result<Case>) {
+        let named = case.and_then(|case| {
+            name::check(&case.name).with_context(|| format!("in {}", path.display()))?;
+            Ok(case)
+        });
+        match named {
             Ok(case) => self.cases.push(case),
             Err(error) => self.unreadable.push(Unreadable {
                 name: name.to_owned(),
@@ -269,15 +275,22 @@ fn parent(file: &Path) -> &Path {
 
 /// Adds the case of a file by which a layout is recognised; `false` if it is no such file.
 fn add_file(file: &Path, set: &mut CaseSet) -> bool {
-    let name = file.file_name().and_then(|name| name.to_str());
-    let name = name.unwrap_or_default();
+    let bytes = file.file_name().unwrap_or_default();
+    let name = bytes.to_string_lossy();
     let dir = parent(file);
     if name == folder::FILE {
-        set.add(&name_of(dir), folder::load(dir));
+        set.add(&name_of(dir), file, folder::load(dir));
     } else if name == evm_bench::FILE {
-        set.add(&name_of(dir), evm_bench::load(file));
+        set.add(&name_of(dir), file, evm_bench::load(file));
     } else if let Some(stem) = name.strip_suffix(published::SUFFIX) {
-        set.add(stem, published::load(dir, stem));
+        let case = match bytes.to_str() {
+            Some(_) => published::load(dir, stem),
+            None => Err(anyhow!(
+                "{}: the name is not UTF-8: rename it",
+                file.display()
+            )),
+        };
+        set.add(stem, file, case);
     } else {
         return false;
     }

@@ -1,10 +1,11 @@
 //! `evmscope bench`: the times of cases in several modes.
 
-use super::{cases, listed};
+use super::cases;
+use super::exports::Exports;
 use crate::cases::shard::Shard;
 use crate::cases::{Case, CaseSet, Unreadable};
 use crate::cmd::args::{CaseDir, Tuning, engines};
-use crate::cmd::output::{Answer, Files};
+use crate::cmd::output::Answer;
 use crate::cmd::timing::Amount;
 use crate::engines::EngineId;
 use crate::engines::verify::{Verified, verify};
@@ -16,10 +17,8 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 use evmscope_interp::Settings;
 use evmscope_reports::Run;
-use evmscope_reports::render::terminal::Style;
-use evmscope_reports::render::{json, markdown, terminal};
+use evmscope_reports::render::terminal::{self, Style};
 use evmscope_reports::stats;
-use std::path::PathBuf;
 use std::time::Instant;
 
 #[derive(Args)]
@@ -48,12 +47,8 @@ pub struct Bench {
     pub cold: bool,
     #[command(flatten)]
     pub tuning: Tuning,
-    /// Write the run as JSON.
-    #[arg(long, value_name = "FILE")]
-    pub export_json: Option<PathBuf>,
-    /// Write the table as Markdown.
-    #[arg(long, value_name = "FILE")]
-    pub export_markdown: Option<PathBuf>,
+    #[command(flatten)]
+    pub exports: Exports,
 }
 
 /// Smaller changes are ignored. Suits the default number of pairs.
@@ -68,10 +63,7 @@ pub fn run(args: &Bench, style: Style) -> Result<Answer> {
     if cases.is_empty() {
         bail!("no case in shard {}: use fewer shards", args.shard);
     }
-    let exports = [&args.export_json, &args.export_markdown].map(Option::as_ref);
-    let [json_to, markdown_to] =
-        exports.map(|path| path.map(|path| Files::beside(path).map(|files| (files, path))));
-    let (json_to, markdown_to) = (json_to.transpose()?, markdown_to.transpose()?);
+    let exports = args.exports.check()?;
 
     let calls = if args.cold { Calls::Cold } else { Calls::Warm };
     let settings = args.tuning.settings();
@@ -84,15 +76,9 @@ pub fn run(args: &Bench, style: Style) -> Result<Answer> {
         return Err(failing.error);
     }
     let run = measure_all(verified, &args.from, &args.amount, calls)?;
-    let mut paths = Vec::new();
-    if let Some((files, path)) = json_to {
-        paths.push(files.write(path, json::write(&run)?)?);
-    }
-    if let Some((files, path)) = markdown_to {
-        paths.push(files.write(path, markdown::bench(&run))?);
-    }
-    let text = terminal::bench(&run, style) + &listed(&paths);
-    Ok(Answer::of_readable(text, unreadable))
+    let written = exports.write(&run)?;
+    let answer = Answer::of_readable(terminal::bench(&run, style), unreadable);
+    Ok(answer.with(&written))
 }
 
 /// Verifies cases in `modes`, the first of which is the base.

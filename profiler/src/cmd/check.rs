@@ -1,9 +1,9 @@
 //! `evmscope check`: compares a run, measured now or given, with the targets and the baseline.
 
-use super::{bench, cases, listed};
+use super::{bench, cases};
 use crate::cases::CaseSet;
 use crate::cmd::args::{CaseDir, Tuning};
-use crate::cmd::output::{Answer, Files};
+use crate::cmd::output::{Answer, Document, Written};
 use crate::cmd::timing::Amount;
 use crate::engines::EngineId;
 use crate::measure::Calls;
@@ -57,13 +57,18 @@ pub fn run(args: &Check, style: Style) -> Result<Answer> {
     })?;
     let targets: Targets =
         toml::from_str(&text).with_context(|| format!("in {}", args.targets.display()))?;
-    let baseline = read(&args.baseline)?
-        .map(|text| read_run(&text, &args.baseline))
-        .transpose()?;
-    let files = match args.update {
-        true => Some(Files::beside(&args.baseline)?),
+    let update = match args.update {
+        true => Some(Document::at(&args.baseline)?),
         false => None,
     };
+    // What is not a baseline is not replaced either. A pipe to be written to cannot be read.
+    let baseline = match &update {
+        Some(_) if !args.baseline.is_file() => None,
+        _ => read(&args.baseline)?,
+    };
+    let baseline = baseline
+        .map(|text| read_run(&text, &args.baseline))
+        .transpose()?;
 
     let run = match &args.run {
         Some(path) => {
@@ -75,25 +80,27 @@ pub fn run(args: &Check, style: Style) -> Result<Answer> {
     };
 
     let mut findings = against_targets(&run, &targets);
-    match (&files, &baseline) {
+    match (&update, &baseline) {
         // This run replaces the baseline, so it is not compared with it.
         (Some(_), _) => {}
         (None, Some(baseline)) => findings.extend(against_baseline(baseline, &run)),
         (None, None) => findings.push(no_baseline(&args.baseline)),
     }
-    let mut text = terminal::findings(&findings, &run, style);
-    if let Some(files) = files {
-        text += &listed(&[files.write(&args.baseline, &json::write(&run)?)?]);
-    }
+    let text = terminal::findings(&findings, &run, style);
+    let written = match update {
+        Some(update) => update.write(json::write(&run)?)?,
+        None => Written::default(),
+    };
     let passes = |it: &Finding| match it.outcome {
         Outcome::Holds => true,
         Outcome::Fails => false,
         Outcome::Undecided => !args.strict,
     };
-    Ok(match findings.iter().all(passes) {
+    let answer = match findings.iter().all(passes) {
         true => Answer::success(text),
         false => Answer::differs(text),
-    })
+    };
+    Ok(answer.with(&written))
 }
 
 fn measured(args: &Check) -> Result<Run> {

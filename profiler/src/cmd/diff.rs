@@ -1,6 +1,6 @@
 //! `evmscope diff`: what changed between two binaries, measured in turn, or between two earlier runs.
 
-use super::{cases, dir, listed};
+use super::{cases, dir};
 use crate::builds::{self, Failed, Plan, Turns};
 use crate::cases::{NEXT_LINE, folder_of};
 use crate::cmd::args::{CaseDir, Tuning, engines, gates, share};
@@ -66,9 +66,9 @@ pub struct Diff {
     pub from: CaseDir,
     #[command(flatten)]
     pub tuning: Tuning,
-    /// Folder for diff.md and diff.json.
-    #[arg(long, value_name = "DIR", default_value = "reports/out")]
-    pub out: PathBuf,
+    /// Folder for diff.md and diff.json [default: reports/out].
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
 }
 
 impl Diff {
@@ -82,7 +82,7 @@ impl Diff {
 }
 
 pub fn run(args: &Diff, style: Style) -> Result<Answer> {
-    let files = Files::in_dir(&args.out)?;
+    let files = Files::in_dir_or(args.out.as_deref(), Path::new("reports/out"))?;
     let changes = match (Side::read(&args.base)?, Side::read(&args.head)?) {
         (Side::Run(base), Side::Run(head)) => of_runs(args, *base, *head)?,
         (Side::Binary, Side::Binary) => of_binaries(args)?,
@@ -92,12 +92,12 @@ pub fn run(args: &Diff, style: Style) -> Result<Answer> {
             args.head.display()
         ),
     };
-    let paths = files.write_all(&[
+    let written = files.write_all(&[
         ("diff.md", markdown::diff(&changes)),
         ("diff.json", json::write(&changes)?),
     ])?;
-    let text = terminal::diff(&changes, style) + &listed(&paths);
-    Ok(match changes.regressed() || !changes.same_work() {
+    let text = terminal::diff(&changes, style);
+    let answer = match changes.regressed() || !changes.same_work() {
         true => Answer::differs(text),
         false => match ungated(&changes) {
             Some(error) => Answer {
@@ -106,7 +106,8 @@ pub fn run(args: &Diff, style: Style) -> Result<Answer> {
             },
             None => Answer::success(text),
         },
-    })
+    };
+    Ok(answer.with(&written))
 }
 
 /// What the gate on instructions cannot judge: passing it silently would be wrong.

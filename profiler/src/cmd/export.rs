@@ -1,7 +1,6 @@
 //! `evmscope export`: converts a run to the formats of other tools.
 
-use super::listed;
-use crate::cmd::output::{Answer, Files};
+use crate::cmd::output::{Answer, Document};
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use clap::ValueEnum;
@@ -46,7 +45,7 @@ pub struct Export {
     /// Target format.
     #[arg(long, value_name = "FORMAT")]
     pub to: Target,
-    /// File to write [default: standard output].
+    /// File to write [default: `-`, standard output].
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
 }
@@ -70,8 +69,9 @@ pub fn run(args: &Export) -> Result<Answer> {
             args.to, &run,
         )?)?));
     };
-    let written = Files::beside(out)?.write(out, converted(args.to, &run)?)?;
-    Ok(Answer::success(listed(&[written]).trim_start().to_owned()))
+    let written = Document::at(out)?.write(converted(args.to, &run)?)?;
+    let text = written.listed().trim_start().to_owned();
+    Ok(Answer::success(text))
 }
 
 fn converted(to: Target, run: &Run) -> Result<Vec<u8>> {

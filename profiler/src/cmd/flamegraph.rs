@@ -1,8 +1,8 @@
 //! `evmscope flamegraph`: where a contract spends gas, opcodes or time, down to its lines and opcodes.
 
-use super::{known_contracts, listed, one_case};
+use super::{known_contracts, one_case};
 use crate::cmd::args::{CaseDir, SourceMaps, Tuning, modes};
-use crate::cmd::output::{Answer, Files};
+use crate::cmd::output::{Answer, Document};
 use crate::engines::EngineId;
 use crate::engines::verify::{self, Verified};
 use crate::measure::Sampling;
@@ -15,6 +15,7 @@ use clap::Args;
 use clap::ValueEnum;
 use evmscope_interp::Mode;
 use evmscope_reports::format;
+use evmscope_reports::name::as_file_name;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -65,7 +66,7 @@ pub struct Flamegraph {
     /// Output format.
     #[arg(long, default_value = "svg")]
     pub format: Drawing,
-    /// File to write [default: reports/out/CASE/flame-evm-WEIGHT.svg].
+    /// File to write [default: reports/out/CASE/flame-evm-WEIGHT.svg]; `-` is standard output.
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
 }
@@ -76,11 +77,11 @@ const HEAVIEST: usize = 12;
 pub fn run(args: &Flamegraph) -> Result<Answer> {
     let (case, unreadable) = one_case(&args.from, &args.case)?;
     let contracts = known_contracts(&case, &args.maps)?;
-    let path = args.out.clone().unwrap_or_else(|| default_path(args));
     // Checked before anything is measured.
-    let files = match (args.format, &args.out) {
+    let document = match (args.format, &args.out) {
+        (_, Some(path)) => Some(Document::at(path)?),
+        (Drawing::Svg, None) => Some(Document::at_default(&default_path(args))?),
         (Drawing::Folded, None) => None,
-        _ => Some(Files::beside(&path)?),
     };
     let which = EngineId::from(args.mode);
     let mut verified = verify::verify(&case, &[which], args.tuning.settings())?;
@@ -101,12 +102,12 @@ pub fn run(args: &Flamegraph) -> Result<Answer> {
         Drawing::Svg => flamegraph::contracts(&case.name, &width, &weighed)?,
         Drawing::Folded => flamegraph::folded(&weighed.stacks).join("\n") + "\n",
     };
-    let Some(files) = files else {
+    let Some(document) = document else {
         return Ok(Answer::of_readable(text, unreadable));
     };
-    let written = files.write(&path, &text)?;
-    let text = summary(&width, &weighed, &walk) + &listed(&[written]);
-    Ok(Answer::of_readable(text, unreadable))
+    let written = document.write(text)?;
+    let text = summary(&width, &weighed, &walk);
+    Ok(Answer::of_readable(text, unreadable).with(&written))
 }
 
 fn default_path(args: &Flamegraph) -> PathBuf {
@@ -115,7 +116,7 @@ fn default_path(args: &Flamegraph) -> PathBuf {
         Weight::Opcodes => "opcodes".to_owned(),
         Weight::Time => args.mode.to_string(),
     };
-    let folder = Path::new("reports/out").join(&args.case);
+    let folder = Path::new("reports/out").join(as_file_name(&args.case));
     folder.join(format!("flame-evm-{weight}.svg"))
 }
 

@@ -1,7 +1,7 @@
 //! `evmscope history`: records of runs over time.
 
-use super::{listed, read_run};
-use crate::cmd::output::Files;
+use super::read_run;
+use crate::cmd::output::{Answer, Document};
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use evmscope_reports::history;
@@ -18,12 +18,12 @@ pub struct History {
     /// Only this case.
     #[arg(long, value_name = "NAME")]
     pub case: Option<String>,
-    /// Write an HTML page with charts.
+    /// Write an HTML page with charts (`-`: standard output).
     #[arg(long, value_name = "FILE")]
     pub export_html: Option<PathBuf>,
 }
 
-pub fn run(args: &History, style: Style) -> Result<String> {
+pub fn run(args: &History, style: Style) -> Result<Answer> {
     let files = find(&args.records)?;
     let records = files
         .iter()
@@ -42,11 +42,11 @@ pub fn run(args: &History, style: Style) -> Result<String> {
             records.len()
         );
     }
-    let mut paths = Vec::new();
-    if let Some(path) = &args.export_html {
-        paths.push(Files::beside(path)?.write(path, page(&history)?)?);
-    }
-    Ok(table(&history, style) + &listed(&paths))
+    let answer = Answer::success(table(&history, style));
+    Ok(match &args.export_html {
+        Some(path) => answer.with(&Document::at(path)?.write(page(&history)?)?),
+        None => answer,
+    })
 }
 
 /// The files named, and the `*.json` files of the folders named, sorted by name within a folder.

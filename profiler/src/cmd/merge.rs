@@ -1,12 +1,12 @@
 //! `evmscope merge`: merges the runs of several shards or machines.
 
-use super::{listed, read_run};
-use crate::cmd::output::Files;
+use super::exports::Exports;
+use super::read_run;
+use crate::cmd::output::Answer;
 use anyhow::Result;
 use clap::Args;
 use evmscope_reports::merge::merge;
-use evmscope_reports::render::terminal::Style;
-use evmscope_reports::render::{json, markdown, terminal};
+use evmscope_reports::render::terminal::{self, Style};
 use std::path::PathBuf;
 
 #[derive(Args)]
@@ -14,26 +14,17 @@ pub struct Merge {
     /// Runs written by `bench --export-json` or `profile`, without common cases.
     #[arg(required = true, value_name = "RUN")]
     pub runs: Vec<PathBuf>,
-    /// Write the merged run as JSON.
-    #[arg(long, value_name = "FILE")]
-    pub export_json: Option<PathBuf>,
-    /// Write the table as Markdown.
-    #[arg(long, value_name = "FILE")]
-    pub export_markdown: Option<PathBuf>,
+    #[command(flatten)]
+    pub exports: Exports,
 }
 
-pub fn run(args: &Merge, style: Style) -> Result<String> {
+pub fn run(args: &Merge, style: Style) -> Result<Answer> {
+    let exports = args.exports.check()?;
     let named = args
         .runs
         .iter()
         .map(|path| Ok((path.display().to_string(), read_run(path)?)));
     let run = merge(named.collect::<Result<_>>()?)?;
-    let mut paths = Vec::new();
-    if let Some(path) = &args.export_json {
-        paths.push(Files::beside(path)?.write(path, json::write(&run)?)?);
-    }
-    if let Some(path) = &args.export_markdown {
-        paths.push(Files::beside(path)?.write(path, markdown::bench(&run))?);
-    }
-    Ok(terminal::bench(&run, style) + &listed(&paths))
+    let written = exports.write(&run)?;
+    Ok(Answer::success(terminal::bench(&run, style)).with(&written))
 }

@@ -10,6 +10,7 @@ pub mod check;
 pub mod diff;
 pub mod doctor;
 pub mod export;
+mod exports;
 pub mod flamegraph;
 pub mod history;
 pub mod list;
@@ -48,17 +49,6 @@ fn dir(from: &CaseDir) -> PathBuf {
 /// The cases asked for, or all of the folder if none is named.
 fn cases(from: &CaseDir, names: &[String]) -> Result<CaseSet> {
     cases::pick(cases::load_all(&dir(from))?, names)
-}
-
-/// The written files, one per line after an empty line; empty if there are none.
-fn listed(paths: &[PathBuf]) -> String {
-    let lines = paths.iter().map(|path| format!("\n{}", path.display()));
-    let lines: String = lines.collect();
-    if lines.is_empty() {
-        lines
-    } else {
-        lines + "\n"
-    }
 }
 
 /// Reads a run, written by `bench --export-json`, `profile` or `merge`.

@@ -1,11 +1,11 @@
 //! `evmscope profile --perf-data`: where other programs spend their time, from a `perf record` recording.
 
-use super::listed;
 use crate::cmd::output::{Answer, Files};
 use crate::profile::flamegraph;
 use crate::profile::perf_data::{self, EventProfile, ProcessShare, Recording};
 use anyhow::Result;
 use evmscope_reports::format;
+use evmscope_reports::name::as_file_name;
 use evmscope_reports::run::Profile;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
@@ -15,7 +15,7 @@ use std::path::Path;
 const MOST: usize = 20;
 
 pub fn run(recording: &Path, out: Option<&Path>) -> Result<Answer> {
-    let files = Files::in_dir(out.unwrap_or(Path::new("reports/out/perf-data")))?;
+    let files = Files::in_dir_or(out, Path::new("reports/out/perf-data"))?;
     let recording = perf_data::read(recording)?;
     let names = names(&recording.events);
     let mut svgs = Vec::new();
@@ -23,7 +23,7 @@ pub fn run(recording: &Path, out: Option<&Path>) -> Result<Answer> {
         svgs.push((name.as_str(), flamegraph::flame(&event.profile)?));
     }
     let written = files.write_all(&svgs)?;
-    Ok(Answer::success(text(&recording) + &listed(&written)))
+    Ok(Answer::success(text(&recording)).with(&written))
 }
 
 /// The name of each event's file: `flame.svg` if there is one event, or else with the event.
@@ -31,13 +31,9 @@ fn names(events: &[EventProfile]) -> Vec<String> {
     if let [_] = events {
         return vec!["flame.svg".to_owned()];
     }
-    let safe = |c: char| match c {
-        c if c.is_ascii_alphanumeric() || "-_.".contains(c) => c,
-        _ => '-',
-    };
     let mut taken = BTreeSet::new();
     let unique = |event: &EventProfile| {
-        let event: String = event.name.chars().map(safe).collect();
+        let event = as_file_name(&event.name);
         let first = format!("flame-{event}.svg");
         let more = (2..).map(|number| format!("flame-{event}-{number}.svg"));
         let mut names = std::iter::once(first).chain(more);

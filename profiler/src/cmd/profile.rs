@@ -1,9 +1,9 @@
 //! `evmscope profile`: all measurements of one case in two modes, and reports of them.
 
 use super::bench::THRESHOLD;
-use super::{dir, known_contracts, listed, one_case, perf_data};
+use super::{dir, known_contracts, one_case, perf_data};
 use crate::cmd::args::{CaseDir, SourceMaps, Tuning, engines};
-use crate::cmd::output::{self, Answer, Files};
+use crate::cmd::output::{self, Answer, Files, Written};
 use crate::cmd::timing::Amount;
 use crate::engines::EngineId;
 use crate::engines::verify::{Verified, verify};
@@ -18,6 +18,7 @@ use crate::symbols::Symbols;
 use anyhow::{Context, Result, anyhow, bail};
 use clap::Args;
 use evmscope_reports::Run;
+use evmscope_reports::name::as_file_name;
 use evmscope_reports::render::html::Flamegraph;
 use evmscope_reports::render::terminal::Style;
 use evmscope_reports::render::{html, json, markdown, terminal};
@@ -73,11 +74,8 @@ pub fn run(args: &Profile, style: Style) -> Result<Answer> {
     }
     let name = args.case.as_deref().unwrap_or_default();
     let (case, unreadable) = one_case(&args.from, name)?;
-    let out = args
-        .out
-        .clone()
-        .unwrap_or_else(|| Path::new("reports/out").join(&case.name));
-    let files = Files::in_dir(&out)?;
+    let default = Path::new("reports/out").join(as_file_name(&case.name));
+    let files = Files::in_dir_or(args.out.as_deref(), &default)?;
     let modes = EngineId::distinct(&[args.base.clone(), args.head.clone()]);
     let mut verified = verify(&case, &modes, args.tuning.settings())?;
     args.amount.expect_success(&verified)?;
@@ -86,10 +84,10 @@ pub fn run(args: &Profile, style: Style) -> Result<Answer> {
     let measured = measure_all(args, &mut verified)?;
     let mut pictures = draw(&measured.run)?;
     pictures.extend(draw_contracts(&measured, &walk)?);
-    let paths = write(&files, &measured.run, &pictures)?;
+    let written = write(&files, &measured.run, &pictures)?;
     let [base, head] = sides(&measured.run)?;
-    let text = terminal::counter_diff(&measured.run, base, head, style) + &listed(&paths);
-    Ok(Answer::of_readable(text, unreadable))
+    let text = terminal::counter_diff(&measured.run, base, head, style);
+    Ok(Answer::of_readable(text, unreadable).with(&written))
 }
 
 /// All measurements of the case, and the samples of each mode by position in its contracts.
@@ -259,7 +257,7 @@ fn draw_contracts(measured: &Measured, walk: &Walk) -> Result<Vec<Picture>> {
     Ok(pictures)
 }
 
-fn write(files: &Files, run: &Run, pictures: &[Picture]) -> Result<Vec<PathBuf>> {
+fn write(files: &Files, run: &Run, pictures: &[Picture]) -> Result<Written> {
     let [base, head] = sides(run)?;
     let embedded: Vec<_> = pictures
         .iter()

@@ -4,12 +4,12 @@
 use super::one_case;
 use crate::cases::{Case, Scenario, parse_hex_or_file};
 use crate::cmd::args::{CaseDir, Format, Tuning, forks, gas, modes};
-use crate::cmd::output::{self, Answer};
+use crate::cmd::output::{self, Answer, Document, expect_distinct};
 use crate::cmd::telemetry::Sink;
 use crate::engines::eip3155::Lines;
 use crate::engines::executed::Executed;
 use alloy_primitives::{Bytes, Log};
-use anyhow::{Context, Result};
+use anyhow::Result;
 use clap::ArgGroup;
 use clap::Args;
 use evmscope_interp::Fork;
@@ -17,7 +17,6 @@ use evmscope_interp::{Host, Interpreter, Mode, Outcome, Settings, Status, keccak
 use evmscope_reports::format;
 use serde_json::json;
 use std::fmt::Write;
-use std::fs::File;
 use std::io::{self, BufWriter};
 use std::path::{Path, PathBuf};
 
@@ -68,7 +67,7 @@ pub struct Run {
     /// Output format.
     #[arg(long, default_value = "text")]
     pub format: Format,
-    /// Write the interpreter's metrics as Prometheus text.
+    /// Write the interpreter's metrics as Prometheus text (`-`: standard output).
     #[arg(long, value_name = "FILE", conflicts_with = "dump_ir")]
     pub metrics: Option<PathBuf>,
     /// Write each step as a JSON line (EIP-3155), instead of the result or to FILE.
@@ -89,33 +88,45 @@ pub fn run(args: &Run) -> Result<Answer> {
             (case, Vec::new())
         }
     };
-    Ok(Answer::of_readable(execute(args, &case)?, unreadable))
+    let (text, text_to_stderr) = match args.dump_ir {
+        true => (listing(&case)?, false),
+        false => execute(args, &case)?,
+    };
+    Ok(Answer {
+        text_to_stderr,
+        ..Answer::of_readable(text, unreadable)
+    })
 }
 
-/// Runs the case; returns the text to print.
-fn execute(args: &Run, case: &Case) -> Result<String> {
-    if args.dump_ir {
-        return listing(case);
-    }
+/// Runs the case; returns the text to print, and whether standard output is taken by the trace or the metrics.
+fn execute(args: &Run, case: &Case) -> Result<(String, bool)> {
     let mut scenario = case.scenario()?;
     let mut interpreter = Interpreter::with_settings(args.mode, case.fork, args.tuning.settings());
     let sink = args.metrics.as_deref().map(Sink::to).transpose()?;
-    let (mode, outcome) = match &args.trace {
+    let trace_to = match &args.trace {
+        Some(Some(path)) => Some(Document::at(path)?),
+        Some(None) => Some(Document::stdout()),
+        None => None,
+    };
+    let documents = || sink.iter().map(Sink::document).chain(&trace_to);
+    expect_distinct(documents())?;
+    let text_to_stderr = documents().any(Document::is_stdout);
+    let (mode, outcome) = match &trace_to {
         None => {
             let outcome = interpreter.execute(scenario.message.clone(), &mut scenario.world);
             (args.mode, Some(outcome))
         }
-        Some(to) => {
+        Some(document) => {
             if args.mode == Mode::Advanced {
                 output::complain("note: a traced run uses the traditional mode\n");
             }
-            let outcome = traced(&mut interpreter, &mut scenario, to.as_deref())?;
+            let outcome = document.write_with(|out| trace(&mut interpreter, &mut scenario, out))?;
             (Mode::Traditional, outcome)
         }
     };
     // The reader of the trace has gone.
     let Some(outcome) = outcome else {
-        return Ok(String::new());
+        return Ok((String::new(), text_to_stderr));
     };
     if let Some(sink) = sink {
         telemetry::message(mode, &outcome);
@@ -125,17 +136,18 @@ fn execute(args: &Run, case: &Case) -> Result<String> {
         sink.write()?;
     }
     if let Some(None) = args.trace {
-        return Ok(String::new());
+        return Ok((String::new(), text_to_stderr));
     }
     let logs: Vec<Log> = if outcome.status == Status::Success {
         scenario.world.logs().map(Log::from).collect()
     } else {
         Vec::new()
     };
-    match args.format {
-        Format::Text => Ok(text(case, mode, &outcome, &logs)),
-        Format::Json => Ok(json(case, mode, &outcome, &logs)?),
-    }
+    let text = match args.format {
+        Format::Text => text(case, mode, &outcome, &logs),
+        Format::Json => json(case, mode, &outcome, &logs)?,
+    };
+    Ok((text, text_to_stderr))
 }
 
 /// What the advanced mode makes of the code.
@@ -145,27 +157,6 @@ fn listing(case: &Case) -> Result<String> {
     let code = scenario.world.code(scenario.message.code_address);
     interpreter.execute(scenario.message, &mut scenario.world);
     Ok(interpreter.listing(&code))
-}
-
-/// Runs the message with its steps written to a file or to standard output; no outcome where the reader of standard
-/// output has gone.
-fn traced(
-    interpreter: &mut Interpreter,
-    scenario: &mut Scenario,
-    to: Option<&Path>,
-) -> Result<Option<Outcome>> {
-    let Some(path) = to else {
-        let mut outcome = None;
-        let written = trace(interpreter, scenario, io::stdout().lock());
-        output::ignore_broken_pipe(written.map(|it| outcome = Some(it)))?;
-        return Ok(outcome);
-    };
-    let place = || format!("cannot write {}", path.display());
-    // Not through `Files`: an interrupted trace is still useful, and FILE may be a pipe or a device.
-    let file = File::create(path).with_context(place)?;
-    trace(interpreter, scenario, file)
-        .with_context(place)
-        .map(Some)
 }
 
 /// Runs the message and writes its steps.

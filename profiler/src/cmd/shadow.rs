@@ -49,7 +49,7 @@ pub struct Shadow {
     pub shard: Shard,
     #[command(flatten)]
     pub tuning: Tuning,
-    /// Write the interpreters' metrics as Prometheus text.
+    /// Write the interpreters' metrics as Prometheus text (`-`: standard output).
     #[arg(long, value_name = "FILE")]
     pub metrics: Option<PathBuf>,
     /// Fork of the checked mode; another fork provokes differences.
@@ -75,9 +75,10 @@ pub fn run(args: &Shadow) -> Result<Answer> {
     if report.messages == 0 && report.unreadable.is_empty() {
         bail!("no message to run: check the names, PATH, --fork, --filter and --shard");
     }
-    if let Some(sink) = sink {
-        sink.write()?;
-    }
+    let text_to_stderr = match sink {
+        Some(sink) => sink.write()?.on_stdout,
+        None => false,
+    };
     let text = match args.format {
         Format::Text => text(&report, &pair),
         Format::Json => serde_json::to_string_pretty(&json(&report, &pair))? + "\n",
@@ -88,7 +89,11 @@ pub fn run(args: &Shadow) -> Result<Answer> {
         (true, true) => Answer::success(text),
         (true, false) => Answer::failure(text),
     };
-    Ok(Answer { errors, ..answer })
+    Ok(Answer {
+        errors,
+        text_to_stderr,
+        ..answer
+    })
 }
 
 fn on_cases(args: &Shadow, pair: &Pair) -> Result<(Report, Vec<anyhow::Error>)> {

@@ -6,7 +6,7 @@
 //!
 //! Paths are relative to the working directory, the project's folder. `evmscope_reports` formats the tables.
 
-use crate::cmd::output::Answer;
+use crate::cmd::output::{Answer, Document};
 use crate::measure::ablation::{Ablation, SCHEMA};
 use anyhow::{Context, Result, bail};
 use clap::Args;
@@ -40,7 +40,7 @@ pub fn run(args: &Splice) -> Result<Answer> {
             (true, false) => "written",
         };
         if changed && !args.check {
-            fs::write(path, &spliced).with_context(|| format!("cannot write {}", place()))?;
+            Document::at(path)?.write(&spliced)?;
         }
         stale |= changed && args.check;
         let _ = writeln!(report, "{}: {tables} tables, {state}", place());

@@ -1,15 +1,14 @@
 //! The interpreter's metrics as Prometheus text in a file. `evmscope_interp::telemetry` defines the metrics.
 
-use crate::cmd::output::Files;
+use crate::cmd::output::{Document, Written};
 use anyhow::{Context, Result};
 use evmscope_interp::telemetry;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// A metrics recorder of this process, and the file for its text.
 pub struct Sink {
-    files: Files,
-    path: PathBuf,
+    document: Document,
     recorded: PrometheusHandle,
 }
 
@@ -19,23 +18,24 @@ impl Sink {
     /// # Errors
     /// The file cannot be written, or a recorder is already installed.
     pub fn to(path: &Path) -> Result<Sink> {
-        let files = Files::beside(path)?;
+        let document = Document::at(path)?;
         let recorded = PrometheusBuilder::new()
             .install_recorder()
             .context("cannot record metrics")?;
         telemetry::describe();
-        Ok(Sink {
-            files,
-            path: path.to_owned(),
-            recorded,
-        })
+        Ok(Sink { document, recorded })
     }
 
-    /// Writes the recorded metrics; returns the file's path.
+    /// Where the metrics go.
+    pub fn document(&self) -> &Document {
+        &self.document
+    }
+
+    /// Writes the recorded metrics.
     ///
     /// # Errors
     /// I/O errors such as a full disk.
-    pub fn write(self) -> Result<PathBuf> {
-        self.files.write(&self.path, self.recorded.render())
+    pub fn write(self) -> Result<Written> {
+        self.document.write(self.recorded.render())
     }
 }

@@ -10,6 +10,7 @@ mod code;
 mod diff;
 mod flamegraph;
 mod help;
+mod outputs;
 mod perf_data;
 mod pgo;
 mod production;

@@ -1,8 +1,10 @@
 //! Wrong input: one line that says what is wrong and where, and an exit code.
 
 use crate::support::{Edit, Folder, ONE, command, evmscope, ran, read_run, refusal};
+use std::ffi::OsStr;
 use std::fs;
 use std::io::{BufRead, BufReader};
+use std::os::unix::ffi::OsStrExt;
 use std::process::Stdio;
 
 #[test]
@@ -132,6 +134,63 @@ fn a_case_that_cannot_be_read_is_named_with_what_is_wrong() {
         folder.anonymous(&refusal(&["bench", "one", "--case-dir", &folder.arg("")]))
     });
     insta::assert_snapshot!(refusals.join("\n"));
+}
+
+/// The name of a case becomes the name of a folder of reports.
+#[test]
+fn a_name_that_leads_elsewhere_is_refused() {
+    for name in [
+        "../../../../x",
+        "/x",
+        "..",
+        "",
+        "-x",
+        "a\\nb",
+        "a,b",
+        "\\u001b[2J",
+    ] {
+        let folder = Folder::new();
+        let manifest = format!(r#"{{"name": "{name}", "contract": "Bench.sol"}}"#);
+        folder.write("in/benchmark.evm-bench.json", &manifest);
+        folder.write("in/Bench.bin-runtime", ONE);
+        for verb in [
+            &["list"][..],
+            &["bench"],
+            &["flamegraph", "in"],
+            &["profile", "in"],
+        ] {
+            let line = refusal(&[verb, &["--case-dir", &folder.arg("in")]].concat());
+            assert!(line.contains("benchmark.evm-bench.json: "), "{line}");
+            assert!(line.contains(" cannot be a name: use up to "), "{line}");
+            assert!(!line.contains('\u{1b}'), "{line}");
+        }
+        assert_eq!(folder.files(""), ["in"]);
+    }
+}
+
+#[test]
+fn a_contract_outside_its_folder_is_refused() {
+    for contract in ["../Bench.sol", "/Bench.sol"] {
+        let folder = Folder::new();
+        let manifest = format!(r#"{{"name": "x", "contract": "{contract}"}}"#);
+        folder.write("in/benchmark.evm-bench.json", &manifest);
+        folder.write("Bench.bin-runtime", ONE);
+        let line = refusal(&["run", "in", "--case-dir", &folder.arg("in")]);
+        assert!(
+            line.contains("is not in this folder: move it here"),
+            "{line}"
+        );
+    }
+}
+
+#[test]
+fn a_file_name_that_is_no_text_is_not_skipped() {
+    let folder = Folder::new().case(|toml| toml);
+    let name = OsStr::from_bytes(b"\xff.runtime.hex");
+    fs::write(folder.path("").join(name), ONE).unwrap();
+    let ran = evmscope(&["list", "--case-dir", &folder.arg("")]);
+    assert_eq!((ran.code, ran.stderr.lines().count()), (1, 1), "{ran:?}");
+    assert!(ran.stdout.starts_with("one "), "{ran:?}");
 }
 
 #[test]

@@ -70,7 +70,8 @@ fn a_trace_goes_to_a_file_and_the_result_to_standard_output() {
     let (_, on_stdout, _) = run(&[&arguments[..], &["--trace"]].concat());
     assert_eq!(fs::read_to_string(&file).unwrap(), on_stdout);
 
-    let nowhere = format!("--trace={}", folder.path().join("none/trace").display());
+    let nowhere = folder.path().join("none/none/trace");
+    let nowhere = format!("--trace={}", nowhere.display());
     let (code, stdout, stderr) = run(&[&arguments[..], &[&nowhere]].concat());
     assert_eq!((code, stdout.as_str()), (1, ""));
     assert!(stderr.starts_with("error: cannot write "), "{stderr}");

@@ -1,5 +1,6 @@
 //! A run as JSON, schema [`SCHEMA`], and back.
 
+use crate::name::{self, NameError};
 use crate::run::{Measurement, Run, SCHEMA};
 use serde::{Deserialize, Serialize};
 
@@ -23,6 +24,16 @@ pub enum ReadError {
         /// What is missing or wrong, with line and column.
         problem: serde_json::Error,
     },
+    /// A case or a mode has a text as its name that cannot be one.
+    #[error("{list}[{index}]: {problem}")]
+    Name {
+        /// Where.
+        list: &'static str,
+        /// Index in the list.
+        index: usize,
+        /// The text, and what a name is.
+        problem: NameError,
+    },
     /// A measurement is inconsistent.
     #[error("measurements[{index}] ({case}, {mode}, {counter}): {problem}", case = .name[0], mode = .name[1], counter = .name[2])]
     Contradiction {
@@ -43,8 +54,8 @@ struct Header {
 /// Reads a run.
 ///
 /// # Errors
-/// `text` is not JSON, has another schema, lacks a field, or has a measurement whose `n`, `unit`, `source` or
-/// `launches` contradicts its samples or its counter.
+/// `text` is not JSON, has another schema, lacks a field, has a name that cannot be one, or has a measurement whose `n`,
+/// `unit`, `source` or `launches` contradicts its samples or its counter.
 pub fn read(text: &str) -> Result<Run, ReadError> {
     let value: serde_json::Value = serde_json::from_str(text).map_err(ReadError::Syntax)?;
     match Header::deserialize(&value) {
@@ -79,6 +90,7 @@ pub fn read(text: &str) -> Result<Run, ReadError> {
             problem,
         })?;
     }
+    expect_names(&run)?;
     Ok(run)
 }
 
@@ -101,6 +113,40 @@ pub fn schema() -> Result<String, serde_json::Error> {
         field["const"] = SCHEMA.into();
     }
     Ok(serde_json::to_string_pretty(&schema)? + "\n")
+}
+
+/// Checks the names of cases and modes, which may become file names.
+fn expect_names(run: &Run) -> Result<(), ReadError> {
+    expect("engines", &run.engines, |it| vec![&it.name])?;
+    expect("parts", &run.parts, |it| it.cases.iter().collect())?;
+    expect("results", &run.results, |it| vec![&it.case, &it.mode])?;
+    expect("measurements", &run.measurements, |it| {
+        vec![&it.case, &it.mode]
+    })?;
+    expect("ratios", &run.ratios, |it| {
+        vec![&it.case, &it.base, &it.head]
+    })?;
+    expect("profiles", &run.profiles, |it| vec![&it.case, &it.mode])?;
+    expect("opcodes", &run.opcode_costs, |it| vec![&it.case, &it.mode])?;
+    expect("memory", &run.memory, |it| vec![&it.case, &it.mode])?;
+    expect("decoding", &run.decoding, |it| vec![&it.case])
+}
+
+fn expect<'a, T>(
+    list: &'static str,
+    items: &'a [T],
+    names: impl Fn(&'a T) -> Vec<&'a String>,
+) -> Result<(), ReadError> {
+    for (index, item) in items.iter().enumerate() {
+        for text in names(item) {
+            name::check(text).map_err(|problem| ReadError::Name {
+                list,
+                index,
+                problem,
+            })?;
+        }
+    }
+    Ok(())
 }
 
 fn consistent(measurement: &Measurement) -> Result<(), String> {

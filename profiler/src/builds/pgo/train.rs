@@ -6,6 +6,7 @@
 use super::Workshop;
 use crate::engines::verify::Verified;
 use anyhow::{Context, Result, bail};
+use evmscope_reports::name::as_file_name;
 use evmscope_reports::pgo::Trained;
 use serde::{Deserialize, Serialize};
 use std::fs;
@@ -44,7 +45,7 @@ impl Training {
     pub fn raw(workshop: &Workshop, run: &Trained) -> PathBuf {
         workshop
             .raw()
-            .join(format!("{}.{}.profraw", run.case, run.mode))
+            .join(as_file_name(&format!("{}.{}.profraw", run.case, run.mode)))
     }
 }
 

@@ -1,7 +1,6 @@
 //! `evmscope pgo build`: builds the instrumented binary.
 
 use super::args::PgoDir;
-use crate::builds::pgo::Workshop;
 use crate::builds::pgo::build::{self, Kind};
 use crate::builds::pgo::profile::Profdata;
 use crate::machine::toolchain::Compiler;
@@ -19,7 +18,7 @@ pub fn run(args: &PgoBuild) -> Result<String> {
     let compiler = Compiler::find()?;
     // The build takes minutes, so check first for the tool that the next step needs.
     Profdata::find(&compiler)?;
-    let workshop = Workshop::open(args.at.dir.as_deref())?;
+    let workshop = args.at.workshop()?;
     let built = build::build(&workshop, &compiler, Kind::Instrumented)?;
     Sections::of(&built.executable)?.expect_instrumented(&built.executable)?;
     let binary = workshop.instrumented();

@@ -19,7 +19,7 @@ pub struct PgoInfo {
 
 pub fn run(args: &PgoInfo) -> Result<Answer> {
     let compiler = Compiler::find()?;
-    let workshop = Workshop::open(args.at.dir.as_deref())?;
+    let workshop = args.at.workshop()?;
     let profdata = toolchain::find(Tool::Profdata, &compiler.llvm);
     let usable = profdata.is_ok();
     let mut rows = tools(&compiler, profdata)?;

@@ -45,7 +45,7 @@ fn weighted_file(text: &str) -> Result<(PathBuf, u32), String> {
 pub fn run(args: &PgoMerge) -> Result<String> {
     let compiler = Compiler::find()?;
     let profdata = Profdata::find(&compiler)?;
-    let workshop = Workshop::open(args.at.dir.as_deref())?;
+    let workshop = args.at.workshop()?;
     let plan = match &args.files[..] {
         [] => Plan::of_training(&workshop)?,
         files => Plan::of_files(files)?,

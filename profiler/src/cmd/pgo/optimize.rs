@@ -44,7 +44,7 @@ pub fn run(args: &PgoOptimize) -> Result<String> {
     let compiler = Compiler::find()?;
     let profdata = Profdata::find(&compiler)?;
     let bolt = args.bolt.then(|| Bolt::find(&compiler)).transpose()?;
-    let workshop = Workshop::open(args.at.dir.as_deref())?;
+    let workshop = args.at.workshop()?;
     let profile = args.profile.clone().unwrap_or_else(|| workshop.profile());
     let functions = profdata.read(&profile)?.len();
     let merged = noted::<Merged>(&profile)?;

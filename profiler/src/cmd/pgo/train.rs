@@ -39,7 +39,7 @@ const TRAINING: &str = "hash10k,memory,opcodes,storage,subcall,ten-thousand-hash
 
 pub fn run(args: &PgoTrain) -> Result<String> {
     let compiler = Compiler::find()?;
-    let workshop = Workshop::open(args.at.dir.as_deref())?;
+    let workshop = args.at.workshop()?;
     let binary = workshop.instrumented();
     if !binary.is_file() {
         bail!("there is no {}: `evmscope pgo build`", binary.display());

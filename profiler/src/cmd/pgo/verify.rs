@@ -9,7 +9,7 @@ use crate::builds::{Plan, Turns};
 use crate::cmd::args::CaseDir;
 use crate::cmd::bench::THRESHOLD;
 use crate::cmd::output::{self, Answer, Files};
-use crate::cmd::{cases, dir, listed};
+use crate::cmd::{cases, dir};
 use crate::instruments::callgrind::SimulateError;
 use crate::instruments::counters::{Linux, Probe};
 use crate::machine::rig;
@@ -55,12 +55,8 @@ pub struct PgoVerify {
 }
 
 pub fn run(args: &PgoVerify, style: Style) -> Result<Answer> {
-    let out = args
-        .out
-        .clone()
-        .unwrap_or_else(|| Path::new("reports/out/pgo").to_path_buf());
-    let files = Files::in_dir(&out)?;
-    let workshop = Workshop::open(args.at.dir.as_deref())?;
+    let files = Files::in_dir_or(args.out.as_deref(), Path::new("reports/out/pgo"))?;
+    let workshop = args.at.workshop()?;
     let compiler = Compiler::find()?;
     let optimized = optimized(args, &workshop, &compiler)?;
     let facts: Optimized = noted(&workshop.optimized())?
@@ -74,18 +70,19 @@ pub fn run(args: &PgoVerify, style: Style) -> Result<Answer> {
     setup.simulate &= missing.is_none();
 
     let report = report(&setup, facts, missing.as_ref())?;
-    let paths = files.write_all(&[
+    let written = files.write_all(&[
         ("report.html", html::pgo(&report)?),
         ("report.md", markdown::pgo(&report)),
         ("report.json", serde_json::to_string_pretty(&report)? + "\n"),
     ])?;
-    let text = terminal::pgo(&report, style) + &listed(&paths);
+    let text = terminal::pgo(&report, style);
     let mut verdicts = report.proof.verdicts.values();
-    Ok(if verdicts.any(|outcome| *outcome == Outcome::Hurts) {
+    let answer = if verdicts.any(|outcome| *outcome == Outcome::Hurts) {
         Answer::differs(text)
     } else {
         Answer::success(text)
-    })
+    };
+    Ok(answer.with(&written))
 }
 
 /// Measures the builds in turn.
