@@ -4,6 +4,7 @@
 //! execution, `running` looks at one code in it, `positions` finds the contract position of each sample, and `weigh`
 //! combines tree and samples into weighted stacks.
 
+mod build_info;
 mod positions;
 mod running;
 mod source_map;

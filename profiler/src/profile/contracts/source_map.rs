@@ -1,8 +1,9 @@
 //! Reads compilers' output: the `source-map.json` of a case, the compiler's standard JSON output, and the build-info
-//! files of Foundry and Hardhat, which contain that output and the sources.
+//! files of Foundry and Hardhat, which contain that output and the sources, or are completed by `build_info`.
 //!
 //! Parses the formats and looks up source lines; the parent module matches code with contracts.
 
+use super::build_info;
 use super::{Contract, EntryPoint, Function, Jump, SourceEntry, SourceMapError, offsets};
 use crate::cases::parse_hex;
 use serde::Deserialize;
@@ -28,6 +29,10 @@ pub fn read(path: &Path) -> Result<Vec<Contract>, SourceMapError> {
 
 fn parse(text: &str, path: &Path) -> Result<Vec<Contract>, String> {
     let value: Value = serde_json::from_str(text).map_err(|error| error.to_string())?;
+    if !value.is_object() {
+        return Err("it is not a JSON object".to_owned());
+    }
+    let value = build_info::complete(value, path)?;
     let root = value
         .as_object()
         .ok_or_else(|| "it is not a JSON object".to_owned())?;
@@ -112,6 +117,9 @@ impl Source {
     }
 }
 
+/// Sources by the numbers that source maps use. A build tool may list only some of them.
+type Sources = HashMap<i64, Source>;
+
 /// A compiler's output on one contract, in the terms of `source-map.json`.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -147,10 +155,8 @@ fn definition((id, span, name, kind): FunctionRow) -> Option<Definition> {
 fn from_case_file(root: &Map<String, Value>, path: &Path) -> Result<Vec<Contract>, String> {
     let value = |name: &str| root.get(name).cloned().unwrap_or_default();
     let sources: Vec<String> = field("sources", value("sources"))?;
-    let sources: Vec<_> = sources
-        .iter()
-        .map(|source| Source::find(source, path))
-        .collect();
+    let found = sources.iter().map(|source| Source::find(source, path));
+    let sources: Sources = (0..).zip(found).collect();
     let rows: Vec<FunctionRow> = field("functions", value("functions"))?;
     root.iter()
         .filter_map(|(key, value)| Some((key.strip_prefix("contract ")?, value)))
@@ -176,10 +182,8 @@ fn from_compiler_output(
 ) -> Result<Vec<Contract>, String> {
     let empty = Map::new();
     let listed = output["sources"].as_object().unwrap_or(&empty);
-    let mut listed: Vec<_> = listed.iter().collect();
-    listed.sort_by_key(|(_, source)| source["id"].as_u64());
     let mut rows = Vec::new();
-    for (_, source) in &listed {
+    for source in listed.values() {
         collect_functions(&source["ast"], "", &mut rows);
     }
     let content = |name: &str| root.get("input")?["sources"][name]["content"].as_str();
@@ -187,7 +191,10 @@ fn from_compiler_output(
         Some(text) => Source::new(name, Some(text.to_owned())),
         None => Source::find(name, path),
     };
-    let sources: Vec<_> = listed.iter().map(|(name, _)| source(name)).collect();
+    let numbered = listed
+        .iter()
+        .filter_map(|(name, it)| Some((it["id"].as_i64()?, source(name))));
+    let sources: Sources = numbered.collect();
     let files = output["contracts"].as_object().into_iter();
     let named = files.flat_map(|files| files.values().filter_map(Value::as_object).flatten());
     let contracts = named
@@ -290,7 +297,7 @@ fn contract(
     name: &str,
     metadata: &ContractMetadata,
     definitions: Vec<Definition>,
-    sources: &[Source],
+    sources: &Sources,
 ) -> Result<Contract, String> {
     let code = parse_hex(&metadata.code, name).map_err(|error| error.to_string())?;
     let functions = definitions.iter().map(|it| Function {
@@ -319,8 +326,8 @@ fn contract(
     })
 }
 
-fn source_of<'a>(span: &Span, sources: &'a [Source]) -> Option<&'a Source> {
-    sources.get(usize::try_from(span.source).ok()?)
+fn source_of<'a>(span: &Span, sources: &'a Sources) -> Option<&'a Source> {
+    sources.get(&span.source)
 }
 
 /// The entry of each opcode by its offset, and the source lines that they refer to by index.
@@ -328,7 +335,7 @@ fn source_entries(
     code: &[u8],
     map: &str,
     definitions: &[Definition],
-    sources: &[Source],
+    sources: &Sources,
 ) -> (HashMap<usize, SourceEntry>, Vec<String>) {
     let mut lines = Vec::<String>::new();
     let mut numbered = HashMap::new();
