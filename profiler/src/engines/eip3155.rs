@@ -151,6 +151,10 @@ impl<W: Write> Tracer for Lines<W> {
     fn step(&mut self, step: &Step<'_>) {
         if std::mem::take(&mut self.started) {
             self.line.gas_cost = self.line.gas - step.gas;
+            // Geth counts a refund when it prices the store.
+            if Opcode(self.line.op) == Opcode::SSTORE {
+                self.line.refund = step.refund;
+            }
             self.write_step();
         }
         if self.written.is_err() {

@@ -4,6 +4,7 @@ use crate::support::tools::has_valgrind;
 use crate::support::{Folder, command, evmscope, read, read_run};
 use evmscope_reports::Run;
 use evmscope_reports::counter::Counter;
+use std::fs;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
@@ -38,6 +39,7 @@ const MISSES: [Counter; 4] = [
 
 /// Profiles `ten-thousand-hashes` quickly into a folder; returns what was printed.
 fn profile(folder: &Folder, out: &str) -> String {
+    fs::create_dir_all(folder.path(out).parent().unwrap()).unwrap();
     let out = folder.arg(out);
     let arguments = [
         "profile",

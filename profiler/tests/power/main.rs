@@ -6,7 +6,7 @@
 
 use alloy_primitives::keccak256;
 use evmscope_reports::Run;
-use evmscope_reports::change::{Changes, Gate};
+use evmscope_reports::change::{Changes, EXACT_COUNTER, Gate};
 use evmscope_reports::counter::Counter::CpuTime;
 use evmscope_reports::render::json;
 use evmscope_reports::run::Verdict;
@@ -22,6 +22,8 @@ use std::time::Instant;
 const CASE: &str = "snailtracer";
 /// The case of profiles, which is shorter: a profile also follows each opcode.
 const SHORT_CASE: &str = "ten-thousand-hashes";
+/// The case of exact instructions, which is shorter still and multiplies a lot.
+const EXACT_CASE: &str = "storage";
 /// Threshold of all comparisons.
 const THRESHOLD: f64 = 0.05;
 /// Cases that are timed alone, in the set, and in the reversed set.
@@ -319,72 +321,78 @@ fn check_slow(setup: &Setup, i: usize) -> (Outcome, String) {
     check(setup, &baseline(setup, "slow", i), i)
 }
 
-/// `diff` of two binaries; its verdict on the whole, and what it said of each mode.
-fn diff(setup: &Setup, head: &str, options: &[&str]) -> (Outcome, Changes) {
-    let out = setup.path("diff");
+/// `diff` of two binaries in one case and mode, kept under a name; its verdict on the whole.
+fn diff(setup: &Setup, head: &str, name: &str, options: &[&str]) -> (Outcome, Changes) {
+    let out = setup.path(&format!("{}-{name}", setup.builds));
+    let file = format!("{out}/diff.json");
     let binaries = [setup.path("base"), setup.path(head)];
-    let mut arguments = vec![
-        "diff",
-        &binaries[0],
-        &binaries[1],
-        "--cases",
-        CASE,
-        "--out",
-        &out,
-    ];
-    arguments.extend(options);
-    let (code, _) = setup.run("base", &arguments);
-    let text = fs::read_to_string(setup.path("diff/diff.json")).expect("diff.json");
-    let changes: Changes = serde_json::from_str(&text).expect("a diff");
+    let read = || -> Changes {
+        let text = fs::read_to_string(&file).expect("diff.json");
+        serde_json::from_str(&text).expect("a diff")
+    };
+    if !Path::new(&file).exists() {
+        let mut arguments = vec!["diff", &binaries[0], &binaries[1], "--out", &out];
+        arguments.extend(["--modes", "advanced"]);
+        arguments.extend(options);
+        let (code, text) = setup.run("base", &arguments);
+        assert_eq!(code == 3, read().regressed(), "{text}");
+    }
+    let changes = read();
     let by_time = changes.terms.gates.contains(&Gate::Time);
     let undecided = by_time && !changes.with(Verdict::Inconclusive).is_empty();
-    let outcome = match code {
-        0 if undecided => Outcome::Inconclusive,
-        0 => Outcome::Level,
-        _ => Outcome::Changed,
+    let outcome = match (changes.regressed(), undecided) {
+        (true, _) => Outcome::Changed,
+        (false, true) => Outcome::Inconclusive,
+        (false, false) => Outcome::Level,
     };
     (outcome, changes)
 }
 
-fn diff_by_time(setup: &Setup, head: &str) -> (Outcome, String) {
-    let (outcome, changes) = diff(setup, head, &["--no-simulate", "--modes", "advanced"]);
-    let said = changes.changes.iter().map(|change| {
-        let ratio = change.ratio(CpuTime).expect("times");
-        format!("{} {}", change.mode, figures(&ratio))
-    });
-    (outcome, said.collect::<Vec<_>>().join("; "))
+/// The base against the slow build, each beside the base once more.
+fn slow_diff(setup: &Setup, i: usize) -> (Outcome, Changes) {
+    let options = ["--cases", CASE, "--no-simulate"];
+    diff(setup, "slow", &format!("diff-{i}"), &options)
 }
 
-fn diff_itself(setup: &Setup, _: usize) -> (Outcome, String) {
-    diff_by_time(setup, "base")
+fn diff_slow(setup: &Setup, i: usize) -> (Outcome, String) {
+    let (outcome, changes) = slow_diff(setup, i);
+    let ratio = changes.changes[0].ratio(CpuTime).expect("times");
+    (outcome, figures(&ratio))
 }
 
-fn diff_slow(setup: &Setup, _: usize) -> (Outcome, String) {
-    diff_by_time(setup, "slow")
+/// The base against itself in the same comparisons: what is judged like any head, without regard to the noise.
+fn diff_itself(setup: &Setup, i: usize) -> (Outcome, String) {
+    let (_, changes) = slow_diff(setup, i);
+    let counters = &changes.changes[0].counters;
+    let times = counters.iter().find(|it| it.counter == CpuTime);
+    let noise = times.and_then(|it| it.noise).expect("the base twice");
+    (noise.verdict.into(), figures(&noise))
 }
 
 /// Times play no part, so as few as may be are taken.
 const EXACT: [&str; 8] = [
     "--gate",
     "instructions",
-    "--modes",
-    "advanced",
+    "--cases",
+    EXACT_CASE,
     "--launches",
     "5",
     "--pairs",
     "2",
 ];
 
-fn diff_exact_itself(setup: &Setup, _: usize) -> (Outcome, String) {
-    (diff(setup, "base", &EXACT).0, String::new())
+fn diff_exact_itself(setup: &Setup, i: usize) -> (Outcome, String) {
+    let (outcome, _) = diff(setup, "base", &format!("exact-itself-{i}"), &EXACT);
+    (outcome, String::new())
 }
 
 /// Found only if the opcode is named as well.
-fn diff_exact_small(setup: &Setup, _: usize) -> (Outcome, String) {
-    let (outcome, changes) = diff(setup, "small", &EXACT);
-    let most = changes.changes[0].opcodes.first();
-    let named = most.and_then(|it| it.opcode.clone()).unwrap_or_default();
-    let more = changes.changes[0].ratio(evmscope_reports::change::EXACT_COUNTER);
+fn diff_exact_small(setup: &Setup, i: usize) -> (Outcome, String) {
+    let (outcome, changes) = diff(setup, "small", &format!("exact-{i}"), &EXACT);
+    let change = &changes.changes[0];
+    let most = change.opcodes.first().and_then(|it| it.opcode.clone());
+    let named = most.unwrap_or_default();
+    let more = change.ratio(EXACT_COUNTER);
     let figures = format!(
         "{named} {}",
         more.map_or_else(String::new, |it| figures(&it))
