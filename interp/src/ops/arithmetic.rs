@@ -14,7 +14,7 @@ pub(crate) fn add([a, b]: [Word; 2]) -> Word {
 pub(crate) fn mul([a, b]: [Word; 2]) -> Word {
     if cfg!(feature = "planted-slow") {
         // Each forces a store and a load.
-        return black_box(a).wrapping_mul(black_box(b));
+        return black_box(a).wrapping_mul(black_box(black_box(b)));
     }
     a.wrapping_mul(b)
 }

@@ -31,7 +31,7 @@ pub enum Turns {
 }
 
 impl Plan {
-    /// How often [`interleave`] calls `tick`.
+    /// How often `builds::interleave` calls `tick`.
     pub fn steps(&self) -> u64 {
         let groups = match self.turns {
             Turns::Builds => self.modes.len(),
