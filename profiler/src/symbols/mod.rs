@@ -225,7 +225,6 @@ impl Origin {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use object::{Object, ObjectSymbol};
 
     #[test]
     fn this_test_is_found_by_its_address() {
@@ -279,6 +278,8 @@ mod tests {
     #[cfg(not(target_feature = "crt-static"))]
     #[test]
     fn libc_is_found_by_its_symbol_table() {
+        use object::{Object, ObjectSymbol};
+
         let symbols = Symbols::of_this_process().unwrap();
         let libc = symbols
             .modules

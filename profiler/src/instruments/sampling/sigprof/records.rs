@@ -149,6 +149,7 @@ mod tests {
     #[test]
     fn there_is_room_for_thousands_of_samples() {
         let room = |stack| Records::new(stack).words.len() / (FIXED + stack);
-        assert!(room(0) > 40_000 && room(128) > 6_000);
+        // Arm has twice as many registers.
+        assert!(room(0) > 25_000 && room(128) > 6_000);
     }
 }
