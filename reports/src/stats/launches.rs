@@ -18,7 +18,7 @@ use crate::run::{Measurement, Verdict};
 /// misses none.
 ///
 /// Fewer than [`MIN_LAUNCHES`] launches or [`MIN_PAIRS`] pairs in total are always inconclusive. `None` as in
-/// [`paired_ratio`], and if there is a single launch, a launch without pairs, or a sample of 0.
+/// [`paired_ratio`](super::paired_ratio), and if there is a single launch, a launch without pairs, or a sample of 0.
 pub fn grouped_ratio(base: &[&[f64]], head: &[&[f64]], threshold: f64) -> Option<PairedRatio> {
     let launches = logarithms(base, head)?;
     let medians: Vec<f64> = launches.iter().map(|launch| middle(launch)).collect();
@@ -128,7 +128,7 @@ impl Trimmed {
 /// two-sample t (Yuen 1974, "The two-sample trimmed t for unequal population variances").
 ///
 /// Fewer than [`MIN_LAUNCHES`] launches or [`MIN_PAIRS`] pairs on a side are always inconclusive. `None` if a side has a
-/// single launch, or as in [`paired_ratio`].
+/// single launch, or as in [`paired_ratio`](super::paired_ratio).
 pub fn controlled_ratio(
     base: (&Measurement, &Measurement),
     head: (&Measurement, &Measurement),
