@@ -7,6 +7,7 @@ mod cli;
 mod cmd;
 mod engines;
 mod instruments;
+mod interrupt;
 mod machine;
 mod measure;
 mod profile;
@@ -27,12 +28,13 @@ fn main() -> ExitCode {
             return ExitCode::from(cli::USAGE);
         }
     };
-    dispatch(&cli)
-        .and_then(Answer::print)
-        .unwrap_or_else(|error| {
-            output::complain_of(&error);
-            ExitCode::FAILURE
-        })
+    let answer = dispatch(&cli);
+    // After a signal, children have ended and files are gone, which is no error of theirs.
+    interrupt::settle();
+    answer.and_then(Answer::print).unwrap_or_else(|error| {
+        output::complain_of(&error);
+        ExitCode::FAILURE
+    })
 }
 
 fn dispatch(cli: &Cli) -> Result<Answer> {

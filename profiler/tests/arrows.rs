@@ -12,7 +12,7 @@ use std::path::Path;
 
 /// The rooms from top to bottom, and what each may import.
 const ROOMS: &[Row] = &[
-    ("main", &["cli", "cmd", "instruments"]),
+    ("main", &["cli", "cmd", "instruments", "interrupt"]),
     // Its attributes name hidden verbs of `measure` and `builds`; attributes are not read here.
     ("cli", &["cmd"]),
     (
@@ -26,6 +26,7 @@ const ROOMS: &[Row] = &[
             "instruments",
             "symbols",
             "cases",
+            "interrupt",
         ],
     ),
     (
@@ -38,6 +39,7 @@ const ROOMS: &[Row] = &[
             "instruments",
             "symbols",
             "cases",
+            "interrupt",
         ],
     ),
     (
@@ -45,11 +47,12 @@ const ROOMS: &[Row] = &[
         &["measure", "engines", "instruments", "symbols", "cases"],
     ),
     ("measure", &["machine", "engines", "instruments", "cases"]),
-    ("machine", &["instruments"]),
+    ("machine", &["instruments", "interrupt"]),
     ("engines", &["instruments", "cases"]),
-    ("instruments", &["symbols"]),
+    ("instruments", &["symbols", "interrupt"]),
     ("symbols", &[]),
     ("cases", &[]),
+    ("interrupt", &[]),
 ];
 
 fn sources() -> Vec<Source> {

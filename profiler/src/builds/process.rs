@@ -2,18 +2,20 @@
 
 use super::VERB;
 use super::protocol::{Counted, Examined, Hello, INVALID, Opened, Reply, Request, VERSION};
+use crate::interrupt::{Child, Temporary, spawn};
 use crate::profile::opcode_costs::SamplingRun;
 use evmscope_reports::run::Rig;
+use nix::sys::statvfs::{FsFlags, statvfs};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use std::fs;
-use std::io::{self, BufRead, BufReader, Read, Write};
+use std::env;
+use std::fs::{self, File};
+use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::process::{ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::thread;
 use std::time::Duration;
-use tempfile::{NamedTempFile, TempPath};
 use thiserror::Error;
 
 /// Timeout of the hello, for which the build hashes its own binary.
@@ -27,12 +29,34 @@ const LINE: u64 = 64 << 20;
 #[derive(Debug, Error)]
 pub enum BuildError {
     /// The program does not exist or may not be executed.
-    #[error("cannot start {}: {error}; name an evmscope binary (it runs from a copy in TMPDIR)", .path.display())]
+    #[error("cannot start {}: {error}; name an evmscope binary", .path.display())]
     Start {
         /// Of the binary.
         path: PathBuf,
         /// The system's error.
         error: io::Error,
+    },
+    /// There is no folder for temporaries, as the error says.
+    #[error("{0}")]
+    NoFolder(io::Error),
+    /// There is no place for the copy that runs.
+    #[error(
+        "cannot copy {} to {}: {error}; set TMPDIR to a folder with space", .path.display(), env::temp_dir().display()
+    )]
+    Copy {
+        /// Of the binary.
+        path: PathBuf,
+        /// The system's error.
+        error: io::Error,
+    },
+    /// Programs may not run from where the copy is.
+    #[error(
+        "cannot start {}: {} is mounted noexec, and it runs from a copy there; set TMPDIR to another folder",
+        .path.display(), env::temp_dir().display()
+    )]
+    NoExec {
+        /// Of the binary.
+        path: PathBuf,
     },
     /// No hello: another program, or an evmscope too old to have the verb.
     #[error(
@@ -91,9 +115,9 @@ fn last_words(stderr: &str) -> String {
 /// binary differed by 5 % in every launch. With a new copy per launch, the effect varies by launch too.
 pub struct Build {
     path: PathBuf,
-    /// Removed after the process ended.
-    _copy: TempPath,
     child: Child,
+    /// Holds the copy and all temporaries of the process, and is removed after its end.
+    _folder: Temporary,
     requests: ChildStdin,
     answers: Receiver<io::Result<String>>,
     hello: Hello,
@@ -105,16 +129,25 @@ impl Build {
     /// # Errors
     /// The program does not start, is not a build of evmscope, or uses another version of the protocol.
     pub fn launch(path: &Path) -> Result<Build, BuildError> {
-        let copy = copy(path).map_err(|error| start(path, error))?;
-        let mut child = spawn(&copy).map_err(|error| start(path, error))?;
+        let folder = Temporary::folder().map_err(BuildError::NoFolder)?;
+        let copy = copy(path, folder.path())?;
+        let mut child = run(&copy, folder.path()).map_err(|error| {
+            let denied = error.kind() == ErrorKind::PermissionDenied;
+            match denied && is_noexec(folder.path()) {
+                true => BuildError::NoExec {
+                    path: path.to_owned(),
+                },
+                false => start(path, error),
+            }
+        })?;
         let pipes = (child.stdin.take(), child.stdout.take());
         let (Some(requests), Some(stdout)) = pipes else {
             return Err(start(path, io::Error::other("it has no pipes")));
         };
         let mut build = Build {
             path: path.to_owned(),
-            _copy: copy,
             child,
+            _folder: folder,
             requests,
             answers: lines(stdout),
             hello: Hello {
@@ -260,7 +293,7 @@ impl Build {
     }
 
     fn lost(&mut self, what: &'static str) -> BuildError {
-        self.end();
+        self.child.end();
         let mut stderr = String::new();
         if let Some(pipe) = self.child.stderr.take() {
             // If stderr cannot be read, the message is still useful without it.
@@ -272,42 +305,45 @@ impl Build {
             stderr,
         }
     }
-
-    /// Ignores errors: the process may have exited already.
-    fn end(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
 }
 
-impl Drop for Build {
-    fn drop(&mut self) {
-        self.end();
-    }
-}
-
-fn copy(path: &Path) -> io::Result<TempPath> {
-    let copy = NamedTempFile::new()?.into_temp_path();
-    // `fs::copy` keeps the permissions, so the copy is executable.
-    fs::copy(path, &copy)?;
+/// Copies a binary into a folder.
+fn copy(path: &Path, folder: &Path) -> Result<PathBuf, BuildError> {
+    let open = || {
+        let binary = File::open(path)?;
+        match binary.metadata()?.is_file() {
+            true => Ok(()),
+            false => Err(io::Error::from(ErrorKind::IsADirectory)),
+        }
+    };
+    open().map_err(|error| start(path, error))?;
+    let copy = folder.join("evmscope");
+    // It keeps the permissions, so the copy is executable.
+    fs::copy(path, &copy).map_err(|error| BuildError::Copy {
+        path: path.to_owned(),
+        error,
+    })?;
     Ok(copy)
 }
 
-/// Retries on ETXTBSY: a process that another thread is just starting may inherit the copy open for writing until
-/// its exec.
-fn spawn(program: &Path) -> io::Result<Child> {
+fn is_noexec(folder: &Path) -> bool {
+    statvfs(folder).is_ok_and(|it| it.flags().contains(FsFlags::ST_NOEXEC))
+}
+
+/// Starts a build whose temporaries are in a folder: also those of one that is too old to remove them when it is
+/// killed. Retries on ETXTBSY: a process that another thread is just starting may inherit the copy open for writing
+/// until its exec.
+fn run(program: &Path, folder: &Path) -> io::Result<Child> {
     const TRIES: usize = 50;
     let start = || {
-        Command::new(program)
-            .arg(VERB)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
+        let mut command = Command::new(program);
+        command.arg(VERB).env("TMPDIR", folder);
+        let pipes = command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        spawn(pipes.stderr(Stdio::piped()))
     };
     for _ in 1..TRIES {
         match start() {
-            Err(error) if error.kind() == io::ErrorKind::ExecutableFileBusy => {
+            Err(error) if error.kind() == ErrorKind::ExecutableFileBusy => {
                 thread::sleep(Duration::from_millis(10));
             }
             started => return started,

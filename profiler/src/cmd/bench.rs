@@ -76,9 +76,9 @@ pub fn run(args: &Bench, style: Style) -> Result<Answer> {
         return Err(failing.error);
     }
     let run = measure_all(verified, &args.from, &args.amount, calls)?;
-    let written = exports.write(&run)?;
+    let written = exports.write(&run);
     let answer = Answer::of_readable(terminal::bench(&run, style), unreadable);
-    Ok(answer.with(&written))
+    Ok(answer.with(written))
 }
 
 /// Verifies cases in `modes`, the first of which is the base.

@@ -7,7 +7,7 @@ use crate::cmd::output::{Answer, Document, Written};
 use crate::cmd::timing::Amount;
 use crate::engines::EngineId;
 use crate::measure::Calls;
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Error, Result, anyhow};
 use clap::Args;
 use evmscope_interp::Mode;
 use evmscope_reports::Run;
@@ -87,10 +87,10 @@ pub fn run(args: &Check, style: Style) -> Result<Answer> {
         (None, None) => findings.push(no_baseline(&args.baseline)),
     }
     let text = terminal::findings(&findings, &run, style);
-    let written = match update {
-        Some(update) => update.write(json::write(&run)?)?,
-        None => Written::default(),
-    };
+    let mut written = Written::default();
+    if let Some(update) = update {
+        written.write(update, json::write(&run).map_err(Error::from));
+    }
     let passes = |it: &Finding| match it.outcome {
         Outcome::Holds => true,
         Outcome::Fails => false,
@@ -100,7 +100,7 @@ pub fn run(args: &Check, style: Style) -> Result<Answer> {
         true => Answer::success(text),
         false => Answer::differs(text),
     };
-    Ok(answer.with(&written))
+    Ok(answer.with(written))
 }
 
 fn measured(args: &Check) -> Result<Run> {

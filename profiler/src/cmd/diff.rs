@@ -95,7 +95,7 @@ pub fn run(args: &Diff, style: Style) -> Result<Answer> {
     let written = files.write_all(&[
         ("diff.md", markdown::diff(&changes)),
         ("diff.json", json::write(&changes)?),
-    ])?;
+    ]);
     let text = terminal::diff(&changes, style);
     let answer = match changes.regressed() || !changes.same_work() {
         true => Answer::differs(text),
@@ -107,7 +107,7 @@ pub fn run(args: &Diff, style: Style) -> Result<Answer> {
             None => Answer::success(text),
         },
     };
-    Ok(answer.with(&written))
+    Ok(answer.with(written))
 }
 
 /// What the gate on instructions cannot judge: passing it silently would be wrong.

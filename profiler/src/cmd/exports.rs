@@ -1,7 +1,7 @@
 //! The exports of a run that `bench` and `merge` share.
 
 use crate::cmd::output::{Document, Written, expect_distinct};
-use anyhow::Result;
+use anyhow::{Error, Result};
 use clap::Args;
 use evmscope_reports::Run;
 use evmscope_reports::render::{json, markdown};
@@ -37,18 +37,15 @@ impl Exports {
 }
 
 impl Checked {
-    /// Writes the run to all of them.
-    ///
-    /// # Errors
-    /// I/O errors such as a full disk.
-    pub fn write(self, run: &Run) -> Result<Written> {
+    /// Writes the run to all of them. The answer has the errors, such as a full disk.
+    pub fn write(self, run: &Run) -> Written {
         let mut written = Written::default();
         if let Some(json_to) = self.json {
-            written.add(json_to.write(json::write(run)?)?);
+            written.write(json_to, json::write(run).map_err(Error::from));
         }
         if let Some(markdown_to) = self.markdown {
-            written.add(markdown_to.write(markdown::bench(run))?);
+            written.write(markdown_to, Ok(markdown::bench(run)));
         }
-        Ok(written)
+        written
     }
 }

@@ -105,9 +105,9 @@ pub fn run(args: &Flamegraph) -> Result<Answer> {
     let Some(document) = document else {
         return Ok(Answer::of_readable(text, unreadable));
     };
-    let written = document.write(text)?;
+    let written = document.write(text);
     let text = summary(&width, &weighed, &walk);
-    Ok(Answer::of_readable(text, unreadable).with(&written))
+    Ok(Answer::of_readable(text, unreadable).with(written))
 }
 
 fn default_path(args: &Flamegraph) -> PathBuf {

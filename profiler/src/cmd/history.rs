@@ -44,7 +44,7 @@ pub fn run(args: &History, style: Style) -> Result<Answer> {
     }
     let answer = Answer::success(table(&history, style));
     Ok(match &args.export_html {
-        Some(path) => answer.with(&Document::at(path)?.write(page(&history)?)?),
+        Some(path) => answer.with(Document::at(path)?.write(page(&history)?)),
         None => answer,
     })
 }

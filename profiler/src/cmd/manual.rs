@@ -1,6 +1,7 @@
 //! `evmscope completions` and `evmscope man`: shell completions and manual pages of the command line.
 
 use crate::cmd::output::{Answer, Files};
+use crate::interrupt::Temporary;
 use anyhow::{Context, Result};
 use clap::{Args, Command};
 use clap_complete::Shell;
@@ -54,9 +55,9 @@ pub fn man(args: &Man, command: Command) -> Result<Answer> {
 
 /// The page of each command, by the name of its file. The library writes pages to a folder only.
 fn pages(command: Command) -> io::Result<Vec<(String, String)>> {
-    let folder = tempfile::tempdir()?;
-    clap_mangen::generate_to(command, &folder)?;
-    let entries = fs::read_dir(&folder)?;
+    let folder = Temporary::folder()?;
+    clap_mangen::generate_to(command, folder.path())?;
+    let entries = fs::read_dir(folder.path())?;
     let page = |entry: io::Result<fs::DirEntry>| {
         let entry = entry?;
         let name = entry.file_name().to_string_lossy().into_owned();

@@ -25,6 +25,6 @@ pub fn run(args: &Merge, style: Style) -> Result<Answer> {
         .iter()
         .map(|path| Ok((path.display().to_string(), read_run(path)?)));
     let run = merge(named.collect::<Result<_>>()?)?;
-    let written = exports.write(&run)?;
-    Ok(Answer::success(terminal::bench(&run, style)).with(&written))
+    let written = exports.write(&run);
+    Ok(Answer::success(terminal::bench(&run, style)).with(written))
 }

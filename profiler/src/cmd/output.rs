@@ -98,10 +98,16 @@ impl Answer {
         }
     }
 
-    /// Lists the results that were written, and keeps the text apart from one on standard output.
-    pub fn with(mut self, written: &Written) -> Answer {
+    /// Lists the results that were written, and keeps the text apart from one on standard output. A result that could
+    /// not be written makes it a failure, with its text.
+    pub fn with(mut self, written: impl Into<Written>) -> Answer {
+        let written = written.into();
         self.text += &written.listed();
         self.text_to_stderr |= written.on_stdout;
+        if !written.errors.is_empty() {
+            self.code = ExitCode::FAILURE;
+        }
+        self.errors.extend(written.errors);
         self
     }
 

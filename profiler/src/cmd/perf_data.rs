@@ -22,8 +22,8 @@ pub fn run(recording: &Path, out: Option<&Path>) -> Result<Answer> {
     for (event, name) in recording.events.iter().zip(&names) {
         svgs.push((name.as_str(), flamegraph::flame(&event.profile)?));
     }
-    let written = files.write_all(&svgs)?;
-    Ok(Answer::success(text(&recording)).with(&written))
+    let written = files.write_all(&svgs);
+    Ok(Answer::success(text(&recording)).with(written))
 }
 
 /// The name of each event's file: `flame.svg` if there is one event, or else with the event.

@@ -84,10 +84,10 @@ pub fn run(args: &Profile, style: Style) -> Result<Answer> {
     let measured = measure_all(args, &mut verified)?;
     let mut pictures = draw(&measured.run)?;
     pictures.extend(draw_contracts(&measured, &walk)?);
-    let written = write(&files, &measured.run, &pictures)?;
+    let written = write(&files, &measured.run, &pictures);
     let [base, head] = sides(&measured.run)?;
     let text = terminal::counter_diff(&measured.run, base, head, style);
-    Ok(Answer::of_readable(text, unreadable).with(&written))
+    Ok(Answer::of_readable(text, unreadable).with(written))
 }
 
 /// All measurements of the case, and the samples of each mode by position in its contracts.

@@ -4,7 +4,7 @@
 use super::one_case;
 use crate::cases::{Case, Scenario, parse_hex_or_file};
 use crate::cmd::args::{CaseDir, Format, Tuning, forks, gas, modes};
-use crate::cmd::output::{self, Answer, Document, expect_distinct};
+use crate::cmd::output::{self, Answer, Document, Written, expect_distinct};
 use crate::cmd::telemetry::Sink;
 use crate::engines::eip3155::Lines;
 use crate::engines::executed::Executed;
@@ -88,18 +88,15 @@ pub fn run(args: &Run) -> Result<Answer> {
             (case, Vec::new())
         }
     };
-    let (text, text_to_stderr) = match args.dump_ir {
-        true => (listing(&case)?, false),
+    let (text, written) = match args.dump_ir {
+        true => (listing(&case)?, Written::default()),
         false => execute(args, &case)?,
     };
-    Ok(Answer {
-        text_to_stderr,
-        ..Answer::of_readable(text, unreadable)
-    })
+    Ok(Answer::of_readable(text, unreadable).with(written))
 }
 
-/// Runs the case; returns the text to print, and whether standard output is taken by the trace or the metrics.
-fn execute(args: &Run, case: &Case) -> Result<(String, bool)> {
+/// Runs the case; returns the text to print, and how trace and metrics were written.
+fn execute(args: &Run, case: &Case) -> Result<(String, Written)> {
     let mut scenario = case.scenario()?;
     let mut interpreter = Interpreter::with_settings(args.mode, case.fork, args.tuning.settings());
     let sink = args.metrics.as_deref().map(Sink::to).transpose()?;
@@ -110,7 +107,8 @@ fn execute(args: &Run, case: &Case) -> Result<(String, bool)> {
     };
     let documents = || sink.iter().map(Sink::document).chain(&trace_to);
     expect_distinct(documents())?;
-    let text_to_stderr = documents().any(Document::is_stdout);
+    let mut written = Written::default();
+    written.on_stdout = documents().any(Document::is_stdout);
     let (mode, outcome) = match &trace_to {
         None => {
             let outcome = interpreter.execute(scenario.message.clone(), &mut scenario.world);
@@ -126,17 +124,17 @@ fn execute(args: &Run, case: &Case) -> Result<(String, bool)> {
     };
     // The reader of the trace has gone.
     let Some(outcome) = outcome else {
-        return Ok((String::new(), text_to_stderr));
+        return Ok((String::new(), written));
     };
     if let Some(sink) = sink {
         telemetry::message(mode, &outcome);
         // No mode counts opcodes, so a separate traced run does.
         telemetry::opcodes(mode, Executed::count(&case.scenario()?, case.fork).total());
         telemetry::programs(&interpreter);
-        sink.write()?;
+        written.errors = sink.write().errors;
     }
     if let Some(None) = args.trace {
-        return Ok((String::new(), text_to_stderr));
+        return Ok((String::new(), written));
     }
     let logs: Vec<Log> = if outcome.status == Status::Success {
         scenario.world.logs().map(Log::from).collect()
@@ -147,7 +145,7 @@ fn execute(args: &Run, case: &Case) -> Result<(String, bool)> {
         Format::Text => text(case, mode, &outcome, &logs),
         Format::Json => json(case, mode, &outcome, &logs)?,
     };
-    Ok((text, text_to_stderr))
+    Ok((text, written))
 }
 
 /// What the advanced mode makes of the code.

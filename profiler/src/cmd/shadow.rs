@@ -4,7 +4,7 @@ use super::cases;
 use crate::cases::CaseSet;
 use crate::cases::shard::Shard;
 use crate::cmd::args::{CaseDir, Format, Tuning, fork_of_test, forks, modes};
-use crate::cmd::output::{self, Answer};
+use crate::cmd::output::{self, Answer, Written};
 use crate::cmd::telemetry::Sink;
 use crate::engines::shadow::{self, Finding, Pair, Report};
 use crate::engines::statetest::{self, Selection};
@@ -75,10 +75,7 @@ pub fn run(args: &Shadow) -> Result<Answer> {
     if report.messages == 0 && report.unreadable.is_empty() {
         bail!("no message to run: check the names, PATH, --fork, --filter and --shard");
     }
-    let text_to_stderr = match sink {
-        Some(sink) => sink.write()?.on_stdout,
-        None => false,
-    };
+    let written = sink.map_or_else(Written::default, Sink::write);
     let text = match args.format {
         Format::Text => text(&report, &pair),
         Format::Json => serde_json::to_string_pretty(&json(&report, &pair))? + "\n",
@@ -89,11 +86,7 @@ pub fn run(args: &Shadow) -> Result<Answer> {
         (true, true) => Answer::success(text),
         (true, false) => Answer::failure(text),
     };
-    Ok(Answer {
-        errors,
-        text_to_stderr,
-        ..answer
-    })
+    Ok(Answer { errors, ..answer }.with(written))
 }
 
 fn on_cases(args: &Shadow, pair: &Pair) -> Result<(Report, Vec<anyhow::Error>)> {

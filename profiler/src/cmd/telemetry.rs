@@ -32,10 +32,12 @@ impl Sink {
     }
 
     /// Writes the recorded metrics.
-    ///
-    /// # Errors
-    /// I/O errors such as a full disk.
-    pub fn write(self) -> Result<Written> {
-        self.document.write(self.recorded.render())
+    /// The answer has the errors, such as a full disk, and does not list the file.
+    pub fn write(self) -> Written {
+        let mut written = Written::default();
+        written.on_stdout = self.document.is_stdout();
+        let done = self.document.write(self.recorded.render());
+        written.errors.extend(done.err());
+        written
     }
 }

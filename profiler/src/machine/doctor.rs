@@ -7,11 +7,10 @@ use crate::instruments::counters::{self, Kernel, Linux, Pinned, Probe, Unpinned}
 use crate::instruments::sampling;
 use crate::machine::confinement::Confinement;
 use crate::machine::rig::{self, Cpu};
-use crate::machine::toolchain::{self, Tool};
+use crate::machine::toolchain::{self, Tool, output};
 use evmscope_reports::counter::{Counter, Source};
 use evmscope_reports::render::terminal;
 use std::path::Path;
-use std::process::Command;
 
 /// The result of one check.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -240,12 +239,6 @@ fn llvm_profdata(wanted: Option<&str>) -> State {
 fn first_line(program: &str, arguments: &[&str]) -> Option<String> {
     let output = output(Path::new(program), arguments)?;
     output.lines().next().map(str::to_owned)
-}
-
-fn output(program: &Path, arguments: &[&str]) -> Option<String> {
-    let output = Command::new(program).args(arguments).output().ok()?;
-    let text = String::from_utf8(output.stdout).ok()?;
-    output.status.success().then_some(text)
 }
 
 /// One row per finding: mark, subject, detail; wrapped to `columns`, if given.

@@ -1,6 +1,7 @@
 //! Finds the LLVM programs that profile-guided builds need, in the version of the compiler, or reports what to
 //! install.
 
+use crate::interrupt;
 use std::env;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -167,8 +168,9 @@ fn major(version: &str) -> Option<String> {
     (!digits.is_empty()).then(|| digits.to_owned())
 }
 
-fn output(program: &Path, arguments: &[&str]) -> Option<String> {
-    let output = Command::new(program).args(arguments).output().ok()?;
+/// What a program prints, if it succeeds.
+pub fn output(program: &Path, arguments: &[&str]) -> Option<String> {
+    let output = interrupt::output(Command::new(program).args(arguments)).ok()?;
     let text = String::from_utf8(output.stdout).ok()?;
     output.status.success().then_some(text)
 }

@@ -151,7 +151,7 @@ fn a_device_is_written_to_and_its_error_told() {
     // Another name for it, which a mistake would replace instead of the device.
     symlink("/dev/full", exporter.folder.path("full")).unwrap();
     let ran = exporter.to("full");
-    assert_eq!((ran.code, ran.stdout.as_str()), (1, ""), "{ran:?}");
+    assert!(ran.code == 1 && ran.stdout.contains(TABLE), "{ran:?}");
     assert!(
         ran.stderr
             .starts_with("error: cannot write full: No space left"),

@@ -4,6 +4,7 @@
 //! Runs the three BOLT commands (instrument, merge, lay out); `train` runs the training.
 
 use super::Workshop;
+use crate::interrupt;
 use crate::machine::toolchain::{self, Compiler, Tool, ToolError};
 use anyhow::{Context, Result, bail};
 use std::ffi::OsString;
@@ -62,7 +63,7 @@ impl Bolt {
         Ok(instrumented)
     }
 
-    /// Merges the counts and lays out the binary by them.
+    /// Merges the counts and lays out the binary by them, into a file of BOLT's folder.
     ///
     /// # Errors
     /// There are no counts, or a command fails.
@@ -84,7 +85,7 @@ impl Bolt {
         let mut merge = Command::new(&self.merge);
         merge.args(&counts).arg("-o").arg(&merged);
         run(merge)?;
-        let bolted = workshop.bolted();
+        let bolted = workshop.bolt("evmscope");
         let mut command = Command::new(&self.bolt);
         command
             .arg(workshop.optimized())
@@ -106,9 +107,8 @@ fn option(name: &str, path: &Path) -> OsString {
 /// Runs a BOLT command. Its output is long, so the error keeps only the last line with an error.
 fn run(mut command: Command) -> Result<()> {
     let program = command.get_program().to_string_lossy().into_owned();
-    let output = command
-        .output()
-        .with_context(|| format!("cannot run {program}"))?;
+    let output =
+        interrupt::output(&mut command).with_context(|| format!("cannot run {program}"))?;
     if output.status.success() {
         return Ok(());
     }

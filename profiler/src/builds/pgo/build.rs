@@ -5,10 +5,11 @@
 
 use super::fingerprint::Fingerprint;
 use super::warnings::Warnings;
-use super::{Workshop, note};
+use super::{Workshop, put};
+use crate::interrupt::{self, Temporary};
 use crate::machine::toolchain::Compiler;
 use anyhow::{Context, Result, bail};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use std::env;
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -120,7 +121,7 @@ pub fn build(workshop: &Workshop, compiler: &Compiler, kind: Kind) -> Result<Bui
         remove(&target_dir)?;
     }
     let flags: Vec<_> = user.iter().cloned().chain(kind.flags(workshop)).collect();
-    let (executable, warnings) = cargo(compiler, &target_dir, &flags)?;
+    let (executable, warnings) = cargo(compiler, workshop, &target_dir, &flags)?;
     let made_from = Fingerprint::of(compiler, &user, &executable)?;
     Ok(Built {
         executable,
@@ -129,14 +130,15 @@ pub fn build(workshop: &Workshop, compiler: &Compiler, kind: Kind) -> Result<Bui
     })
 }
 
-/// Copies a checked binary to its final path, with a note of what it was built from.
+/// Copies a checked binary to its final path, with its note.
 ///
 /// # Errors
 /// A file cannot be written.
-pub fn adopt(built: &Built, binary: &Path) -> Result<()> {
-    fs::copy(&built.executable, binary)
-        .with_context(|| format!("cannot write {}", binary.display()))?;
-    note(binary, &built.made_from)
+pub fn adopt(built: &Built, binary: &Path, facts: &impl Serialize) -> Result<()> {
+    let failed = || format!("cannot write {}", binary.display());
+    let (_, copy) = Temporary::file_beside(binary).with_context(failed)?;
+    fs::copy(&built.executable, copy.path()).with_context(failed)?;
+    put(copy, binary, facts)
 }
 
 fn remove(folder: &Path) -> Result<()> {
@@ -167,7 +169,16 @@ struct Diagnostic {
     rendered: Option<String>,
 }
 
-fn cargo(compiler: &Compiler, target_dir: &Path, flags: &[String]) -> Result<(PathBuf, Warnings)> {
+fn cargo(
+    compiler: &Compiler,
+    workshop: &Workshop,
+    target_dir: &Path,
+    flags: &[String],
+) -> Result<(PathBuf, Warnings)> {
+    let scratch = workshop.scratch();
+    // From an interrupted build.
+    remove(&scratch)?;
+    fs::create_dir_all(&scratch).with_context(|| format!("cannot create {}", scratch.display()))?;
     let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(&cargo);
     command
@@ -177,12 +188,13 @@ fn cargo(compiler: &Compiler, target_dir: &Path, flags: &[String]) -> Result<(Pa
         .arg(target_dir)
         .env("CARGO_ENCODED_RUSTFLAGS", flags.join("\u{1f}"))
         .env_remove("RUSTFLAGS")
+        // A compiler that is killed leaves its own behind.
+        .env("TMPDIR", &scratch)
         // Build scripts must not write into a profile of the caller.
         .env_remove("LLVM_PROFILE_FILE")
         .stdin(Stdio::null())
         .stdout(Stdio::piped());
-    let mut child = command
-        .spawn()
+    let mut child = interrupt::spawn(&mut command)
         .with_context(|| format!("cannot run {}", Path::new(&cargo).display()))?;
     let mut executable = None;
     let mut warnings = Warnings::default();

@@ -12,12 +12,14 @@ pub mod verify;
 pub mod warnings;
 
 use crate::cases::folder_error;
+use crate::interrupt::{Temporary, put_all};
 use anyhow::{Context, Result, anyhow};
 use evmscope_reports::pgo::{Coverage, HotFunction, Trained};
 use fingerprint::Fingerprint;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 /// The folder of all files of a profile-guided build; `target/pgo` by default.
@@ -78,6 +80,21 @@ impl Workshop {
         self.root.join("bolt").join(name)
     }
 
+    /// Cargo's temporary folder, emptied before each build. It stays after it: what a compiler's wrapper leaves running
+    /// may use it later.
+    fn scratch(&self) -> PathBuf {
+        self.root.join("cargo").join("tmp")
+    }
+
+    /// An empty folder for what is not complete yet.
+    ///
+    /// # Errors
+    /// It cannot be created.
+    pub fn unfinished(&self) -> Result<Temporary> {
+        Temporary::folder_in(&self.root)
+            .with_context(|| format!("cannot write to {}", self.root.display()))
+    }
+
     /// The folder of raw profiles, one file per case and mode.
     pub fn raw(&self) -> PathBuf {
         self.root.join("raw")
@@ -130,14 +147,20 @@ fn note_of(file: &Path) -> PathBuf {
     PathBuf::from(name)
 }
 
-/// Writes the note of `file` beside it.
+/// Puts a file or folder of the workshop into place, together with its note beside it: an interruption leaves the
+/// earlier ones of both.
 ///
 /// # Errors
-/// The note cannot be written.
-pub fn note(file: &Path, facts: &impl Serialize) -> Result<()> {
-    let path = note_of(file);
+/// One of them cannot be written.
+pub fn put(made: Temporary, at: &Path, facts: &impl Serialize) -> Result<()> {
+    let path = note_of(at);
     let text = serde_json::to_string_pretty(facts)? + "\n";
-    fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))
+    let failed = |path: &Path| format!("cannot write {}", path.display());
+    let (mut file, note) = Temporary::file_beside(&path).with_context(|| failed(&path))?;
+    file.write_all(text.as_bytes())
+        .with_context(|| failed(&path))?;
+    let parts = [(made, at.to_path_buf()), (note, path)];
+    put_all(&parts).map_err(|(index, error)| anyhow!(error).context(failed(&parts[index].1)))
 }
 
 /// Reads the note of `file`; `None` if it has none.

@@ -3,6 +3,7 @@
 //! Runs llvm-profdata and parses its output. It accepts empty files and profiles of other programs, so those are
 //! refused here.
 
+use crate::interrupt::{self, Temporary};
 use crate::machine::toolchain::{self, Compiler, Tool};
 use crate::symbols::handlers::HandlerName;
 use anyhow::{Context, Result};
@@ -152,12 +153,11 @@ impl Profdata {
     /// # Errors
     /// The binary does not run or writes no profile.
     pub fn instrumented_functions(&self, binary: &Path) -> Result<InstrumentedFunctions> {
-        let folder = tempfile::tempdir()?;
+        let folder = Temporary::folder()?;
         let path = folder.path().join("functions.profraw");
-        let run = Command::new(binary)
-            .arg("--version")
-            .env("LLVM_PROFILE_FILE", &path)
-            .output()
+        let mut command = Command::new(binary);
+        command.arg("--version").env("LLVM_PROFILE_FILE", &path);
+        let run = interrupt::output(&mut command)
             .with_context(|| format!("cannot run {}", binary.display()))?;
         let functions = self
             .read(&path)
@@ -168,8 +168,8 @@ impl Profdata {
         })
     }
 
-    /// Merges profiles into `to`, with each count multiplied by the weight of its profile. Checks the profiles
-    /// against `instrumented`, if given. Returns the merged functions.
+    /// Merges profiles, with each count multiplied by the weight of its profile. Checks the profiles against
+    /// `instrumented`, if given. Returns the merged functions and the merged profile, to be put at `to`.
     ///
     /// # Errors
     /// A profile is refused, see [`ProfileError`].
@@ -178,7 +178,7 @@ impl Profdata {
         inputs: &[Input],
         instrumented: Option<&InstrumentedFunctions>,
         to: &Path,
-    ) -> Result<Vec<Function>> {
+    ) -> Result<(Vec<Function>, Temporary)> {
         for Input { path, .. } in inputs {
             let functions = self.read(path)?;
             if let Some(instrumented) = instrumented {
@@ -192,18 +192,19 @@ impl Profdata {
             weighted.push(path);
             merge.arg(weighted);
         }
-        merge.arg("-o").arg(to);
+        let merged = Temporary::file_beside(to);
+        let (_, merged) = merged.with_context(|| format!("cannot write {}", to.display()))?;
+        merge.arg("-o").arg(merged.path());
         self.run(merge, to)?;
-        let functions = self.read(to)?;
+        let functions = self.read(merged.path())?;
         if !functions.iter().any(Function::ran) {
             return Err(ProfileError::Idle(to.to_path_buf()).into());
         }
-        Ok(functions)
+        Ok((functions, merged))
     }
 
     fn run(&self, mut command: Command, path: &Path) -> Result<String> {
-        let output = command
-            .output()
+        let output = interrupt::output(&mut command)
             .with_context(|| format!("cannot run {}", self.program.display()))?;
         if output.status.success() {
             return Ok(String::from_utf8_lossy(&output.stdout).into_owned());

@@ -3,14 +3,13 @@
 //! The child's hidden verb is in `cmd/pgo/trained.rs`. Its result is compared with the parent's verified one, since
 //! a wrong result means a profile of the wrong work.
 
-use super::Workshop;
 use crate::engines::verify::Verified;
+use crate::interrupt;
 use anyhow::{Context, Result, bail};
 use evmscope_reports::name::as_file_name;
 use evmscope_reports::pgo::Trained;
 use serde::{Deserialize, Serialize};
 use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -41,32 +40,15 @@ pub struct Training {
 }
 
 impl Training {
-    /// The path of the raw profile of a run.
-    pub fn raw(workshop: &Workshop, run: &Trained) -> PathBuf {
-        workshop
-            .raw()
-            .join(as_file_name(&format!("{}.{}.profraw", run.case, run.mode)))
+    /// The path of the raw profile of a run in a folder of them.
+    pub fn raw(folder: &Path, run: &Trained) -> PathBuf {
+        folder.join(as_file_name(&format!("{}.{}.profraw", run.case, run.mode)))
     }
 }
 
 /// Calls needed to execute `opcodes`, if one call executes `of_one_call`.
 pub fn calls(opcodes: u64, of_one_call: u64) -> u64 {
     opcodes.div_ceil(of_one_call.max(1)).clamp(1, MOST_CALLS)
-}
-
-/// Removes earlier raw profiles, which would be merged with the new ones.
-///
-/// # Errors
-/// The folder cannot be emptied.
-pub fn clear(workshop: &Workshop) -> Result<()> {
-    let raw = workshop.raw();
-    match fs::remove_dir_all(&raw) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            return Err(error).with_context(|| format!("cannot remove {}", raw.display()));
-        }
-        _ => {}
-    }
-    fs::create_dir_all(&raw).with_context(|| format!("cannot create {}", raw.display()))
 }
 
 /// Runs one case in one mode with the instrumented binary, which writes its profile to `raw`.
@@ -95,11 +77,11 @@ pub fn run(binary: &Path, case_dir: &Path, v: &Verified, run: &Trained, raw: &Pa
 pub fn call(mut command: Command, case_dir: &Path, v: &Verified, run: &Trained) -> Result<()> {
     let what = || format!("training of {} in the mode {}", run.case, run.mode);
     let calls = run.calls.to_string();
-    let output = command
+    command
         .args([CHILD, &run.case, "--mode", &run.mode, "--calls", &calls])
         .arg("--case-dir")
-        .arg(case_dir)
-        .output()
+        .arg(case_dir);
+    let output = interrupt::output(&mut command)
         .with_context(|| format!("cannot run {}", command.get_program().display()))?;
     if !output.status.success() {
         let said = String::from_utf8_lossy(&output.stderr);

@@ -2,28 +2,37 @@
 //! leaves the old ones. Devices and pipes are written to. `-` is standard output.
 
 use crate::cases::folder_error;
-use anyhow::{Context, Result, anyhow, bail};
+use crate::interrupt::{Temporary, folder_of, put_all};
+use anyhow::{Context, Error, Result, anyhow, bail};
 use evmscope_reports::name::as_file_name;
 use nix::unistd::{AccessFlags, access};
-use std::fs::{self, OpenOptions, Permissions};
+use std::fs::{self, OpenOptions};
 use std::io::{self, ErrorKind, Write};
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use tempfile::NamedTempFile;
+use tempfile::tempfile_in;
 
-/// The results that were written.
+/// The results that were written, and those that were not: a failure at the end must not lose what was measured.
 #[derive(Default)]
 pub struct Written {
     /// As the user named them.
     paths: Vec<PathBuf>,
     /// Whether one went to standard output, where nothing else may stand beside it.
     pub on_stdout: bool,
+    /// Why a result could not be written.
+    pub errors: Vec<Error>,
 }
 
 impl Written {
-    pub fn add(&mut self, other: Written) {
+    fn add(&mut self, other: Written) {
         self.paths.extend(other.paths);
         self.on_stdout |= other.on_stdout;
+        self.errors.extend(other.errors);
+    }
+
+    /// Writes one more result, or takes the error.
+    pub fn write(&mut self, document: Document, contents: Result<String>) {
+        self.on_stdout |= document.is_stdout();
+        self.add(contents.and_then(|text| document.write(text)).into());
     }
 
     /// The paths, one per line after an empty line; empty if there are none.
@@ -38,6 +47,15 @@ impl Written {
         } else {
             lines + "\n"
         }
+    }
+}
+
+impl From<Result<Written>> for Written {
+    fn from(written: Result<Written>) -> Written {
+        written.unwrap_or_else(|error| Written {
+            errors: vec![error],
+            ..Written::default()
+        })
     }
 }
 
@@ -127,7 +145,7 @@ impl Document {
         write: impl FnOnce(&mut dyn Write) -> io::Result<T>,
     ) -> Result<Option<T>> {
         let (staged, made) = self.stage(write)?;
-        staged.map_or(Ok(()), Staged::put)?;
+        put(staged)?;
         Ok(made)
     }
 
@@ -137,6 +155,7 @@ impl Document {
         Written {
             paths: paths.into_iter().collect(),
             on_stdout,
+            errors: Vec::new(),
         }
     }
 
@@ -164,11 +183,10 @@ impl Document {
                 None
             }
             Place::File(path) => {
-                let mut file = beside(path).with_context(place)?;
+                let (mut file, temporary) = Temporary::file_beside(path).with_context(place)?;
                 keep(&mut file).with_context(place)?;
                 Some(Staged {
-                    file,
-                    path: path.clone(),
+                    part: (temporary, path.clone()),
                     named: self.named.clone(),
                 })
             }
@@ -206,7 +224,7 @@ impl Place {
                 return Ok(Place::Stream(path));
             }
             // Shows whether the folder can be written to.
-            drop(beside(&path)?);
+            drop(tempfile_in(&folder)?);
             return Ok(Place::File(path));
         }
         Err(io::Error::other("too many links"))
@@ -247,7 +265,7 @@ impl Files {
             bail!("cannot write to -: several files do not go to standard output; name a folder");
         }
         make_folder(dir)?;
-        NamedTempFile::new_in(dir)
+        tempfile_in(dir)
             .map(drop)
             .map_err(|error| refusal(dir, &error))?;
         Ok(Files {
@@ -267,7 +285,8 @@ impl Files {
         Files::in_dir(default)
     }
 
-    /// Writes files that belong together: all are on disk before the first is renamed into place.
+    /// Writes files that belong together: all are on disk before the first is renamed into place, and no signal comes
+    /// between.
     ///
     /// # Errors
     /// I/O errors such as a full disk. If one occurs while writing, earlier files of these names are unchanged.
@@ -279,25 +298,24 @@ impl Files {
             staged.extend(document.stage(|out| out.write_all(text.as_bytes()))?.0);
             written.add(document.written());
         }
-        staged.into_iter().try_for_each(Staged::put)?;
+        put(staged)?;
         Ok(written)
     }
 }
 
 /// A file that is written but not yet renamed into place.
 struct Staged {
-    file: NamedTempFile,
-    path: PathBuf,
+    part: (Temporary, PathBuf),
     named: PathBuf,
 }
 
-impl Staged {
-    fn put(self) -> Result<()> {
-        let persisted = self.file.persist(&self.path);
-        persisted
-            .map(drop)
-            .with_context(|| format!("cannot write {}", self.named.display()))
-    }
+/// Renames files into place.
+fn put(staged: impl IntoIterator<Item = Staged>) -> Result<()> {
+    let staged = staged.into_iter().map(|it| (it.part, it.named));
+    let (parts, named): (Vec<_>, Vec<_>) = staged.unzip();
+    put_all(&parts).map_err(|(index, error)| {
+        anyhow!(error).context(format!("cannot write {}", named[index].display()))
+    })
 }
 
 /// Passes on an error of a stream, except for a closed pipe: the reader needs no more.
@@ -306,24 +324,6 @@ fn ignore_broken_pipe(written: io::Result<()>) -> io::Result<()> {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
         written => written,
     }
-}
-
-/// A temporary file beside a file, with its permissions, or those of any new file.
-fn beside(path: &Path) -> io::Result<NamedTempFile> {
-    // The kernel takes the umask from it.
-    let new = Permissions::from_mode(0o666);
-    let file = tempfile::Builder::new()
-        .permissions(new)
-        .tempfile_in(folder_of(path))?;
-    if let Ok(old) = fs::metadata(path) {
-        fs::set_permissions(file.path(), old.permissions())?;
-    }
-    Ok(file)
-}
-
-fn folder_of(path: &Path) -> &Path {
-    let folder = path.parent().filter(|dir| !dir.as_os_str().is_empty());
-    folder.unwrap_or(Path::new("."))
 }
 
 fn make_folder(dir: &Path) -> Result<()> {
@@ -364,7 +364,8 @@ fn refusal(dir: &Path, error: &io::Error) -> anyhow::Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::unix::fs::symlink;
+    use std::fs::Permissions;
+    use std::os::unix::fs::{PermissionsExt, symlink};
 
     #[test]
     fn a_replaced_file_keeps_its_permissions_and_its_links() {

@@ -22,6 +22,6 @@ pub fn run(args: &PgoBuild) -> Result<String> {
     let built = build::build(&workshop, &compiler, Kind::Instrumented)?;
     Sections::of(&built.executable)?.expect_instrumented(&built.executable)?;
     let binary = workshop.instrumented();
-    build::adopt(&built, &binary)?;
+    build::adopt(&built, &binary, &built.made_from)?;
     Ok(format!("instrumented: {}\n", binary.display()))
 }

@@ -5,7 +5,7 @@ use super::fingerprint;
 use crate::builds::pgo::fingerprint::Fingerprint;
 use crate::builds::pgo::profile::{self, Input, Profdata, ProfileError};
 use crate::builds::pgo::train::Training;
-use crate::builds::pgo::{Merged, Workshop, note, noted};
+use crate::builds::pgo::{Merged, Workshop, noted, put};
 use crate::machine::toolchain::Compiler;
 use crate::symbols::sections::Sections;
 use anyhow::Result;
@@ -60,7 +60,7 @@ pub fn run(args: &PgoMerge) -> Result<String> {
         false => None,
     };
     let to = workshop.profile();
-    let functions = profdata.merge(&plan.inputs, instrumented.as_ref(), &to)?;
+    let (functions, profile) = profdata.merge(&plan.inputs, instrumented.as_ref(), &to)?;
     let merged = Merged {
         // A profile that matches the binary has the binary's sources.
         made_from: match instrumented {
@@ -71,7 +71,7 @@ pub fn run(args: &PgoMerge) -> Result<String> {
         coverage: profile::coverage(&functions),
         hottest: profile::hottest(&functions, HOTTEST),
     };
-    note(&to, &merged)?;
+    put(profile, &to, &merged)?;
 
     let mut text = coverage(&merged.coverage);
     // Writing to a string does not fail.
@@ -107,7 +107,7 @@ impl Plan {
             return Err(ProfileError::Nothing(raw).into());
         };
         let inputs = training.runs.iter().map(|run| Input {
-            path: Training::raw(workshop, run),
+            path: Training::raw(&raw, run),
             weight: run.weight,
         });
         Ok(Plan {

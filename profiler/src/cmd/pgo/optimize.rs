@@ -7,7 +7,7 @@ use crate::builds::pgo::build::{self, Kind};
 use crate::builds::pgo::profile::Profdata;
 use crate::builds::pgo::train;
 use crate::builds::pgo::warnings::Fit;
-use crate::builds::pgo::{Merged, Optimized, Workshop, note, noted};
+use crate::builds::pgo::{Merged, Optimized, Workshop, noted};
 use crate::cmd::args::{CaseDir, per_cent};
 use crate::cmd::output;
 use crate::cmd::{dir, one_case};
@@ -71,17 +71,14 @@ pub fn run(args: &PgoOptimize) -> Result<String> {
     call_all(&built.executable, args, &runs)
         .context("the optimised build does not run correctly")?;
     let binary = workshop.optimized();
-    build::adopt(&built, &binary)?;
-    note(
-        &binary,
-        &Optimized {
-            made_from: built.made_from,
-            missing: fit.missing.len(),
-            mismatched: fit.mismatched.len(),
-            limit: args.limit / 100.0,
-            profile: merged,
-        },
-    )?;
+    let facts = Optimized {
+        made_from: built.made_from.clone(),
+        missing: fit.missing.len(),
+        mismatched: fit.mismatched.len(),
+        limit: args.limit / 100.0,
+        profile: merged,
+    };
+    build::adopt(&built, &binary, &facts)?;
     let mut text = summary(functions, &fit, &sections, &binary);
     remove_stale(&workshop.bolted())?;
     if let Some(bolt) = bolt {
@@ -130,9 +127,11 @@ fn lay_out(
     }
     let instrumented = bolt.instrument(workshop)?;
     call_all(&instrumented, args, runs)?;
-    let bolted = bolt.lay_out(workshop)?;
-    Sections::of(&bolted)?.expect_bolted(&bolted)?;
-    call_all(&bolted, args, runs).context("the binary laid out by BOLT does not run correctly")?;
+    let made = bolt.lay_out(workshop)?;
+    Sections::of(&made)?.expect_bolted(&made)?;
+    call_all(&made, args, runs).context("the binary laid out by BOLT does not run correctly")?;
+    let bolted = workshop.bolted();
+    fs::rename(&made, &bolted).with_context(|| format!("cannot write {}", bolted.display()))?;
     Ok(bolted)
 }
 

@@ -4,7 +4,7 @@ use super::args::PgoDir;
 use super::merge::weight;
 use super::{expect_current, fingerprint};
 use crate::builds::pgo::train::{self, OPCODES, Training};
-use crate::builds::pgo::{Workshop, note};
+use crate::builds::pgo::{Workshop, put};
 use crate::cases::CaseSet;
 use crate::cmd::args::CaseDir;
 use crate::cmd::output;
@@ -60,7 +60,7 @@ pub fn run(args: &PgoTrain) -> Result<String> {
         .iter()
         .map(|case| verify::verify(case, &modes, Settings::default()))
         .collect::<Result<Vec<_>>>()?;
-    train::clear(&workshop)?;
+    let unfinished = workshop.unfinished()?;
     let mut training = Training { runs: Vec::new() };
     let bar = output::progress(
         verified.iter().map(Vec::len).sum::<usize>() as u64,
@@ -68,13 +68,14 @@ pub fn run(args: &PgoTrain) -> Result<String> {
     );
     for v in verified.iter().flatten() {
         let run = planned(v, &args.weights);
-        let raw = Training::raw(&workshop, &run);
+        let raw = Training::raw(unfinished.path(), &run);
         train::run(&binary, &dir(&args.from), v, &run, &raw)?;
         training.runs.push(run);
         bar.inc(1);
     }
     bar.finish_and_clear();
-    note(&workshop.raw(), &training)?;
+    // Replaces earlier profiles, which would be merged with the new ones.
+    put(unfinished, &workshop.raw(), &training)?;
     Ok(text(&training, &workshop))
 }
 

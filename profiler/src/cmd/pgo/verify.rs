@@ -74,7 +74,7 @@ pub fn run(args: &PgoVerify, style: Style) -> Result<Answer> {
         ("report.html", html::pgo(&report)?),
         ("report.md", markdown::pgo(&report)),
         ("report.json", serde_json::to_string_pretty(&report)? + "\n"),
-    ])?;
+    ]);
     let text = terminal::pgo(&report, style);
     let mut verdicts = report.proof.verdicts.values();
     let answer = if verdicts.any(|outcome| *outcome == Outcome::Hurts) {
@@ -82,7 +82,7 @@ pub fn run(args: &PgoVerify, style: Style) -> Result<Answer> {
     } else {
         Answer::success(text)
     };
-    Ok(answer.with(&written))
+    Ok(answer.with(written))
 }
 
 /// Measures the builds in turn.
@@ -133,7 +133,7 @@ fn release(args: &PgoVerify, workshop: &Workshop, compiler: &Compiler) -> Result
         None => {
             let built = build::build(workshop, compiler, Kind::Release)?;
             let binary = workshop.release();
-            build::adopt(&built, &binary)?;
+            build::adopt(&built, &binary, &built.made_from)?;
             binary
         }
     };

@@ -8,6 +8,7 @@ mod output;
 
 use super::counters::Reading;
 use super::region;
+use crate::interrupt::{self, Temporary};
 use evmscope_reports::counter::{Counter, Source};
 use evmscope_reports::run::Unavailable;
 use std::collections::BTreeMap;
@@ -29,8 +30,8 @@ const MODEL: &[&str] = &[
 ];
 
 /// The environment variables passed to the child. The size of the environment shifts the stack, which changes the
-/// cache misses.
-const ENVIRONMENT: &[&str] = &["PATH", "LD_LIBRARY_PATH", "VALGRIND_LIB", "TMPDIR"];
+/// cache misses. TMPDIR is this run's own folder: valgrind has files there too.
+const ENVIRONMENT: &[&str] = &["PATH", "LD_LIBRARY_PATH", "VALGRIND_LIB"];
 
 /// A variable that fills up the environment.
 const PADDING: &str = "EVMSCOPE_PADDING";
@@ -142,12 +143,14 @@ fn callgrind(
     options: &[&str],
     arguments: impl IntoIterator<Item = impl AsRef<OsStr>>,
 ) -> Result<String, SimulateError> {
-    let folder = tempfile::tempdir()?;
+    let folder = Temporary::folder()?;
     let file = folder.path().join("callgrind.out");
     let kept = |name: &&'static str| Some((*name, std::env::var_os(name)?));
-    let environment: Vec<_> = ENVIRONMENT.iter().filter_map(kept).collect();
+    let mut environment: Vec<_> = ENVIRONMENT.iter().filter_map(kept).collect();
+    environment.push(("TMPDIR", folder.path().into()));
     let arguments: Vec<OsString> = arguments.into_iter().map(|it| it.as_ref().into()).collect();
-    let ended = Command::new("valgrind")
+    let mut command = Command::new("valgrind");
+    command
         .env_clear()
         .env(
             PADDING,
@@ -160,12 +163,11 @@ fn callgrind(
         .args(MODEL)
         .arg(argument("--callgrind-out-file=", &file))
         .arg(program)
-        .args(arguments)
-        .output()
-        .map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound => SimulateError::Absent,
-            _ => SimulateError::Io(error),
-        })?;
+        .args(arguments);
+    let ended = interrupt::output(&mut command).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => SimulateError::Absent,
+        _ => SimulateError::Io(error),
+    })?;
     check(&ended)?;
     Ok(fs::read_to_string(file)?)
 }

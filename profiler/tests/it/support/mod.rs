@@ -1,5 +1,6 @@
 //! Runs the built binary as people do, and keeps what it said. What it should have said is each test's own.
 
+pub mod family;
 pub mod tools;
 
 use evmscope_reports::Run;
