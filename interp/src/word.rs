@@ -1,8 +1,11 @@
 //! The EVM's 256-bit word: its representation, conversions and arithmetic (Yellow Paper, appendix H.2).
 //!
-//! Division is in [`division`]; the opcodes are in `ops`.
+//! Division is in [`division`], sums and products modulo a word in [`modular`], shifts in [`shift`]; the opcodes are in
+//! `ops`.
 
 mod division;
+mod modular;
+mod shift;
 
 use alloy_primitives::{Address, B256};
 use std::fmt;
@@ -131,8 +134,14 @@ impl Word {
     /// Sum and carry.
     #[inline(always)]
     pub fn overflowing_add(self, other: Word) -> (Word, bool) {
+        self.carrying_add(other, false)
+    }
+
+    /// Sum, with `carry` added to it, and carry.
+    #[inline(always)]
+    fn carrying_add(self, other: Word, carry: bool) -> (Word, bool) {
         let (a, b) = (self.0, other.0);
-        let (r0, c) = a[0].carrying_add(b[0], false);
+        let (r0, c) = a[0].carrying_add(b[0], carry);
         let (r1, c) = a[1].carrying_add(b[1], c);
         let (r2, c) = a[2].carrying_add(b[2], c);
         let (r3, c) = a[3].carrying_add(b[3], c);
@@ -262,6 +271,19 @@ impl Word {
         (self.0[3] as i64 >> 63) as u64
     }
 
+    /// `other` if `condition`, else `self`. Without a branch.
+    #[inline(always)]
+    fn select(self, other: Word, condition: bool) -> Word {
+        let mask = u64::from(condition).wrapping_neg();
+        let ([a, b, c, d], [e, f, g, h]) = (self.0, other.0);
+        Word([
+            a ^ (a ^ e) & mask,
+            b ^ (b ^ f) & mask,
+            c ^ (c ^ g) & mask,
+            d ^ (d ^ h) & mask,
+        ])
+    }
+
     /// `-self` if `sign` is all ones, `self` if it is 0. Without a branch, because signs are hard to predict.
     #[inline(always)]
     fn negate_if(self, sign: u64) -> Word {
@@ -286,14 +308,40 @@ impl Word {
 
     /// `self ^ exponent`.
     pub fn wrapping_pow(self, exponent: Word) -> Word {
+        match self.to_u64() {
+            // 2 and 256, which stand for shifts in contracts older than SHL.
+            Some(base) if base.is_power_of_two() => {
+                let power = u64::from(base.trailing_zeros());
+                let count = exponent.saturating_u64().saturating_mul(power);
+                Word::ONE.shl(count.into())
+            }
+            Some(base) => exponent.power(|word| word.wrapping_mul_limb(base)),
+            None => exponent.power(|word| word.wrapping_mul(self)),
+        }
+    }
+
+    /// The power of a base with this exponent, given how to multiply by the base. Squares are ordinary products: a
+    /// square takes fewer, but its low limb, which the next one waits for, is ready later.
+    #[inline(always)]
+    fn power(self, by_base: impl Fn(Word) -> Word) -> Word {
         let mut result = Word::ONE;
-        for bit in (0..exponent.bit_len()).rev() {
+        for bit in (0..self.bit_len()).rev() {
             result = result.wrapping_mul(result);
-            if exponent.bit(bit) {
-                result = result.wrapping_mul(self);
+            if self.bit(bit) {
+                result = by_base(result);
             }
         }
         result
+    }
+
+    /// `self * limb`.
+    #[inline(always)]
+    fn wrapping_mul_limb(self, limb: u64) -> Word {
+        let [a, b, c, d] = self.0;
+        let (r0, carry) = a.carrying_mul(limb, 0);
+        let (r1, carry) = b.carrying_mul(limb, carry);
+        let (r2, carry) = c.carrying_mul(limb, carry);
+        Word([r0, r1, r2, d.wrapping_mul(limb).wrapping_add(carry)])
     }
 
     /// Bit `index`, 0 the least significant; `index` is below 256.
@@ -318,83 +366,6 @@ impl Word {
         // Flipping the sign bits turns the signed order of the top limb into the unsigned one.
         let sign = 1 << 63;
         (a[3] ^ sign).borrowing_sub(b[3] ^ sign, c).1
-    }
-
-    /// `self << count`; 0 from 256 on.
-    #[inline]
-    pub const fn shl(self, count: Word) -> Word {
-        match count.to_u64() {
-            Some(n) if n < 256 => {
-                let (limbs, bits) = ((n / 64) as usize, (n % 64) as u32);
-                let mut out = [0; 4];
-                let mut i = limbs;
-                while i < 4 {
-                    out[i] = self.0[i - limbs] << bits;
-                    if bits > 0 && i > limbs {
-                        out[i] |= self.0[i - limbs - 1] >> (64 - bits);
-                    }
-                    i += 1;
-                }
-                Word(out)
-            }
-            _ => Word::ZERO,
-        }
-    }
-
-    /// `self >> count`, filled with zeros; 0 from 256 on.
-    #[inline]
-    pub const fn shr(self, count: Word) -> Word {
-        self.shift_right(count, 0)
-    }
-
-    /// `self >> count`, filled with the sign.
-    #[inline]
-    pub const fn sar(self, count: Word) -> Word {
-        self.shift_right(count, (self.0[3] as i64 >> 63) as u64)
-    }
-
-    #[inline(always)]
-    const fn shift_right(self, count: Word, fill: u64) -> Word {
-        match count.to_u64() {
-            Some(n) if n < 256 => {
-                let (limbs, bits) = ((n / 64) as usize, (n % 64) as u32);
-                let [a, b, c, d] = self.0;
-                let wide = [a, b, c, d, fill, fill, fill, fill];
-                let mut out = [0; 4];
-                let mut i = 0;
-                while i < 4 {
-                    // Two shifts, because a single one by 64 would overflow when bits = 0.
-                    out[i] = wide[i + limbs] >> bits | wide[i + limbs + 1] << 1 << (63 - bits);
-                    i += 1;
-                }
-                Word(out)
-            }
-            _ => Word([fill; 4]),
-        }
-    }
-
-    /// Byte `index` counted from the most significant; 0 from 32 on.
-    #[inline]
-    pub const fn byte(self, index: Word) -> Word {
-        match index.to_u64() {
-            Some(i) if i < 32 => {
-                let limb = self.0[3 - (i / 8) as usize];
-                Word([limb >> (56 - 8 * (i % 8)) & 0xff, 0, 0, 0])
-            }
-            _ => Word::ZERO,
-        }
-    }
-
-    /// Extends the sign of the number in the low `index + 1` bytes; unchanged from 31 on.
-    #[inline]
-    pub const fn sign_extend(self, index: Word) -> Word {
-        match index.to_u64() {
-            Some(i) if i < 31 => {
-                let up = Word([248 - 8 * i, 0, 0, 0]);
-                self.shl(up).sar(up)
-            }
-            _ => self,
-        }
     }
 }
 

@@ -1,5 +1,9 @@
-//! Division of words: fast paths for the operand sizes that are common in contracts, and Knuth's algorithm D
-//! (The Art of Computer Programming, vol. 2, 4.3.1) for the rest.
+//! Division of words: fast paths for the operand sizes that are common in contracts, and long division by a
+//! reciprocal for the rest. `modular` uses the same long division for numerators of up to 512 bits.
+//!
+//! Long division is Knuth's algorithm D (The Art of Computer Programming, vol. 2, 4.3.1) with the quotient digits of
+//! Möller and Granlund, "Improved division by invariant integers" (2011): one division instruction gives the reciprocal
+//! of the divisor's two top limbs, after which each digit takes a few products.
 //!
 //! Unsafe: one `div` instruction on x86-64, which has no stable intrinsic.
 
@@ -31,18 +35,6 @@ impl Word {
     pub(crate) fn narrow_rem(self, divisor: Word) -> Option<Word> {
         Some(narrow_div_rem(self, divisor)?.1)
     }
-
-    /// `(self + other) mod modulus` without overflow; 0 if the modulus is 0.
-    pub fn add_mod(self, other: Word, modulus: Word) -> Word {
-        let (sum, carry) = self.overflowing_add(other);
-        let [a, b, c, d] = sum.0;
-        rem_wide([a, b, c, d, carry as u64], modulus)
-    }
-
-    /// `(self * other) mod modulus` without overflow; 0 if the modulus is 0.
-    pub fn mul_mod(self, other: Word, modulus: Word) -> Word {
-        rem_wide(self.widening_mul(other), modulus)
-    }
 }
 
 /// Quotient and remainder; both 0 if the divisor is 0 (Yellow Paper, appendix H.2: DIV, MOD).
@@ -50,7 +42,7 @@ impl Word {
 fn div_rem(numerator: Word, divisor: Word) -> (Word, Word) {
     match narrow_div_rem(numerator, divisor) {
         Some(both) => both,
-        None => wide_div_rem(numerator, divisor),
+        None => wide_div_rem(&numerator, &divisor),
     }
 }
 
@@ -67,147 +59,247 @@ fn narrow_div_rem(numerator: Word, divisor: Word) -> Option<(Word, Word)> {
     Some((Word([q0, q1, 0, 0]), Word::from(r0)))
 }
 
-/// Like [`div_rem`], for all sizes.
+/// Like [`div_rem`], for all sizes. By reference, because a word passed by value is copied in 16-byte pieces, which wait
+/// for the 8-byte stores before them.
 #[inline(never)]
-fn wide_div_rem(numerator: Word, divisor: Word) -> (Word, Word) {
-    let ([n0, n1, n2, n3], [d0, d1, d2, d3]) = (numerator.0, divisor.0);
+fn wide_div_rem(&numerator: &Word, &divisor: &Word) -> (Word, Word) {
+    let [d0, d1, d2, d3] = divisor.0;
     if d1 | d2 | d3 == 0 {
-        if d0 == 0 {
-            return (Word::ZERO, Word::ZERO);
-        }
-        if n1 | n2 | n3 == 0 {
-            return (Word::from(n0 / d0), Word::from(n0 % d0));
-        }
-        let (q3, r) = if n3 == 0 { (0, 0) } else { (n3 / d0, n3 % d0) };
-        let (q2, r) = if n2 | r == 0 {
-            (0, 0)
-        } else {
-            div_128_by_64(r, n2, d0)
-        };
-        let (q1, r) = div_128_by_64(r, n1, d0);
-        let (q0, r) = div_128_by_64(r, n0, d0);
-        return (Word([q0, q1, q2, q3]), Word::from(r));
+        let (quotient, rest) = div_rem_limb(numerator, d0);
+        return (quotient, Word::from(rest));
     }
     if numerator.lt(divisor) {
         return (Word::ZERO, numerator);
     }
-    if n2 | n3 == 0 {
-        let [n, d] =
-            [(n0, n1), (d0, d1)].map(|(low, high)| u128::from(high) << 64 | u128::from(low));
-        return (Word::from(n / d), Word::from(n % d));
-    }
-    let mut limbs = [n0, n1, n2, n3, 0];
-    long_division(&mut limbs, divisor)
-}
-
-/// `numerator mod divisor` for a numerator of up to 512 bits; 0 if the divisor is 0.
-fn rem_wide<const N: usize>(numerator: [u64; N], divisor: Word) -> Word {
-    if let Some(d) = divisor.to_u64() {
-        if d == 0 {
-            return Word::ZERO;
-        }
-        let rem = numerator
-            .iter()
-            .rev()
-            .fold(0, |r, &limb| div_128_by_64(r, limb, d).1);
-        return Word::from(rem);
-    }
-    let mut limbs = [0; 9];
-    limbs[..N].copy_from_slice(&numerator);
-    long_division(&mut limbs, divisor).1
-}
-
-/// Knuth's algorithm D. `limbs` is the numerator with at least one zero limb on top; the divisor
-/// has at least two limbs. The quotient is complete only where it fits 256 bits.
-#[inline]
-fn long_division(limbs: &mut [u64], divisor: Word) -> (Word, Word) {
-    let n = divisor
-        .0
-        .iter()
-        .rposition(|&limb| limb != 0)
-        .map_or(0, |top| top + 1);
-    let shift = divisor.0[n - 1].leading_zeros();
-    let v = shl_limbs(divisor, shift);
-    shl_in_place(limbs, shift);
-
-    let (top, next) = (v[n - 1], v[n - 2]);
-    let mut quotient = [0; 4];
-    for j in (0..limbs.len() - n).rev() {
-        let digit = estimate(limbs[j + n], limbs[j + n - 1], limbs[j + n - 2], top, next);
-        let digit = subtract_multiple(&mut limbs[j..=j + n], &v[..n], digit);
-        if let Some(slot) = quotient.get_mut(j) {
-            *slot = digit;
-        }
-    }
-
-    let mut remainder = [0; 4];
-    for i in 0..n {
-        let above = if i + 1 < n { limbs[i + 1] } else { 0 };
-        remainder[i] = limbs[i] >> shift | above << 1 << (63 - shift);
-    }
-    (Word(quotient), Word(remainder))
-}
-
-/// The quotient digit of `u2 u1 u0 / top next`, at most one too large (steps D3).
-#[inline(always)]
-fn estimate(u2: u64, u1: u64, u0: u64, top: u64, next: u64) -> u64 {
-    let (mut digit, mut rest) = if u2 < top {
-        div_128_by_64(u2, u1, top)
+    if d3 != 0 {
+        Divisor::new([d0, d1, d2, d3]).div_rem(numerator)
+    } else if d2 != 0 {
+        Divisor::new([d0, d1, d2]).div_rem(numerator)
     } else {
-        let (rest, carry) = u1.overflowing_add(top);
-        if carry {
-            return u64::MAX;
-        }
-        (u64::MAX, rest)
-    };
-    while u128::from(digit) * u128::from(next) > u128::from(rest) << 64 | u128::from(u0) {
-        digit -= 1;
-        let (sum, carry) = rest.overflowing_add(top);
-        if carry {
-            break;
-        }
-        rest = sum;
+        Divisor::new([d0, d1]).div_rem(numerator)
     }
-    digit
 }
 
-/// `u -= digit * v`, and adds `v` back if the result is negative (steps D4 to D6). Returns the corrected
-/// digit; `u` has one limb more than `v`.
+/// Quotient and remainder of a divisor of one limb; both 0 if it is 0.
 #[inline(always)]
-fn subtract_multiple(u: &mut [u64], v: &[u64], digit: u64) -> u64 {
-    let Some((last, u)) = u.split_last_mut() else {
-        return digit;
+pub(super) fn div_rem_limb(numerator: Word, divisor: u64) -> (Word, u64) {
+    if divisor == 0 {
+        return (Word::ZERO, 0);
+    }
+    // Leading zeros need no division instruction.
+    let digit = |rest: u64, limb| {
+        if rest == 0 && limb < divisor {
+            (0, limb)
+        } else {
+            div_128_by_64(rest, limb, divisor)
+        }
     };
-    let (mut carry, mut borrow) = (0, false);
-    for (u, &v) in u.iter_mut().zip(v) {
-        let (low, high) = digit.carrying_mul(v, carry);
-        carry = high;
-        (*u, borrow) = u.borrowing_sub(low, borrow);
-    }
-    (*last, borrow) = last.borrowing_sub(carry, borrow);
-    if !borrow {
-        return digit;
-    }
-    let mut carry = false;
-    for (u, &v) in u.iter_mut().zip(v) {
-        (*u, carry) = u.carrying_add(v, carry);
-    }
-    *last = last.wrapping_add(carry as u64);
-    digit - 1
+    let [a, b, c, d] = numerator.0;
+    let (q3, rest) = digit(0, d);
+    let (q2, rest) = digit(rest, c);
+    let (q1, rest) = digit(rest, b);
+    let (q0, rest) = digit(rest, a);
+    (Word([q0, q1, q2, q3]), rest)
 }
 
-fn shl_limbs(word: Word, shift: u32) -> [u64; 4] {
-    let mut limbs = word.0;
-    shl_in_place(&mut limbs, shift);
+/// A divisor of `N` limbs, 2 to 4, prepared for long division.
+pub(super) struct Divisor<const N: usize> {
+    /// The divisor, shifted left until its top bit is set.
+    limbs: [u64; N],
+    pub shift: u32,
+    /// floor((2^192 - 1) / d) - 2^64, where d are the two top limbs.
+    reciprocal: u64,
+}
+
+impl<const N: usize> Divisor<N> {
+    /// From limbs of which the top one is not 0.
+    #[inline(always)]
+    pub fn new(limbs: [u64; N]) -> Divisor<N> {
+        const { assert!(2 <= N && N <= 4) };
+        let shift = limbs[N - 1].leading_zeros();
+        let limbs = shift_left(limbs, shift);
+        Divisor {
+            limbs,
+            shift,
+            reciprocal: reciprocal(limbs[N - 1], limbs[N - 2]),
+        }
+    }
+
+    /// Quotient and remainder of a word that is not below the divisor.
+    #[inline(always)]
+    pub fn div_rem(&self, numerator: Word) -> (Word, Word) {
+        let above = funnel_left(0, numerator.0[3], self.shift);
+        let limbs = shift_left(numerator.0, self.shift);
+        let mut rest = [0; N];
+        // The `N` limbs at the top, below the divisor: its top bit is set, that of `above` is not.
+        rest[N - 1] = above;
+        for i in 0..N - 1 {
+            rest[i] = limbs[5 - N + i];
+        }
+        let mut quotient = [0; 4];
+        for i in (0..5 - N).rev() {
+            // Leading zeros of the quotient. A quotient of one digit has none, because the divisor is not greater.
+            if N < 4 && rest[N - 1] == 0 && rest[N - 2] < self.limbs[N - 1] {
+                rest = shift_in(rest, limbs[i]);
+            } else {
+                (quotient[i], rest) = self.next_digit(rest, limbs[i]);
+            }
+        }
+        (Word(quotient), self.unshift(rest))
+    }
+
+    /// The next digit of the quotient and what is left, from what was left before, which is below the divisor, and the
+    /// numerator's next limb. All but the quotient are shifted like the divisor.
+    #[inline(always)]
+    pub fn next_digit(&self, rest: [u64; N], limb: u64) -> (u64, [u64; N]) {
+        // The `N + 1` limbs to divide, in registers: an array indexed by the place of the digit would be in memory.
+        let mut low = shift_in(rest, limb);
+        let (top, next) = (self.limbs[N - 1], self.limbs[N - 2]);
+        let high = [rest[N - 1], rest[N - 2], low[N - 2]];
+        // Only a divisor of more than two limbs can have the same two top limbs as what is left. The digit is then the
+        // greatest one, and exact.
+        if N > 2 && high[0] == top && high[1] == next {
+            return (u64::MAX, subtract_multiple(low, self.limbs, u64::MAX));
+        }
+        let (digit, mut r1, mut r0) = div_3_by_2(high, [top, next], self.reciprocal);
+        let (mut carry, mut borrow) = (0, false);
+        for i in 0..N - 2 {
+            let product;
+            (product, carry) = digit.carrying_mul(self.limbs[i], carry);
+            (low[i], borrow) = low[i].borrowing_sub(product, borrow);
+        }
+        if N > 2 {
+            (r0, borrow) = r0.borrowing_sub(carry, borrow);
+            (r1, borrow) = r1.borrowing_sub(0, borrow);
+        }
+        (low[N - 2], low[N - 1]) = (r0, r1);
+        if borrow {
+            return (digit - 1, add_back(low, self.limbs));
+        }
+        (digit, low)
+    }
+
+    /// The number of which `rest` is the shifted form.
+    #[inline(always)]
+    pub fn unshift(&self, rest: [u64; N]) -> Word {
+        let mut limbs = [0; 4];
+        for i in 0..N {
+            let above = if i + 1 < N { rest[i + 1] } else { 0 };
+            limbs[i] = funnel_right(above, rest[i], self.shift);
+        }
+        Word(limbs)
+    }
+}
+
+/// The low limbs of `rest` with `limb` below them.
+#[inline(always)]
+fn shift_in<const N: usize>(rest: [u64; N], limb: u64) -> [u64; N] {
+    let mut low = [limb; N];
+    low[1..].copy_from_slice(&rest[..N - 1]);
+    low
+}
+
+/// `rest - digit * divisor`.
+#[cold]
+#[inline(never)]
+fn subtract_multiple<const N: usize>(
+    mut rest: [u64; N],
+    divisor: [u64; N],
+    digit: u64,
+) -> [u64; N] {
+    let (mut carry, mut borrow) = (0, false);
+    for (rest, limb) in rest.iter_mut().zip(divisor) {
+        let low;
+        (low, carry) = digit.carrying_mul(limb, carry);
+        (*rest, borrow) = rest.borrowing_sub(low, borrow);
+    }
+    rest
+}
+
+/// `rest + divisor`: the digit was one too large (step D6).
+#[cold]
+#[inline(never)]
+fn add_back<const N: usize>(mut rest: [u64; N], divisor: [u64; N]) -> [u64; N] {
+    let mut carry = false;
+    for (rest, limb) in rest.iter_mut().zip(divisor) {
+        (*rest, carry) = rest.carrying_add(limb, carry);
+    }
+    rest
+}
+
+/// floor((2^192 - 1) / (2^64 `top` + `next`)) - 2^64, where the top bit of `top` is set (Möller and Granlund, algorithm
+/// 6).
+#[inline(always)]
+fn reciprocal(top: u64, next: u64) -> u64 {
+    let (mut v, _) = div_128_by_64(!top, u64::MAX, top);
+    let (mut p, carry) = top.wrapping_mul(v).overflowing_add(next);
+    if carry {
+        v -= 1;
+        if p >= top {
+            v -= 1;
+            p -= top;
+        }
+        p = p.wrapping_sub(top);
+    }
+    let (low, high) = v.carrying_mul(next, 0);
+    let (p, carry) = p.overflowing_add(high);
+    if carry {
+        v -= 1;
+        if join(p, low) >= join(top, next) {
+            v -= 1;
+        }
+    }
+    v
+}
+
+/// Quotient and both limbs of the remainder of three limbs by two, given the divisor's reciprocal. All limbs are most
+/// significant first; the upper two of `u` are below the divisor (Möller and Granlund, algorithm 4).
+#[inline(always)]
+fn div_3_by_2([u2, u1, u0]: [u64; 3], [d1, d0]: [u64; 2], v: u64) -> (u64, u64, u64) {
+    let divisor = join(d1, d0);
+    let q = u128::from(v) * u128::from(u2);
+    let q = q.wrapping_add(join(u2, u1));
+    let (q1, q0) = ((q >> 64) as u64, q as u64);
+    let r1 = u1.wrapping_sub(q1.wrapping_mul(d1));
+    let t = u128::from(d0) * u128::from(q1);
+    let r = join(r1, u0).wrapping_sub(t).wrapping_sub(divisor);
+    // Half of the time, so without a branch.
+    let above = ((r >> 64) as u64 >= q0) as u64;
+    let mask = above.wrapping_neg();
+    let mut r = r.wrapping_add(join(d1 & mask, d0 & mask));
+    let mut digit = q1.wrapping_add(1).wrapping_sub(above);
+    if r >= divisor {
+        digit = digit.wrapping_add(1);
+        r = r.wrapping_sub(divisor);
+    }
+    (digit, (r >> 64) as u64, r as u64)
+}
+
+/// Shifts all limbs left by `shift`, which is below 64.
+#[inline(always)]
+fn shift_left<const M: usize>(mut limbs: [u64; M], shift: u32) -> [u64; M] {
+    for i in (1..M).rev() {
+        limbs[i] = funnel_left(limbs[i], limbs[i - 1], shift);
+    }
+    limbs[0] <<= shift % 64;
     limbs
 }
 
-/// `shift` is below 64, and the top bits shifted out are zero.
-fn shl_in_place(limbs: &mut [u64], shift: u32) {
-    for i in (1..limbs.len()).rev() {
-        limbs[i] = limbs[i] << shift | limbs[i - 1] >> 1 >> (63 - shift);
-    }
-    limbs[0] <<= shift;
+#[inline(always)]
+const fn join(high: u64, low: u64) -> u128 {
+    (high as u128) << 64 | low as u128
+}
+
+/// The high limb of two limbs shifted left by `shift`, which is below 64.
+#[inline(always)]
+pub(super) const fn funnel_left(high: u64, low: u64, shift: u32) -> u64 {
+    (join(high, low) << (shift % 64) >> 64) as u64
+}
+
+/// The low limb of two limbs shifted right by `shift`, which is below 64.
+#[inline(always)]
+pub(super) const fn funnel_right(high: u64, low: u64, shift: u32) -> u64 {
+    (join(high, low) >> (shift % 64)) as u64
 }
 
 /// `(high, low) / divisor` as (quotient, remainder). `high` must be below `divisor`, which makes
@@ -233,7 +325,7 @@ fn div_128_by_64(high: u64, low: u64, divisor: u64) -> (u64, u64) {
     }
     #[cfg(not(all(target_arch = "x86_64", not(miri))))]
     {
-        let numerator = u128::from(high) << 64 | u128::from(low);
+        let numerator = join(high, low);
         let divisor = u128::from(divisor);
         ((numerator / divisor) as u64, (numerator % divisor) as u64)
     }
