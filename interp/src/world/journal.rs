@@ -47,11 +47,11 @@ pub(super) enum Change {
         slot: u32,
         before: u32,
     },
-    /// A change of a transient slot. Its key and previous value are the last entry of
-    /// [`World::transient_before`].
-    ///
-    /// [`World::transient_before`]: super::World
-    Transient,
+    /// A change of a transient slot, given by its place.
+    Transient {
+        slot: u32,
+        before: Word,
+    },
     /// The addition of the last log.
     Log,
 }
@@ -82,7 +82,7 @@ impl Change {
             } => {
                 accounts.at(account as usize).storage[slot as usize].accessed = before;
             }
-            Change::Transient | Change::Log => {}
+            Change::Transient { .. } | Change::Log => {}
         }
     }
 }

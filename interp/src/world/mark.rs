@@ -98,7 +98,7 @@ mod tests {
         });
         let accounts: Vec<_> = accounts.collect();
         let logs: Vec<_> = world.logs().map(|log| log.address).collect();
-        format!("{accounts:#?} {logs:?} {:?}", world.transient)
+        format!("{accounts:#?} {logs:?} {:?}", world.transient.slots)
     }
 
     #[test]

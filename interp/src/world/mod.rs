@@ -9,6 +9,7 @@ mod precompiles;
 #[cfg(feature = "statetest")]
 mod root;
 pub mod transaction;
+mod transient;
 
 pub use accounts::Account;
 
@@ -21,6 +22,7 @@ use alloy_primitives::{Address, B256};
 use journal::Change;
 use logs::Logs;
 use std::sync::Arc;
+use transient::Transient;
 
 /// This precompile stays touched even if the call is reverted. On the main net a transaction deleted this
 /// account, which was empty, although the call that touched it had failed (Yellow Paper, appendix K.1). All
@@ -36,11 +38,8 @@ const KEPT: usize = 16 << 20;
 pub struct World {
     environment: Environment,
     accounts: Accounts,
-    transient: Map<(Address, Word), Word>,
+    transient: Transient,
     block_hashes: Map<u64, B256>,
-    /// The previous values of transient slots, one per change. Not in the journal, because they would double
-    /// the size of its entries.
-    transient_before: Vec<((Address, Word), Word)>,
     logs: Logs,
     journal: Vec<Change>,
     /// Number of the current transaction, from 1. What only earlier ones accessed is cold.
@@ -55,9 +54,8 @@ impl World {
         World {
             environment,
             accounts: Accounts::default(),
-            transient: Map::default(),
+            transient: Transient::default(),
             block_hashes: Map::default(),
-            transient_before: Vec::new(),
             logs: Logs::default(),
             journal: Vec::new(),
             transaction: 1,
@@ -118,10 +116,7 @@ impl World {
     fn clear_transaction(&mut self) {
         const SLOTS: usize = KEPT / size_of::<((Address, Word), Word)>();
         self.logs.clear(KEPT);
-        self.transient.clear();
-        self.transient.shrink_to(SLOTS);
-        self.transient_before.clear();
-        self.transient_before.shrink_to(SLOTS);
+        self.transient.clear(SLOTS);
         self.journal.clear();
         self.journal.shrink_to(KEPT / size_of::<Change>());
     }
@@ -283,19 +278,12 @@ impl Host for World {
     }
 
     fn load_transient(&mut self, address: Address, key: Word) -> Word {
-        self.transient
-            .get(&(address, key))
-            .copied()
-            .unwrap_or_default()
+        self.transient.get(&address, &key)
     }
 
     fn store_transient(&mut self, address: Address, key: Word, value: Word) {
-        let before = self
-            .transient
-            .insert((address, key), value)
-            .unwrap_or_default();
-        self.transient_before.push(((address, key), before));
-        self.journal.push(Change::Transient);
+        let (slot, before) = self.transient.set(&address, &key, value);
+        self.journal.push(Change::Transient { slot, before });
     }
 
     fn log(&mut self, log: Log<'_>) {
@@ -410,11 +398,7 @@ impl Host for World {
                 Change::Log => {
                     self.logs.pop();
                 }
-                Change::Transient => {
-                    if let Some((slot, before)) = self.transient_before.pop() {
-                        self.transient.insert(slot, before);
-                    }
-                }
+                Change::Transient { slot, before } => self.transient.restore(slot, before),
                 change => change.undo(&mut self.accounts),
             }
         }
