@@ -106,6 +106,9 @@ impl Machine<'_> {
         len: Word,
         price: u64,
     ) -> Result<Range<usize>, Halt> {
+        if len.is_zero() {
+            return Ok(0..0);
+        }
         // The cap is more words than any gas can pay for, and prevents overflow of the product.
         let words = gas::words(len.saturating_u64()).min(u64::from(u32::MAX) << 16);
         if self.frame.gas.charge(price * words).is_err() {
