@@ -55,6 +55,17 @@ pub(crate) const fn is_long(op: Opcode) -> bool {
     )
 }
 
+/// Long opcodes that need registers, but nothing on the native stack whose address is taken: the code that computes them
+/// can end in a jump itself.
+pub(crate) const fn is_flat(op: Opcode) -> bool {
+    matches!(op, Opcode::MUL)
+}
+
+/// Opcodes that see gas and take so few instructions that a call of an outlined function would be most of their time.
+pub(crate) const fn is_short(op: Opcode) -> bool {
+    matches!(op, Opcode::GAS)
+}
+
 /// Zero by instructions that do nothing else, some 3 % of snailtracer's in the advanced mode if each MUL has them: too
 /// few to be found by time. Without memory of its own, which would keep handlers from ending in a tail call.
 #[inline(always)]

@@ -9,7 +9,7 @@
 #![allow(unsafe_code)]
 
 use crate::code::is_set;
-use crate::dispatch::{FAILED, Next, is_chain, is_long, narrow, stop};
+use crate::dispatch::{FAILED, Next, is_chain, is_flat, is_long, is_short, narrow, stop};
 use crate::fork::Fork;
 use crate::frame::{Exit, Machine, Registers};
 use crate::gas::Gas;
@@ -250,7 +250,7 @@ macro_rules! step {
     ($ip:ident $sp:ident $gas:ident $m:ident $byte:literal $name:ident $inputs:literal pure($function:expr)) => {{
         if is_long(Opcode($byte)) {
             let Some(result) = narrow(Opcode($byte), operands::<$inputs>($sp, false)) else {
-                return called::$name::<O>($ip, $sp, $gas, $m);
+                return long::$name::<O>($ip, $sp, $gas, $m);
             };
             stack::store($sp.sub($inputs), result);
         } else {
@@ -434,15 +434,37 @@ macro_rules! define {
             })*
         }
 
-        /// Handlers that call the outlined part and continue with the next opcode.
-        #[allow(dead_code, non_snake_case, reason = "empty for most classes")]
+        /// The handlers of long opcodes whose result is not cheap: apart from the others, which then save no registers.
+        #[allow(dead_code, non_snake_case, unused_unsafe, reason = "empty for most classes")]
+        mod long {
+            use super::*;
+            $(#[inline(never)]
+            pub(super) unsafe fn $name<O: Observer>(ip: *const u8, sp: *mut Word, gas: i64, m: &mut Machine) -> Next<u8> {
+                // SAFETY: the contract of `Handler`, and `check` passed.
+                unsafe {
+                    let gas = if is_flat(Opcode($byte)) {
+                        outlined!(ip sp gas m $inputs $class $(($arg))?)
+                    } else {
+                        outlined::$name(ip, sp, gas, m)
+                    };
+                    next::<O>(ip.add(1), sp.sub($inputs).add($outputs), gas, m)
+                }
+            })*
+        }
+
+        /// Handlers that call the outlined part, or contain it if it is short, and continue with the next opcode.
+        #[allow(dead_code, non_snake_case, unused_unsafe, reason = "empty for most classes")]
         mod called {
             use super::*;
             $(#[inline(always)]
             pub(super) unsafe fn $name<O: Observer>(ip: *const u8, sp: *mut Word, gas: i64, m: &mut Machine) -> Next<u8> {
                 // SAFETY: the contract of `Handler`, and `check` passed.
                 unsafe {
-                    let gas = outlined::$name(ip, sp, gas, m);
+                    let gas = if is_short(Opcode($byte)) {
+                        outlined!(ip sp gas m $inputs $class $(($arg))?)
+                    } else {
+                        outlined::$name(ip, sp, gas, m)
+                    };
                     if gas == FAILED {
                         return stop();
                     }

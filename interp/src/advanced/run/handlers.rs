@@ -18,7 +18,7 @@
 use super::bodies::{compute, exact, grow, pure_cells, remembered_load};
 use super::exits::{FOR_GOOD, fail, failed, halt, leave_at};
 use super::operands::*;
-use crate::dispatch::{FAILED, Next, is_long, narrow, stop};
+use crate::dispatch::{FAILED, Next, is_flat, is_long, is_short, narrow, stop};
 use crate::frame::Machine;
 use crate::opcode::{Opcode, opcodes};
 use crate::ops::*;
@@ -297,7 +297,11 @@ macro_rules! body {
                 return next($ip.add(2), $sp, left, $m);
             }
         }
-        let gas = outlined::$name::<A, B>($ip, $sp, $gas, $m);
+        let gas = if is_short(Opcode($byte)) {
+            outlined!($ip $sp $gas $m $byte $inputs machine($function))
+        } else {
+            outlined::$name::<A, B>($ip, $sp, $gas, $m)
+        };
         if gas == FAILED {
             return stop();
         }
@@ -423,7 +427,11 @@ macro_rules! define {
             pub(super) unsafe fn $name<A: Source, B: Source>(ip: *const Cell, sp: *mut Word, gas: i64, m: &mut Machine) -> Next<Cell> {
                 // SAFETY: the contract of `Handler`.
                 unsafe {
-                    outlined::$name::<A, B>(ip, sp, gas, m);
+                    let gas = if is_flat(Opcode($byte)) {
+                        outlined!(ip sp gas m $byte $inputs $class $(($arg))?)
+                    } else {
+                        outlined::$name::<A, B>(ip, sp, gas, m)
+                    };
                     next(ip.add(pure_cells::<$inputs, A, B>()), sp, gas, m)
                 }
             })*
