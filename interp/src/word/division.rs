@@ -163,10 +163,10 @@ impl<const N: usize> Divisor<N> {
         }
         let (digit, mut r1, mut r0) = div_3_by_2(high, [top, next], self.reciprocal);
         let (mut carry, mut borrow) = (0, false);
-        for i in 0..N - 2 {
+        for (low, limb) in low.iter_mut().zip(self.limbs).take(N - 2) {
             let product;
-            (product, carry) = digit.carrying_mul(self.limbs[i], carry);
-            (low[i], borrow) = low[i].borrowing_sub(product, borrow);
+            (product, carry) = digit.carrying_mul(limb, carry);
+            (*low, borrow) = low.borrowing_sub(product, borrow);
         }
         if N > 2 {
             (r0, borrow) = r0.borrowing_sub(carry, borrow);
