@@ -7,7 +7,8 @@ use crate::counter::Counter::CpuTime;
 use crate::format;
 use crate::run::{Measurement, Ratio, Run, Verdict};
 use crate::stats::{
-    MIN_LAUNCHES, MIN_PAIRS, PairedRatio, controlled_ratio, launches_for, launches_to_decide,
+    Controlled, DISTURBED, MIN_LAUNCHES, MIN_PAIRS, PairedRatio, controlled_ratio, launches_for,
+    launches_to_decide,
 };
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -312,7 +313,8 @@ enum Times {
 }
 
 impl Times {
-    fn ratio(self, change: &Change, baseline: &Run, run: &Run) -> Option<PairedRatio> {
+    /// The ratio, and what was left out of it.
+    fn ratio(self, change: &Change, baseline: &Run, run: &Run) -> (Option<PairedRatio>, String) {
         fn pair<'a>(
             run: &'a Run,
             Change { case, mode, .. }: &Change,
@@ -320,12 +322,14 @@ impl Times {
             let of = |mode| run.measurement(case, mode, CpuTime);
             Some((of(CONTROL)?, of(mode)?))
         }
+        let controlled =
+            || controlled_ratio(pair(baseline, change)?, pair(run, change)?, THRESHOLD);
         match self {
-            Times::No => None,
-            Times::Plain => change.ratio(CpuTime),
-            Times::Controlled => {
-                controlled_ratio(pair(baseline, change)?, pair(run, change)?, THRESHOLD)
-            }
+            Times::No => (None, String::new()),
+            Times::Plain => (change.ratio(CpuTime), String::new()),
+            Times::Controlled => controlled().map_or((None, String::new()), |it| {
+                (it.ratio, left_out(&it).unwrap_or_default())
+            }),
         }
     }
 
@@ -335,6 +339,21 @@ impl Times {
             Times::No | Times::Plain => "time".to_owned(),
         }
     }
+}
+
+/// Which launches play no part, and why.
+fn left_out(controlled: &Controlled) -> Option<String> {
+    let Controlled {
+        launches,
+        disturbed,
+        ..
+    } = controlled;
+    (*disturbed > 0).then(|| {
+        format!(
+            "; left out: {disturbed} of {launches} launches of both runs, in which {CONTROL} took more than {DISTURBED} \
+             times its least (other load, or another speed of the machine)"
+        )
+    })
 }
 
 /// What became worse in one case and mode.
@@ -374,16 +393,16 @@ fn of_change(change: &Change, baseline: &Run, run: &Run, times: Times) -> Vec<Fi
         ));
     }
     if times != Times::No && change.verdict.is_ok() {
-        let ratio = times.ratio(change, baseline, run);
+        let (ratio, left_out) = times.ratio(change, baseline, run);
         let figures = ratio.map_or_else(
-            || "too few launches, or not timed".to_owned(),
+            || "not comparable: too few launches, or not timed".to_owned(),
             |ratio| {
                 let [low, high] = [ratio.low, ratio.high].map(format::change_digits);
                 format!("[{low}, {high}] %")
             },
         );
         let time = finding(
-            format!("{} {figures}", times.unit()),
+            format!("{} {figures}{left_out}", times.unit()),
             "not slower by more than 5 %",
             ratio.map_or_else(String::new, |ratio| format::change(ratio.median)),
             match ratio.map(|ratio| ratio.verdict) {

@@ -21,7 +21,8 @@ mod launches;
 pub mod multiple;
 
 pub use launches::{
-    controlled_ratio, grouped_ratio, launches_for, launches_to_decide, mean_of_cases,
+    Controlled, DISTURBED, controlled_ratio, grouped_ratio, launches_for, launches_to_decide,
+    mean_of_cases,
 };
 
 use crate::counter::Counter;

@@ -25,4 +25,4 @@ for build in "${builds[@]}"; do
   cmp -s "$built" "$folder/$build" || cp "$built" "$folder/$build"
 done
 # Cargo runs tests in the folder of their package.
-cargo test --locked -p evmscope --test power -- "$(realpath "$folder")" "${options[@]}"
+cargo test --locked --workspace --test power -- "$(realpath "$folder")" "${options[@]}"
