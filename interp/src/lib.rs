@@ -70,7 +70,7 @@ pub use keccak::keccak256;
 pub use message::{Kind, Message};
 pub use opcode::{Class, Info, Opcode};
 pub use outcome::{Halt, Outcome, Statistics, Status};
-pub use settings::{KeccakMemo, Mode, Settings, UnknownKeccakMemo, UnknownMode};
+pub use settings::{Budget, KeccakMemo, Mode, Settings, UnknownKeccakMemo, UnknownMode};
 pub use shadow::{Difference, Shadow};
 pub use slot_ir::Place;
 pub use technique::{Technique, Techniques, UnknownTechnique};

@@ -54,8 +54,8 @@ pub struct Settings {
     /// How often an entry point of code (its start, a jumpdest, the opcode after a call) is reached before
     /// the advanced mode translates it; at most 254.
     pub hot_threshold: u8,
-    /// Maximum bytes that the advanced mode keeps per bytecode byte.
-    pub budget: f64,
+    /// How many bytes the advanced mode keeps for a code.
+    pub budget: Budget,
     /// Which modes cache hashes of 32 and 64 bytes for the rest of a message.
     pub keccak_memo: KeccakMemo,
     /// The optimisations of the advanced mode. Leave all of them on, except to measure the effect of one.
@@ -66,7 +66,7 @@ impl Default for Settings {
     fn default() -> Settings {
         Settings {
             hot_threshold: 24,
-            budget: 4.0,
+            budget: Budget::default(),
             keccak_memo: KeccakMemo::Advanced,
             techniques: Techniques::ALL,
         }
@@ -78,9 +78,43 @@ impl Settings {
     pub fn eager() -> Settings {
         Settings {
             hot_threshold: 0,
-            budget: 64.0,
+            budget: Budget {
+                ratio: 64.0,
+                ..Budget::default()
+            },
             ..Settings::default()
         }
+    }
+}
+
+/// How many bytes the decoded form of a code may take.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Budget {
+    /// Decoded bytes per bytecode byte.
+    pub ratio: f64,
+    /// Bytes that every code may take, however short it is. The hot loops of small contracts need as much as those
+    /// of large ones.
+    pub floor: usize,
+}
+
+impl Default for Budget {
+    fn default() -> Budget {
+        Budget {
+            ratio: 4.0,
+            floor: 16 << 10,
+        }
+    }
+}
+
+impl Budget {
+    /// The bytes for a code of `len` bytes.
+    pub fn bytes(self, len: usize) -> usize {
+        ((len as f64 * self.ratio) as usize).max(self.floor)
+    }
+
+    /// Whether a code of `len` bytes is so short that the floor is its budget.
+    pub fn is_floor(self, len: usize) -> bool {
+        self.bytes(len) == self.floor
     }
 }
 

@@ -28,10 +28,14 @@ const THRESHOLD: f64 = 0.05;
 pub struct Targets {
     /// Which modes memoise hashes in the runs that the targets are for.
     pub keccak_memo: String,
-    /// Most decoded bytes per bytecode byte.
+    /// Most decoded bytes per bytecode byte, of codes that are not short.
     pub memory_ratio: f64,
-    /// Most time to decode the longest code of the run, ms.
+    /// Most decoded bytes of a short code: one for which the ratio allows less than this.
+    pub memory_floor: u64,
+    /// Most time to decode the longest code of the run as far as its budget goes, ms.
     pub decode_ms: f64,
+    /// The same without a budget, ms.
+    pub decode_all_ms: f64,
     /// Speedup targets by case.
     pub cases: BTreeMap<String, Speedup>,
 }
@@ -111,9 +115,9 @@ pub fn against_targets(run: &Run, targets: &Targets) -> Vec<Finding> {
         targets
             .cases
             .keys()
-            .map(|case| memory(run, case, targets.memory_ratio)),
+            .flat_map(|case| memory(run, case, targets)),
     );
-    findings.push(decoding(run, targets.decode_ms));
+    findings.extend(decoding(run, targets));
     findings
 }
 
@@ -212,49 +216,75 @@ fn absent(what: String, why: &str, asked: String) -> Finding {
     }
 }
 
-fn memory(run: &Run, case: &str, limit: f64) -> Finding {
+/// The ratio of codes of some length, and the size of short ones.
+fn memory(run: &Run, case: &str, targets: &Targets) -> Vec<Finding> {
     let programs = run
         .memory_use(case, HEAD)
         .and_then(|used| used.programs.as_ref());
-    let asked = format!("at most {limit} decoded bytes per bytecode byte");
-    let what = format!("{case}: memory");
-    match programs {
-        Some(programs) => Finding {
-            what,
-            found: format!("{:.2}", programs.greatest_ratio),
-            asked,
-            margin: format::change(programs.greatest_ratio / limit),
-            outcome: Outcome::holds(programs.greatest_ratio <= limit),
-            launches: None,
-        },
-        None => absent(what, "absent", asked),
-    }
+    let ratio = format!(
+        "at most {} decoded bytes per bytecode byte",
+        targets.memory_ratio
+    );
+    let Some(programs) = programs else {
+        return vec![absent(format!("{case}: memory"), "absent", ratio)];
+    };
+    let finding = |what: &str, found: String, asked: String, share: f64| Finding {
+        what: format!("{case}: {what}"),
+        found,
+        asked,
+        margin: format::change(share),
+        outcome: Outcome::holds(share <= 1.0),
+        launches: None,
+    };
+    let (floor, short) = (targets.memory_floor, programs.greatest_short);
+    let greatest = programs.greatest_ratio;
+    let of_long = (greatest > 0.0).then(|| {
+        let found = format!("{greatest:.2}");
+        finding("memory", found, ratio, greatest / targets.memory_ratio)
+    });
+    let of_short = (short > 0).then(|| {
+        let asked = format!("at most {} decoded", format::bytes(floor));
+        let share = short as f64 / floor as f64;
+        finding("memory, short code", format::bytes(short), asked, share)
+    });
+    of_long.into_iter().chain(of_short).collect()
 }
 
-fn decoding(run: &Run, limit_ms: f64) -> Finding {
-    let what = "longest code: decoding".to_owned();
-    let asked = format!("at most {limit_ms} ms");
-    // The slowest of the longest.
+/// The slowest of the longest codes, as far as its budget goes and without one.
+fn decoding(run: &Run, targets: &Targets) -> Vec<Finding> {
     let longest = run.decoding.iter().max_by(|a, b| {
         let by_length = a.code_bytes.cmp(&b.code_bytes);
         by_length.then(a.time.total_cmp(&b.time))
     });
-    match longest {
-        Some(longest) => Finding {
+    let finding = |what: &str, time: Option<f64>, limit_ms: f64| {
+        let what = format!("longest code: {what}");
+        let asked = format!("at most {limit_ms} ms");
+        let (Some(longest), Some(time)) = (longest, time) else {
+            return absent(what, "absent", asked);
+        };
+        Finding {
             what,
             found: format!(
                 "{} for {} ({})",
-                format::quantity(longest.time, "ns"),
+                format::quantity(time, "ns"),
                 format::bytes(longest.code_bytes),
                 longest.case
             ),
             asked,
-            margin: format::change(longest.time / (limit_ms * 1e6)),
-            outcome: Outcome::holds(longest.time <= limit_ms * 1e6),
+            margin: format::change(time / (limit_ms * 1e6)),
+            outcome: Outcome::holds(time <= limit_ms * 1e6),
             launches: None,
-        },
-        None => absent(what, "absent", asked),
-    }
+        }
+    };
+    let budgeted = longest.and_then(|it| it.budgeted.as_ref());
+    vec![
+        finding("decoding", budgeted.map(|it| it.time), targets.decode_ms),
+        finding(
+            "decoding without a budget",
+            longest.map(|it| it.time),
+            targets.decode_all_ms,
+        ),
+    ]
 }
 
 /// What became worse since the baseline: counts always, times where they can be compared.

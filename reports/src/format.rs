@@ -140,6 +140,14 @@ pub fn bytes(value: u64) -> String {
     format!("{value:.decimals$} {}", UNITS[unit])
 }
 
+/// The most decoded bytes per bytecode byte, and of a short code: `4 (short code 16.0 KiB)`.
+pub fn budget(ratio: f64, floor: u64) -> String {
+    match floor {
+        0 => ratio.to_string(),
+        floor => format!("{ratio} (short code {})", bytes(floor)),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -250,6 +250,7 @@ mod tests {
         cold.settings = Some(Settings {
             keccak_memo: "off".to_owned(),
             budget: 4.0,
+            budget_floor: 16_384,
             cold: true,
         });
         let mixed = named(vec![run("A", "", &["empty"]), cold]);

@@ -240,6 +240,9 @@ pub struct Settings {
     pub keccak_memo: String,
     /// Most decoded bytes that the advanced mode keeps per bytecode byte.
     pub budget: f64,
+    /// Most decoded bytes of a code for which that would be less; 0 in runs from before it existed.
+    #[serde(default)]
+    pub budget_floor: u64,
     /// Whether each timed call was the first of its interpreter.
     #[serde(default)]
     pub cold: bool,
@@ -492,10 +495,16 @@ pub struct ProgramCache {
     pub code_bytes: u64,
     /// Bytes of their decoded form: stream, maps, refusals and counters, including spare capacity.
     pub decoded_bytes: u64,
-    /// Highest number of decoded bytes per bytecode byte of any program.
+    /// Highest number of decoded bytes per bytecode byte of any program that `budget` limits; 0 without one.
     pub greatest_ratio: f64,
+    /// Most decoded bytes of any program that `budget_floor` limits; 0 without one.
+    #[serde(default)]
+    pub greatest_short: u64,
     /// Most decoded bytes per bytecode byte that the settings allow.
     pub budget: f64,
+    /// Most decoded bytes of a code for which that would be less.
+    #[serde(default)]
+    pub budget_floor: u64,
     /// Entry points translated, in all calls.
     pub translated: u64,
     /// Frames that found their program in the cache.
@@ -506,6 +515,19 @@ pub struct ProgramCache {
     pub postponed: u64,
     /// Frames whose code is too long for a program.
     pub refused: u64,
+}
+
+/// Cost of translating a contract as far as its budget goes: what the budget does not allow is refused.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Budgeted {
+    /// Bytes of its decoded form.
+    pub decoded_bytes: u64,
+    /// Entry points translated.
+    pub entries: u64,
+    /// Median thread CPU time, ns.
+    pub time: f64,
+    /// Median absolute deviation from the median, ns.
+    pub mad: f64,
 }
 
 impl ProgramCache {
@@ -524,7 +546,10 @@ pub struct Decoding {
     pub contract: String,
     /// Bytes of code.
     pub code_bytes: u64,
-    /// Bytes of its decoded form; no budget applies.
+    /// What the run's settings allow of it. `None` in runs from before it was measured.
+    #[serde(default)]
+    pub budgeted: Option<Budgeted>,
+    /// Bytes of its decoded form without a budget.
     pub decoded_bytes: u64,
     /// Entry points translated.
     pub entries: u64,

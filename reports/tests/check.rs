@@ -8,7 +8,9 @@ use evmscope_reports::check::{
 };
 use evmscope_reports::counter::Counter::CpuTime;
 use evmscope_reports::render::terminal;
-use evmscope_reports::run::{Decoding, Engine, HeapUse, Measurement, MemoryUse, ProgramCache};
+use evmscope_reports::run::{
+    Budgeted, Decoding, Engine, HeapUse, Measurement, MemoryUse, ProgramCache,
+};
 use evmscope_reports::stats;
 
 /// A run that meets all targets: two cases, one twice as fast and one level.
@@ -50,7 +52,9 @@ fn memory(case: &str, ratio: f64) -> MemoryUse {
             code_bytes: 1_000,
             decoded_bytes: (1_000.0 * ratio) as u64,
             greatest_ratio: ratio,
+            greatest_short: 9_000,
             budget: 4.0,
+            budget_floor: 16_384,
             translated: 9,
             hits: 1,
             misses: 1,
@@ -65,6 +69,12 @@ fn decoding(code_bytes: u64, time: f64) -> Decoding {
         case: "snailtracer".to_owned(),
         contract: "0x01".to_owned(),
         code_bytes,
+        budgeted: Some(Budgeted {
+            decoded_bytes: code_bytes,
+            entries: 10,
+            time: time / 2.0,
+            mad: 0.0,
+        }),
         decoded_bytes: 2 * code_bytes,
         entries: 20,
         time,
@@ -82,7 +92,9 @@ fn targets() -> Targets {
     Targets {
         keccak_memo: "advanced".to_owned(),
         memory_ratio: 4.0,
-        decode_ms: 10.0,
+        memory_floor: 16_384,
+        decode_ms: 5.0,
+        decode_all_ms: 10.0,
         cases: [
             ("snailtracer".to_owned(), asked(1.5, Some(2.0))),
             ("empty".to_owned(), asked(0.95, None)),
@@ -141,8 +153,14 @@ fn each_missed_target_fails() {
                 .retain(|it| it.mode != "advanced" || it.case != "empty")
         }),
         failing_after(|run| run.memory[0] = memory("snailtracer", 4.2)),
+        failing_after(|run| {
+            let programs = run.memory[0].programs.as_mut();
+            programs.unwrap().greatest_short = 17_000;
+        }),
         failing_after(|run| run.memory[0].programs = None),
         failing_after(|run| run.decoding[1].time = 10.5e6),
+        failing_after(|run| run.decoding[1].budgeted.as_mut().unwrap().time = 5.1e6),
+        failing_after(|run| run.decoding[1].budgeted = None),
         failing_after(|run| run.decoding.clear()),
         failing_after(|run| run.settings.as_mut().unwrap().keccak_memo = "both".to_owned()),
         failing_after(|run| run.settings.as_mut().unwrap().cold = true),

@@ -4,14 +4,14 @@ use super::translate::{Translator, entry_points};
 use crate::code::Code;
 use crate::fork::Fork;
 use crate::outcome::Statistics;
-use crate::settings::Settings;
+use crate::settings::{Budget, Settings};
 use crate::slot_ir::{Id, LONGEST, Loads, Place, Program};
 use crate::technique::{Technique, Techniques};
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// Bytes of programs after which all are dropped. Dropping all at once needs no bookkeeping; code that runs
-/// again is translated again.
+/// Bytes of programs after which all are dropped between messages. Dropping all at once needs no bookkeeping; code
+/// that runs again is translated again. Within a message they may grow to twice as much.
 const LIMIT: usize = 64 << 20;
 
 /// Bytes of an entry besides its program's content, including spare capacity of the tables.
@@ -35,14 +35,14 @@ pub(crate) struct Cache {
     places: HashMap<usize, Id, foldhash::fast::FixedState>,
     /// The last program looked up.
     last: Option<Id>,
-    /// Bytes that the programs can grow to at most.
+    /// Bytes of the programs.
     bytes: usize,
     /// Addresses of short code that ran once.
     seen: [usize; SEEN],
     translator: Translator,
     loads: Loads,
     hot_threshold: u8,
-    budget: f64,
+    budget: Budget,
     techniques: Techniques,
     keeps_places: bool,
 }
@@ -93,16 +93,17 @@ impl Cache {
 
     /// The size of the programs held now.
     pub fn held(&self) -> Programs {
-        let ratio = |program: &Program| match program.code.len() {
-            0 => 0.0,
-            len => program.size() as f64 / len as f64,
-        };
         let programs = self.programs.iter();
+        let (short, long): (Vec<_>, Vec<_>) = programs
+            .clone()
+            .partition(|program| self.budget.is_floor(program.code.len()));
+        let ratio = |program: &Program| program.size() as f64 / program.code.len() as f64;
         Programs {
             programs: self.programs.len(),
             code: programs.clone().map(|program| program.code.len()).sum(),
-            decoded: programs.clone().map(Program::size).sum(),
-            greatest_ratio: programs.map(ratio).fold(0.0, f64::max),
+            decoded: programs.map(Program::size).sum(),
+            greatest_ratio: long.into_iter().map(ratio).fold(0.0, f64::max),
+            greatest_short: short.into_iter().map(Program::size).max().unwrap_or(0),
         }
     }
 
@@ -113,15 +114,10 @@ impl Cache {
             .get(code, statistics)
             .or_else(|| self.get(code, statistics));
         let Some(id) = found else { return };
-        let (program, translator, _) = self.program(id);
+        let (mut growing, _) = self.program(id);
         for pc in entry_points(code) {
-            if program.entry(pc).is_some() {
-                continue;
-            }
-            if translator.translate(program, pc) {
-                statistics.translated += 1;
-            } else {
-                program.refuse(pc);
+            if growing.program.entry(pc).is_none() {
+                growing.translate(pc, statistics);
             }
         }
     }
@@ -165,16 +161,15 @@ impl Cache {
                 return None;
             }
         }
-        // Programs count with the size that they can grow to.
-        let most = ENTRY + (code.len() as f64 * (self.budget + 0.25)) as usize;
-        if code.len() > LONGEST || self.bytes + most > 2 * LIMIT {
+        if code.len() > LONGEST || self.bytes > 2 * LIMIT {
             statistics.refused += 1;
             return None;
         }
         statistics.misses += 1;
-        self.bytes += most;
         let id = Id(self.programs.len() as u32);
-        let mut program = Program::new(code, self.hot_threshold, self.budget, self.techniques);
+        let budget = self.budget.bytes(code.len());
+        let mut program = Program::new(code, self.hot_threshold, budget, self.techniques);
+        self.bytes += ENTRY + program.size();
         if self.keeps_places {
             program.keep_places();
         }
@@ -189,7 +184,12 @@ impl Cache {
         let Some(id) = self.get(code, &mut Statistics::default()) else {
             return String::new();
         };
-        let (program, translator, _) = self.program(id);
+        let (growing, _) = self.program(id);
+        let Growing {
+            program,
+            translator,
+            ..
+        } = growing;
         let entries: Vec<usize> = (0..program.code.len())
             .filter(|pc| program.entry(*pc).is_some())
             .collect();
@@ -199,11 +199,47 @@ impl Cache {
         listings.collect::<Vec<_>>().join("\n")
     }
 
-    /// A program, its translator, and the cache of slots.
+    /// A program and the cache of slots.
     #[inline]
-    pub(super) fn program(&mut self, id: Id) -> (&mut Program, &mut Translator, &mut Loads) {
-        let program = &mut self.programs[id.0 as usize];
-        (program, &mut self.translator, &mut self.loads)
+    pub(super) fn program(&mut self, id: Id) -> (Growing<'_>, &mut Loads) {
+        let growing = Growing {
+            program: &mut self.programs[id.0 as usize],
+            translator: &mut self.translator,
+            bytes: &mut self.bytes,
+        };
+        (growing, &mut self.loads)
+    }
+}
+
+/// A program with what it needs to grow.
+pub(super) struct Growing<'a> {
+    pub program: &'a mut Program,
+    translator: &'a mut Translator,
+    /// Bytes of all programs.
+    bytes: &'a mut usize,
+}
+
+impl Growing<'_> {
+    /// The entry at `pc`, which is hot; translated if necessary.
+    pub fn entry(&mut self, pc: usize, statistics: &mut Statistics) -> Option<usize> {
+        let known = self.program.entry(pc);
+        if known.is_some() || self.program.refuses(pc) {
+            return known;
+        }
+        self.translate(pc, statistics);
+        self.program.entry(pc)
+    }
+
+    /// Translates an entry point, or refuses it for as long as the program lives.
+    fn translate(&mut self, pc: usize, statistics: &mut Statistics) {
+        let before = self.program.size();
+        if *self.bytes <= 2 * LIMIT && self.translator.translate(self.program, pc) {
+            statistics.translated += 1;
+        } else {
+            self.program.refuse(pc);
+        }
+        // Programs only grow.
+        *self.bytes += self.program.size() - before;
     }
 }
 
@@ -216,8 +252,10 @@ pub struct Programs {
     pub code: usize,
     /// Bytes of their decoded form: stream, maps, refusals and counters, including spare capacity.
     pub decoded: usize,
-    /// Maximum decoded bytes per bytecode byte of any program.
+    /// Maximum decoded bytes per bytecode byte of any program whose budget is a ratio; 0 without one.
     pub greatest_ratio: f64,
+    /// Maximum decoded bytes of any program whose budget is the floor, see [`Budget::floor`]; 0 without one.
+    pub greatest_short: usize,
 }
 
 #[cfg(test)]

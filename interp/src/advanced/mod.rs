@@ -22,7 +22,6 @@ use crate::outcome::Statistics;
 use crate::slot_ir::{Id, Program, StreamExit};
 use crate::trace::Observer;
 use crate::traditional;
-use translate::Translator;
 
 /// Counts jumps while code runs in the traditional mode.
 struct Warmup<'a>(&'a mut Program);
@@ -44,20 +43,20 @@ pub(crate) fn execute(
     m: &mut Machine,
     statistics: &mut Statistics,
 ) -> Exit {
-    let (program, translator, loads) = programs.program(id);
+    let (mut growing, loads) = programs.program(id);
     // Other frames may have changed the account's storage.
     loads.forget();
-    let mut hot = program.count(m.frame.position);
+    let mut hot = growing.program.count(m.frame.position);
     loop {
-        if hot && let Some(header) = entry(program, translator, m.frame.position, statistics) {
-            match run::run(program, loads, header, m) {
+        if hot && let Some(header) = growing.entry(m.frame.position, statistics) {
+            match run::run(growing.program, loads, header, m) {
                 StreamExit::Halt(halt) => return Exit::Halt(halt),
                 StreamExit::Resume => statistics.resumed += 1,
                 StreamExit::Entry { from } => {
-                    hot = program.count(m.frame.position);
+                    hot = growing.program.count(m.frame.position);
                     if hot {
-                        if entry(program, translator, m.frame.position, statistics).is_some() {
-                            program.link(from);
+                        if growing.entry(m.frame.position, statistics).is_some() {
+                            growing.program.link(from);
                         }
                         continue;
                     }
@@ -65,7 +64,7 @@ pub(crate) fn execute(
             }
         }
         let stores = m.stores;
-        match traditional::execute(m, &mut Warmup(program)) {
+        match traditional::execute(m, &mut Warmup(growing.program)) {
             Exit::Jump => hot = true,
             exit => return exit,
         }
@@ -73,23 +72,4 @@ pub(crate) fn execute(
             loads.forget();
         }
     }
-}
-
-/// The entry at `pc`, which is hot; translated if necessary.
-fn entry(
-    program: &mut Program,
-    translator: &mut Translator,
-    pc: usize,
-    statistics: &mut Statistics,
-) -> Option<usize> {
-    let known = program.entry(pc);
-    if known.is_some() || program.refuses(pc) {
-        return known;
-    }
-    if translator.translate(program, pc) {
-        statistics.translated += 1;
-    } else {
-        program.refuse(pc);
-    }
-    program.entry(pc)
 }

@@ -92,11 +92,11 @@ pub(crate) struct Program {
 type Places = Vec<(u16, u16)>;
 
 impl Program {
-    /// A program without entries; `budget` is in decoded bytes per bytecode byte.
+    /// A program without entries; `budget` is the most bytes of its decoded form.
     pub fn new(
         code: &Arc<Code>,
         hot_threshold: u8,
-        budget: f64,
+        budget: usize,
         techniques: Techniques,
     ) -> Program {
         Program {
@@ -109,7 +109,7 @@ impl Program {
             refused: Box::default(),
             counters: vec![hot_threshold; code.len() / COUNTED + 1].into(),
             hot_threshold,
-            budget: (code.len() as f64 * budget) as usize,
+            budget,
             techniques,
             places: None,
         }

@@ -2,7 +2,7 @@
 //! first, then an answer to every request.
 
 use crate::profile::opcode_costs::SamplingRun;
-use evmscope_interp::{Settings, Technique, Techniques};
+use evmscope_interp::{Budget, Settings, Technique, Techniques};
 use evmscope_reports::run::{CaseResult, Measurement, OpcodeCost, Rig, Unavailable};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -68,9 +68,16 @@ pub enum Request {
 pub struct Tuning {
     pub keccak_memo: String,
     pub budget: f64,
+    /// Bytes. Older builds ignore it: they have none.
+    #[serde(default = "floor")]
+    pub budget_floor: usize,
     /// Techniques that are disabled. Older builds ignore it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub without: Vec<String>,
+}
+
+fn floor() -> usize {
+    Budget::default().floor
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -125,7 +132,8 @@ impl From<Settings> for Tuning {
     fn from(settings: Settings) -> Self {
         Self {
             keccak_memo: settings.keccak_memo.to_string(),
-            budget: settings.budget,
+            budget: settings.budget.ratio,
+            budget_floor: settings.budget.floor,
             without: Technique::ALL
                 .iter()
                 .filter(|it| !settings.techniques.has(**it))
@@ -148,7 +156,10 @@ impl TryFrom<&Tuning> for Settings {
         Ok(Self {
             keccak_memo: memo
                 .map_err(|_| format!("unknown keccak memo `{}`", tuning.keccak_memo))?,
-            budget: tuning.budget,
+            budget: Budget {
+                ratio: tuning.budget,
+                floor: tuning.budget_floor,
+            },
             techniques,
             ..Self::default()
         })

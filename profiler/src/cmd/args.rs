@@ -4,7 +4,7 @@ use crate::engines::EngineId;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
 use evmscope_interp::{
-    Fork, KeccakMemo, Mode, Settings, Technique, Techniques, UnknownFork, statetest,
+    Budget, Fork, KeccakMemo, Mode, Settings, Technique, Techniques, UnknownFork, statetest,
 };
 use evmscope_reports::change::Gate;
 use std::error::Error;
@@ -86,11 +86,14 @@ pub struct Tuning {
     #[arg(
         long,
         value_name = "X",
-        default_value_t = Settings::default().budget,
+        default_value_t = Budget::default().ratio,
         allow_negative_numbers = true,
         value_parser = budget
     )]
     pub budget: f64,
+    /// Bytes of decoded form that it may keep for every code, however short.
+    #[arg(long, value_name = "BYTES", default_value_t = Budget::default().floor)]
+    pub budget_floor: usize,
     /// Disable techniques of the advanced mode; `evmscope ablate` measures each.
     #[arg(long, value_name = "TECHNIQUE,..", value_delimiter = ',', value_parser = techniques())]
     pub without: Vec<Technique>,
@@ -100,7 +103,10 @@ impl Tuning {
     pub fn settings(&self) -> Settings {
         Settings {
             keccak_memo: self.keccak_memo,
-            budget: self.budget,
+            budget: Budget {
+                ratio: self.budget,
+                floor: self.budget_floor,
+            },
             techniques: self
                 .without
                 .iter()

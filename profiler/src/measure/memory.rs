@@ -7,9 +7,9 @@ use crate::instruments::clock::ThreadClock;
 use crate::instruments::heap;
 use crate::instruments::span::span;
 use anyhow::Result;
-use evmscope_interp::{Code, Interpreter, Mode, Programs, Settings, Statistics};
+use evmscope_interp::{Budget, Code, Interpreter, Mode, Programs, Settings, Statistics};
 use evmscope_reports::Run;
-use evmscope_reports::run::{Decoding, MemoryUse, ProgramCache};
+use evmscope_reports::run::{Budgeted, Decoding, MemoryUse, ProgramCache};
 use evmscope_reports::stats::Summary;
 use std::sync::Arc;
 
@@ -33,7 +33,7 @@ pub fn add(run: &mut Run, verified: &[Verified<'_>]) -> Result<()> {
     }
     let translates = |v: &&Verified<'_>| v.id == EngineId::from(Mode::Advanced);
     if let Some(v) = verified.iter().find(translates) {
-        run.decoding.extend(decoding(v.case)?);
+        run.decoding.extend(decoding(v.case, v.settings)?);
     }
     Ok(())
 }
@@ -71,13 +71,15 @@ fn memory(v: &Verified<'_>) -> Result<MemoryUse> {
     })
 }
 
-fn cache(held: &Programs, all: &Statistics, budget: f64) -> ProgramCache {
+fn cache(held: &Programs, all: &Statistics, budget: Budget) -> ProgramCache {
     ProgramCache {
         programs: held.programs as u64,
         code_bytes: held.code as u64,
         decoded_bytes: held.decoded as u64,
         greatest_ratio: held.greatest_ratio,
-        budget,
+        greatest_short: held.greatest_short as u64,
+        budget: budget.ratio,
+        budget_floor: budget.floor as u64,
         translated: all.translated,
         hits: all.hits,
         misses: all.misses,
@@ -87,7 +89,7 @@ fn cache(held: &Programs, all: &Statistics, budget: f64) -> ProgramCache {
 }
 
 /// Translates every contract in the case's world, and the longest one tiled to the deployment limit.
-fn decoding(case: &Case) -> Result<Vec<Decoding>> {
+fn decoding(case: &Case, settings: Settings) -> Result<Vec<Decoding>> {
     let world = case.scenario()?.world;
     let mut contracts: Vec<(String, Vec<u8>)> = world
         .accounts()
@@ -103,20 +105,43 @@ fn decoding(case: &Case) -> Result<Vec<Decoding>> {
         contracts.push((format!("{address}, repeated"), repeated));
     }
     let clock = ThreadClock::open()?;
-    let mut interpreter = Interpreter::with_settings(Mode::Advanced, case.fork, Settings::eager());
-    let decoded = contracts
-        .into_iter()
-        .map(|(contract, code)| decode(&clock, &mut interpreter, case, contract, &code));
-    decoded.collect()
+    let of_contract = |(contract, code): (String, Vec<u8>)| -> Result<Decoding> {
+        let all = translate(&clock, case, Settings::eager(), &code)?;
+        let limited = translate(&clock, case, settings, &code)?;
+        Ok(Decoding {
+            case: case.name.clone(),
+            contract,
+            code_bytes: code.len() as u64,
+            budgeted: Some(Budgeted {
+                decoded_bytes: limited.decoded_bytes,
+                entries: limited.entries,
+                time: limited.times.median,
+                mad: limited.times.mad,
+            }),
+            decoded_bytes: all.decoded_bytes,
+            entries: all.entries,
+            time: all.times.median,
+            mad: all.times.mad,
+            n: all.times.n,
+        })
+    };
+    contracts.into_iter().map(of_contract).collect()
 }
 
-fn decode(
+/// One code, translated several times.
+struct Translated {
+    decoded_bytes: u64,
+    entries: u64,
+    times: Summary,
+}
+
+fn translate(
     clock: &ThreadClock,
-    interpreter: &mut Interpreter,
     case: &Case,
-    contract: String,
+    settings: Settings,
     bytes: &[u8],
-) -> Result<Decoding> {
+) -> Result<Translated> {
+    let mut interpreter = Interpreter::with_settings(Mode::Advanced, case.fork, settings);
     let mut entries = 0;
     let times = (0..TRANSLATIONS).map(|_| {
         // New each time: finding its jumpdests is part of translating, and `Code` caches them.
@@ -126,16 +151,10 @@ fn decode(
         time as f64
     });
     let times: Vec<f64> = times.collect();
-    let Summary { n, median, mad, .. } = Summary::of(&times)?;
-    Ok(Decoding {
-        case: case.name.clone(),
-        contract,
-        code_bytes: bytes.len() as u64,
+    Ok(Translated {
         decoded_bytes: interpreter.programs().decoded as u64,
         entries,
-        time: median,
-        mad,
-        n,
+        times: Summary::of(&times)?,
     })
 }
 
@@ -170,7 +189,8 @@ mod tests {
             assert_eq!(programs.misses, 1);
             assert_eq!(programs.hits + programs.misses, CALLS + 1);
             assert!(programs.translated > 0);
-            assert!(programs.ratio().unwrap() <= programs.budget);
+            assert!(programs.decoded_bytes <= programs.budget_floor);
+            assert_eq!(programs.greatest_short, programs.decoded_bytes);
         }
     }
 
@@ -215,10 +235,16 @@ mod tests {
 
     #[test]
     fn a_contract_is_translated_in_full_and_tiled_to_the_deployment_limit() {
-        let all = decoding(&loops()).unwrap();
+        let all = decoding(&loops(), Settings::default()).unwrap();
         let sizes: Vec<_> = all.iter().map(|d| d.code_bytes).collect();
         assert_eq!(sizes, [11, 24_576]);
         assert!(all.iter().all(|d| d.entries > 0 && d.time > 0.0), "{all:?}");
         assert!(all[1].entries > 1000, "{all:?}");
+        let budgeted = all.iter().map(|d| d.budgeted.as_ref().unwrap());
+        let sizes: Vec<_> = budgeted.map(|it| it.decoded_bytes).collect();
+        let Budget { ratio, floor } = Budget::default();
+        assert!(sizes[0] <= floor as u64, "{all:?}");
+        assert!(sizes[1] as f64 <= ratio * 24_576.0, "{all:?}");
+        assert!(sizes[1] < all[1].decoded_bytes, "{all:?}");
     }
 }

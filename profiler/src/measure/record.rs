@@ -19,7 +19,8 @@ pub fn new_run(pinned: Option<&Pinned>, settings: Settings, calls: Calls) -> Run
         },
         settings: Some(run::Settings {
             keccak_memo: settings.keccak_memo.to_string(),
-            budget: settings.budget,
+            budget: settings.budget.ratio,
+            budget_floor: settings.budget.floor as u64,
             cold: calls == Calls::Cold,
         }),
         ..Run::default()

@@ -93,7 +93,9 @@ pub fn simulated_arguments(
         "--keccak-memo".into(),
         settings.keccak_memo.name().into(),
         "--budget".into(),
-        settings.budget.to_string().into(),
+        settings.budget.ratio.to_string().into(),
+        "--budget-floor".into(),
+        settings.budget.floor.to_string().into(),
     ];
     for technique in Technique::ALL {
         if !settings.techniques.has(*technique) {

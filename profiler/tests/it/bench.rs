@@ -96,13 +96,13 @@ fn every_table_says_how_the_interpreter_was_set() {
     for (options, line, memo, budget) in [
         (
             &[][..],
-            "keccak memo: advanced; memory budget: 4 ",
+            "keccak memo: advanced; decoded bytes per bytecode byte: at most 4 (short code 16.0 KiB).",
             "advanced",
             4.0,
         ),
         (
             &["--keccak-memo", "off", "--budget", "2.5"],
-            "keccak memo: off; memory budget: 2.5 ",
+            "keccak memo: off; decoded bytes per bytecode byte: at most 2.5 (short code 16.0 KiB).",
             "off",
             2.5,
         ),

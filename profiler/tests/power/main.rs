@@ -296,7 +296,8 @@ const APART: usize = 37;
 fn check(setup: &Setup, run: &str, i: usize) -> (Outcome, String) {
     let earlier = baseline(setup, "base", (i + APART) % 100);
     let targets = setup.path("targets.toml");
-    let none = "keccak_memo = \"advanced\"\nmemory_ratio = 1000\ndecode_ms = 1000000\n[cases]\n";
+    let none = "keccak_memo = \"advanced\"\nmemory_ratio = 1000\nmemory_floor = 1000000\n\
+                decode_ms = 1000000\ndecode_all_ms = 1000000\n[cases]\n";
     fs::write(&targets, none).expect("targets");
     let arguments = ["check", run, "--baseline", &earlier, "--targets", &targets];
     let (code, text) = setup.run("base", &arguments);

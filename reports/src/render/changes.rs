@@ -280,7 +280,8 @@ fn rigs(changes: &Changes) -> Table {
         let mut facts = rig(&run.created, &run.rig);
         facts.extend(run.settings.as_ref().map(|it| {
             let cold = if it.cold { ", cold" } else { "" };
-            let text = format!("keccak memo {}, budget {}{cold}", it.keccak_memo, it.budget);
+            let budget = format::budget(it.budget, it.budget_floor);
+            let text = format!("keccak memo {}, budget {budget}{cold}", it.keccak_memo);
             ("settings", text)
         }));
         facts

@@ -106,7 +106,8 @@ fn row(point: &Point<'_>, modes: &[&str]) -> Vec<Cell> {
         let cold = if settings.cold { ", cold" } else { "" };
         format!(
             "memo {}, budget {}{cold}",
-            settings.keccak_memo, settings.budget
+            settings.keccak_memo,
+            format::budget(settings.budget, settings.budget_floor)
         )
     });
     let mut what = Cell::new(match build {

@@ -27,6 +27,7 @@ pub(super) fn case(run: &Run, case: &str, base: &str, head: &str) -> Option<Tabl
     let programs = [
         kept("decoded / bytecode bytes", ratio),
         kept("budget", |p| number_of(p.budget)),
+        kept("budget of short codes", |p| size(p.budget_floor)),
         kept("codes with a program", |p| number(p.programs)),
         kept("size of these codes", |p| size(p.code_bytes)),
         kept("entry points translated", |p| number(p.translated)),
@@ -60,7 +61,8 @@ pub(super) fn decoding(run: &Run, case: &str) -> Option<Table> {
             size(decoding.code_bytes),
             number(decoding.entries),
             size(decoding.decoded_bytes),
-            time(decoding),
+            time(decoding.time, decoding.mad),
+            budgeted(decoding),
         ]
     };
     let of_case = run.decoding.iter().filter(|decoding| decoding.case == case);
@@ -71,6 +73,7 @@ pub(super) fn decoding(run: &Run, case: &str) -> Option<Table> {
         "entries",
         "decoded",
         "CPU time",
+        "within the budget",
     ];
     (!rows.is_empty()).then(|| Table::plain(header, rows))
 }
@@ -102,7 +105,11 @@ pub(super) fn overview(run: &Run) -> Option<Table> {
             .chain([
                 programs.map_or_else(nothing, ratio),
                 longest.map_or_else(nothing, |longest| {
-                    time(longest).line(format::bytes(longest.code_bytes))
+                    let time = match &longest.budgeted {
+                        Some(it) => time(it.time, it.mad),
+                        None => time(longest.time, longest.mad),
+                    };
+                    time.line(format::bytes(longest.code_bytes))
                 }),
             ])
             .collect()
@@ -155,7 +162,8 @@ fn ratio(programs: &ProgramCache) -> Cell {
     let Some(ratio) = programs.ratio() else {
         return nothing();
     };
-    let over = programs.greatest_ratio > programs.budget;
+    let over = programs.greatest_ratio > programs.budget
+        || programs.greatest_short > programs.budget_floor;
     let tone = if over { Tone::Bad } else { Tone::Plain };
     Cell::new(format!("{ratio:.2}")).key(ratio).tone(tone)
 }
@@ -171,8 +179,17 @@ fn short(contract: &str) -> String {
     }
 }
 
-fn time(decoding: &Decoding) -> Cell {
-    let spread = format::spread(decoding.mad, decoding.time);
+/// Time, what was translated, and its size, as far as the budget went.
+fn budgeted(decoding: &Decoding) -> Cell {
+    decoding.budgeted.as_ref().map_or_else(nothing, |it| {
+        let entries = format::thousands(it.entries);
+        let size = format::bytes(it.decoded_bytes);
+        time(it.time, it.mad).line(format!("{entries} entries, {size}"))
+    })
+}
+
+fn time(time: f64, mad: f64) -> Cell {
+    let spread = format::spread(mad, time);
     let spread = spread.map_or_else(String::new, |spread| format!(" {spread}"));
-    Cell::new(format::quantity(decoding.time, "ns") + &spread).key(decoding.time)
+    Cell::new(format::quantity(time, "ns") + &spread).key(time)
 }

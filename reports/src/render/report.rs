@@ -212,8 +212,9 @@ fn of_settings(run: &Run) -> Vec<String> {
         return Vec::new();
     };
     let mut legend = vec![format!(
-        "keccak memo: {}; memory budget: {} decoded bytes per bytecode byte.",
-        settings.keccak_memo, settings.budget
+        "keccak memo: {}; decoded bytes per bytecode byte: at most {}.",
+        settings.keccak_memo,
+        format::budget(settings.budget, settings.budget_floor)
     )];
     if settings.cold {
         legend.push(
@@ -274,7 +275,8 @@ fn of_sections(run: &Run, cases: &[CaseReport]) -> impl Iterator<Item = String> 
         ),
         (
             !run.decoding.is_empty(),
-            "decoding: every entry point at once, without a budget; repeated: code tiled to the deployment limit.",
+            "decoding: every entry point at once, without a budget and within it; repeated: code tiled to the deployment \
+             limit.",
         ),
         (
             sections.any(|section| section.title == simulated),

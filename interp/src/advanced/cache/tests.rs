@@ -11,7 +11,7 @@ fn an_address_in_a_stream_has_an_opcode_and_a_preceding_one() {
     let mut cache = Cache::new(Fork::Osaka, &Settings::eager());
     cache.translate(&code, &mut Statistics::default());
     let id = cache.get(&code, &mut Statistics::default()).unwrap();
-    let start = cache.program(id).0.stream.as_ptr().addr();
+    let start = cache.program(id).0.program.stream.as_ptr().addr();
     assert!(
         cache.place(start).is_none(),
         "places are not recorded by default"
@@ -20,8 +20,8 @@ fn an_address_in_a_stream_has_an_opcode_and_a_preceding_one() {
     cache.keep_places();
     cache.translate(&code, &mut Statistics::default());
     let id = cache.get(&code, &mut Statistics::default()).unwrap();
-    let stream = cache.program(id).0.stream.clone();
-    let start = cache.program(id).0.stream.as_ptr().addr();
+    let stream = cache.program(id).0.program.stream.clone();
+    let start = cache.program(id).0.program.stream.as_ptr().addr();
     let end = start + size_of_val(&*stream);
     let mut seen = Vec::new();
     for address in start..end {

@@ -58,10 +58,10 @@ fn hostile(len: usize) -> impl Iterator<Item = (String, Vec<u8>)> {
     alone.chain(entered).chain(repeated).chain(noise)
 }
 
-/// Translates or refuses all entry points of code. Returns the program and the number of opcodes visited.
-fn translate(code: &[u8], budget: f64) -> (Program, usize) {
+/// Translates or refuses all entry points of code, with so many decoded bytes per bytecode byte. Returns the program and the number of opcodes visited.
+fn translate(code: &[u8], budget: usize) -> (Program, usize) {
     let code = Arc::new(Code::new(code));
-    let mut program = Program::new(&code, 24, budget, Techniques::ALL);
+    let mut program = Program::new(&code, 24, budget * code.len(), Techniques::ALL);
     let mut translator = Translator::new(Fork::Osaka, 6, Techniques::ALL);
     STEPS.set(0);
     for pc in entry_points(&code) {
@@ -78,7 +78,7 @@ fn work_and_memory_are_linear_in_the_code() {
     // In the worst case, each byte is an entry point and is walked from twice, each time up to a limit.
     let most = (LONG.opcodes + SHORT.opcodes + 2) as usize;
     for (name, code) in hostile(DEPLOYABLE) {
-        let (program, steps) = translate(&code, 4.0);
+        let (program, steps) = translate(&code, 4);
         assert!(steps > 0, "the walker counts");
         assert!(
             steps <= most * code.len(),
@@ -94,8 +94,8 @@ fn work_and_memory_are_linear_in_the_code() {
 #[test]
 fn twice_the_code_takes_twice_the_work() {
     for (name, code) in hostile(4096).step_by(8) {
-        let (_, half) = translate(&code[..2048], 4.0);
-        let (_, whole) = translate(&code, 4.0);
+        let (_, half) = translate(&code[..2048], 4);
+        let (_, whole) = translate(&code, 4);
         assert!(
             whole <= 2 * half + half / 4 + 4096,
             "{name}: {half} visits for half of the code, {whole} for all of it"

@@ -31,8 +31,10 @@ fn encoded(pc: usize, cells: usize, to: &[u16]) -> EncodedTrace {
     trace
 }
 
-fn program(code: &[u8], budget: f64) -> Program {
-    Program::new(&Arc::new(Code::new(code)), 24, budget, Techniques::ALL)
+/// A program with so many decoded bytes per bytecode byte.
+fn program(code: &[u8], budget: usize) -> Program {
+    let bytes = budget * code.len();
+    Program::new(&Arc::new(Code::new(code)), 24, bytes, Techniques::ALL)
 }
 
 /// Adds or refuses traces at random offsets, as a translator does.
@@ -70,18 +72,18 @@ proptest! {
 
     #[test]
     fn the_budget_is_never_exceeded(
-        budget in 1_u8..=16,
+        budget in 1_usize..=16,
         code in prop::collection::vec(prop_oneof![Just(0x5b_u8), Just(0x01)], 64..1024),
         bytes in prop::collection::vec(any::<u8>(), 16..4096),
     ) {
-        let mut program = program(&code, budget.into());
+        let mut program = program(&code, budget);
         fill(&mut Unstructured::new(&bytes), &mut program).unwrap();
     }
 }
 
 #[test]
 fn refused_entries_count_in_the_budget() {
-    let mut program = program(&[0x5b; 24_576], 4.0);
+    let mut program = program(&[0x5b; 24_576], 4);
     let mut pc = 0;
     while program.affords(400, 0) {
         program.add(pc, &encoded(pc, 399, &[]));
@@ -97,7 +99,7 @@ fn refused_entries_count_in_the_budget() {
 
 #[test]
 fn exits_become_jumps_once_the_entry_exists() {
-    let mut program = program(&[0x5b; 64], 64.0);
+    let mut program = program(&[0x5b; 64], 64);
     program.add(3, &encoded(3, 1, &[5, 3]));
     let (first, leave) = (program.entry(3).unwrap(), 3);
     // The jump to itself skips the stack check; the other exit is linked only when its entry exists.
@@ -121,7 +123,7 @@ fn exits_become_jumps_once_the_entry_exists() {
 #[test]
 fn entries_are_found_at_jumpdests_and_elsewhere() {
     // JUMPDEST, PUSH1 with a JUMPDEST's byte, ADD, JUMPDEST
-    let mut program = program(&[0x5b, 0x60, 0x5b, 0x01, 0x5b], 64.0);
+    let mut program = program(&[0x5b, 0x60, 0x5b, 0x01, 0x5b], 64);
     for pc in [4, 3, 0] {
         program.add(pc, &encoded(pc, 2, &[]));
     }
@@ -134,7 +136,7 @@ fn entries_are_found_at_jumpdests_and_elsewhere() {
 
 #[test]
 fn entry_points_become_hot_after_enough_visits() {
-    let mut program = program(&[0x5b; 64], 4.0);
+    let mut program = program(&[0x5b; 64], 4);
     let reached = (0..100).take_while(|_| !program.count(8)).count();
     assert_eq!(reached, 24);
     assert!(program.is_warm(8) && !program.is_warm(16));
