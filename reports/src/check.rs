@@ -7,7 +7,7 @@ use crate::counter::Counter::CpuTime;
 use crate::format;
 use crate::run::{Measurement, Ratio, Run, Verdict};
 use crate::stats::{
-    Controlled, DISTURBED, MIN_LAUNCHES, MIN_PAIRS, PairedRatio, controlled_ratio, launches_for,
+    ALIKE, Controlled, MIN_LAUNCHES, MIN_PAIRS, PairedRatio, controlled_ratio, launches_for,
     launches_to_decide,
 };
 use serde::Deserialize;
@@ -374,14 +374,12 @@ impl Times {
 /// Which launches play no part, and why.
 fn left_out(controlled: &Controlled) -> Option<String> {
     let Controlled {
-        launches,
-        disturbed,
-        ..
+        launches, left_out, ..
     } = controlled;
-    (*disturbed > 0).then(|| {
+    (*left_out > 0).then(|| {
         format!(
-            "; left out: {disturbed} of {launches} launches of both runs, in which {CONTROL} took more than {DISTURBED} \
-             times its least (other load, or another speed of the machine)"
+            "; left out: {left_out} of {launches} launches of both runs, in which {CONTROL} took over {ALIKE} times as long \
+             as in others (other load, or another speed of the machine)"
         )
     })
 }

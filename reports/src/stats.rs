@@ -21,7 +21,7 @@ mod launches;
 pub mod multiple;
 
 pub use launches::{
-    Controlled, DISTURBED, controlled_ratio, grouped_ratio, launches_for, launches_to_decide,
+    ALIKE, Controlled, controlled_ratio, grouped_ratio, launches_for, launches_to_decide,
     mean_of_cases,
 };
 

@@ -179,12 +179,13 @@ fn short(contract: &str) -> String {
     }
 }
 
-/// Time, what was translated, and its size, as far as the budget went.
+/// Time, and how many entries the budget allowed.
 fn budgeted(decoding: &Decoding) -> Cell {
     decoding.budgeted.as_ref().map_or_else(nothing, |it| {
-        let entries = format::thousands(it.entries);
-        let size = format::bytes(it.decoded_bytes);
-        time(it.time, it.mad).line(format!("{entries} entries, {size}"))
+        let entries = format!("{} entries", format::thousands(it.entries));
+        Cell::new(format::quantity(it.time, "ns"))
+            .line(entries)
+            .key(it.time)
     })
 }
 

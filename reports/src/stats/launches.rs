@@ -120,12 +120,12 @@ impl Trimmed {
     }
 }
 
-/// How many times its least a control may take in a launch that is compared.
+/// How many times as long as in another launch a control may take where the two are compared.
 ///
-/// In 600 launches of one build beside revm on a shared machine, the median ratio of either mode stayed within
-/// 1.3 % as long as revm took up to 1.2 times its least. Where other load made it take 1.7 times as long, the
-/// traditional mode's ratio was 16 % higher: not all programs suffer alike.
-pub const DISTURBED: f64 = 1.15;
+/// In 600 launches of one build beside revm on a shared machine, the median ratio of either mode stayed within 1.3 % as
+/// long as revm took up to 1.2 times its least. Where other load made it take 1.7 times as long, the traditional mode's
+/// ratio was 16 % higher and the advanced mode's 4 %: not all programs suffer alike.
+pub const ALIKE: f64 = 1.2;
 
 /// A comparison beside a control.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -135,16 +135,17 @@ pub struct Controlled {
     /// Launches of both runs.
     pub launches: usize,
     /// How many of them were left out.
-    pub disturbed: usize,
+    pub left_out: usize,
 }
 
 /// Compares two runs that were taken at different times, each beside a control: a program that is the same in both.
 /// Each run is a pair of measurements of the same launches, `(control, measured)`.
 ///
-/// The machine's speed at the time cancels out within each launch, and so does what slows both programs alike. Launches
-/// in which the control took more than [`DISTURBED`] times its least in either run are left out. The ratio is that of
-/// the trimmed geometric means of `measured / control` over the launches; the interval is Yuen's two-sample t (Yuen
-/// 1974, "The two-sample trimmed t for unequal population variances").
+/// Small changes of the machine's speed cancel out within each launch, and so does what slows both programs alike. Only
+/// launches are compared in which the control took about as long, see [`ALIKE`]: of all such sets, the one with the most
+/// launches on the side that has fewer. The ratio is that of the trimmed geometric means of `measured / control` over
+/// the launches; the interval is Yuen's two-sample t (Yuen 1974, "The two-sample trimmed t for unequal population
+/// variances").
 ///
 /// Fewer than [`MIN_LAUNCHES`] launches or [`MIN_PAIRS`] pairs left on a side are always inconclusive. `None` as in
 /// [`paired_ratio`](super::paired_ratio).
@@ -154,14 +155,17 @@ pub fn controlled_ratio(
     threshold: f64,
 ) -> Option<Controlled> {
     let sides = [Beside::of(base)?, Beside::of(head)?];
-    let all = || sides.iter().flat_map(|side| &side.launches);
-    let least = all().map(|launch| launch.control).reduce(f64::min)?;
-    let kept = sides.each_ref().map(|side| side.within(least * DISTURBED));
-    let launches = all().count();
+    let all = sides.iter().flat_map(|side| &side.launches);
+    let speeds = sorted(all.map(|launch| launch.control));
+    let alike = |least: &f64| sides.each_ref().map(|side| side.alike(*least));
+    let fewer = |[base, head]: &[Beside; 2]| base.launches.len().min(head.launches.len());
+    // The last of the greatest, so the fastest.
+    let kept = speeds.iter().rev().map(alike).max_by_key(fewer)?;
+    let compared: usize = kept.iter().map(|side| side.launches.len()).sum();
     Some(Controlled {
         ratio: two_samples(&kept, threshold),
-        launches,
-        disturbed: launches - kept.iter().map(|side| side.launches.len()).sum::<usize>(),
+        launches: speeds.len(),
+        left_out: speeds.len() - compared,
     })
 }
 
@@ -196,9 +200,13 @@ impl Beside {
         })
     }
 
-    /// The launches whose control took at most so long.
-    fn within(&self, most: f64) -> Self {
-        let launches = self.launches.iter().filter(|it| it.control <= most);
+    /// The launches whose control took so long, or a little longer.
+    fn alike(&self, least: f64) -> Self {
+        let range = least..=least * ALIKE;
+        let launches = self
+            .launches
+            .iter()
+            .filter(|it| range.contains(&it.control));
         Self {
             launches: launches.copied().collect(),
         }
