@@ -11,7 +11,7 @@ EVMSCOPE := bin=$$($(BUILT_EVMSCOPE)) && "$$bin"
 CASES_OF_BENCH = $(if $(filter command environment,$(firstword $(origin CASE))),$(CASE))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build profile pgo bench diff check-targets doctor test test-pmu test-diff check fuzz memcheck cases clean
+.PHONY: help setup build profile pgo bench diff check-targets doctor test test-pmu test-diff check fuzz misery memcheck cases clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -88,6 +88,10 @@ fuzz: setup ## two minutes of the fuzz targets, or of the same scenarios as a pl
 	  echo "note: cargo fuzz with a nightly toolchain is not installed (rustup toolchain install nightly; cargo install cargo-fuzz): its corpus and the same generator run as a plain test"; \
 	  EVMSCOPE_FUZZ_SECONDS=$(FUZZ_SECONDS) $(CARGO) test --release --locked -p evmscope-interp --test differential; \
 	fi
+
+# `make test` reads the first 300. What fails is kept, and read again with EVMSCOPE_MISERY=READER:NUMBER.
+misery: setup ## 10,000 malformed inputs for every reader: no panic, no hang, bounded memory
+	EVMSCOPE_MISERY_INPUTS=10000 $(CARGO) test --locked -p evmscope --bin evmscope misery::
 
 memcheck: setup ## run 1,000 messages under valgrind: no invalid access, no leak (needs valgrind)
 	@command -v valgrind >/dev/null || { echo "error: valgrind is missing (Debian: sudo apt-get install valgrind)" >&2; exit 1; }

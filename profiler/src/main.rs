@@ -10,6 +10,8 @@ mod instruments;
 mod interrupt;
 mod machine;
 mod measure;
+#[cfg(test)]
+mod misery;
 mod profile;
 mod symbols;
 

@@ -10,7 +10,7 @@ mod opcode_runs;
 pub mod pgo;
 mod plan;
 mod process;
-mod protocol;
+pub mod protocol;
 mod serve;
 mod side;
 

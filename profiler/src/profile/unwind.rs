@@ -206,7 +206,8 @@ impl Tables {
         let object = object::File::parse(&*bytes).ok()?;
         let range = |name| -> Option<Range<u64>> {
             let section = object.section_by_name(name)?;
-            Some(section.address()..section.address() + section.size())
+            let start = section.address();
+            Some(start..start.saturating_add(section.size()))
         };
         let data = |name| -> Option<Arc<[u8]>> {
             let section = object.section_by_name(name)?;

@@ -6,7 +6,8 @@
 use flate2::Crc;
 use object::Object;
 use std::env;
-use std::fs;
+use std::fs::{self, File};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 /// Where distributions put separate files.
@@ -29,9 +30,31 @@ pub fn of_build(id: &[u8]) -> Option<PathBuf> {
 
 /// The build id of a file.
 pub fn build_id(path: &Path) -> Option<Vec<u8>> {
-    let bytes = fs::read(path).ok()?;
+    let bytes = read(path).ok()?;
     let file = object::File::parse(&*bytes).ok()?;
     Some(file.build_id().ok()??.to_vec())
+}
+
+/// Opens a file that a recording or a compiler's output names. Only a regular one: reading a device or a pipe may never
+/// end.
+///
+/// # Errors
+/// A file that cannot be read, or of another kind.
+pub fn open(path: &Path) -> io::Result<File> {
+    match fs::metadata(path)?.is_file() {
+        true => File::open(path),
+        false => Err(io::Error::other("it is not a regular file")),
+    }
+}
+
+/// The contents of such a file.
+///
+/// # Errors
+/// As [`open`].
+pub fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    open(path)?.read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// Whether two build ids are the same; recordings pad an id with zeros, or cut it.
@@ -41,7 +64,7 @@ pub fn same_build(recorded: &[u8], own: &[u8]) -> bool {
 }
 
 fn separate(binary: &Path) -> Option<PathBuf> {
-    let bytes = fs::read(binary).ok()?;
+    let bytes = read(binary).ok()?;
     let file = object::File::parse(&*bytes).ok()?;
     if has_symbols(&file) && file.has_debug_symbols() {
         return None;
@@ -54,7 +77,7 @@ fn separate(binary: &Path) -> Option<PathBuf> {
         .into_iter()
         .flat_map(|name| candidates_by_name(binary, name));
     by_id.chain(by_name).find(|candidate| {
-        let Ok(bytes) = fs::read(candidate) else {
+        let Ok(bytes) = read(candidate) else {
             return false;
         };
         let Ok(file) = object::File::parse(&*bytes) else {
@@ -114,6 +137,15 @@ fn crc(bytes: &[u8]) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn devices_are_not_read() {
+        for path in ["/dev/zero", "/proc/../dev/zero", "/"] {
+            let error = read(Path::new(path)).unwrap_err().to_string();
+            assert_eq!(error, "it is not a regular file", "{path}");
+        }
+        assert!(build_id(Path::new("/dev/zero")).is_none());
+    }
 
     #[test]
     fn build_ids_are_compared_as_far_as_the_kernel_keeps_them() {

@@ -3,11 +3,12 @@
 //!
 //! Reads the files; the caller knows which process is meant.
 
+use super::debug_files;
 use linux_perf_data::jitdump::{
     JitDumpReader, JitDumpRecord, JitDumpRecordHeader, JitDumpRecordType,
 };
 use std::collections::HashMap;
-use std::fs::{self, File};
+use std::fs;
 use std::io;
 use std::ops::Range;
 use std::path::Path;
@@ -59,7 +60,7 @@ impl Generated {
     /// # Errors
     /// A file that cannot be read, or is not a dump.
     pub fn add_dump(&mut self, path: &Path, same_clock: bool) -> io::Result<()> {
-        let mut reader = JitDumpReader::new(File::open(path)?).map_err(io::Error::other)?;
+        let mut reader = JitDumpReader::new(debug_files::open(path)?).map_err(io::Error::other)?;
         let mut names = HashMap::new();
         while let Some(header) = reader.next_record_header()? {
             // The reader relies on it.

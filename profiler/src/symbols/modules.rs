@@ -234,7 +234,7 @@ fn address_of(path: &Path, offset: u64) -> Option<u64> {
             let (start, size) = segment.file_range();
             // The kernel maps whole pages, so a mapping can start before its segment.
             let page = segment.align().max(1);
-            let mapped = start - start % page..start + size;
+            let mapped = start - start % page..start.saturating_add(size);
             mapped
                 .contains(&offset)
                 .then(|| segment.address().wrapping_sub(start).wrapping_add(offset))
@@ -242,8 +242,8 @@ fn address_of(path: &Path, offset: u64) -> Option<u64> {
         .or_else(|| {
             file.sections().find_map(|section| {
                 let (start, size) = section.file_range()?;
-                let inside =
-                    section.kind() == SectionKind::Text && (start..start + size).contains(&offset);
+                let bytes = start..start.saturating_add(size);
+                let inside = section.kind() == SectionKind::Text && bytes.contains(&offset);
                 inside.then(|| section.address().wrapping_sub(start).wrapping_add(offset))
             })
         })

@@ -72,10 +72,11 @@ impl Sections {
             if !section.is_executable() {
                 continue;
             }
-            sizes.code += section.sh_size;
+            let add = |sum: &mut u64| *sum = sum.saturating_add(section.sh_size);
+            add(&mut sizes.code);
             match name {
-                ".text.hot" => sizes.hot += section.sh_size,
-                ".text.unlikely" | ".text.cold" => sizes.cold += section.sh_size,
+                ".text.hot" => add(&mut sizes.hot),
+                ".text.unlikely" | ".text.cold" => add(&mut sizes.cold),
                 _ => {}
             }
         }

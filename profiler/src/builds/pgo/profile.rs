@@ -247,7 +247,7 @@ impl InstrumentedFunctions {
 
 /// Parses the output of `llvm-profdata show --all-functions --counts`: names are indented by two spaces, the lines
 /// of a function by four.
-fn functions(text: &str) -> Vec<Function> {
+pub fn functions(text: &str) -> Vec<Function> {
     let mut functions: Vec<Function> = Vec::new();
     for line in text.lines() {
         if let Some(fact) = line.strip_prefix("    ") {

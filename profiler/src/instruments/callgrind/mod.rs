@@ -4,7 +4,7 @@
 //! child's command line; in the child, everything within [`region::measured_region`] is counted. The figures
 //! are deterministic. They are not hardware figures.
 
-mod output;
+pub mod output;
 
 use super::counters::Reading;
 use super::region;

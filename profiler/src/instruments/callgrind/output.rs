@@ -24,7 +24,7 @@ pub(super) const EVENTS: &[(&str, Counter)] = &[
 ];
 
 /// The simulated counters, from the `events:` and `totals:` lines.
-pub(super) fn totals(text: &str) -> Result<Vec<Reading>, SimulateError> {
+pub fn totals(text: &str) -> Result<Vec<Reading>, SimulateError> {
     let line = |name: &'static str| {
         let found = text.lines().find_map(|line| line.strip_prefix(name));
         found.ok_or(SimulateError::Output(name))
@@ -57,7 +57,7 @@ pub(super) fn totals(text: &str) -> Result<Vec<Reading>, SimulateError> {
 ///
 /// # Errors
 /// A cost line that cannot be parsed.
-pub(super) fn by_address(text: &str, object: &Path) -> Result<Vec<(u64, u64)>, SimulateError> {
+pub fn by_address(text: &str, object: &Path) -> Result<Vec<(u64, u64)>, SimulateError> {
     const MALFORMED: SimulateError = SimulateError::Output("instructions by address");
     let mut counts = BTreeMap::<u64, u64>::new();
     for cost in self_costs(text) {
@@ -65,25 +65,36 @@ pub(super) fn by_address(text: &str, object: &Path) -> Result<Vec<(u64, u64)>, S
             return Err(MALFORMED);
         };
         if cost.object.is_some_and(|path| Path::new(path) == object) {
-            *counts.entry(address).or_default() += instructions.unwrap_or(0);
+            add(
+                counts.entry(address).or_default(),
+                instructions.unwrap_or(0),
+            );
         }
     }
     Ok(counts.into_iter().collect())
 }
 
 /// The instructions of each function by its path, callees excluded.
-pub(super) fn by_function(text: &str) -> BTreeMap<String, u64> {
+pub fn by_function(text: &str) -> BTreeMap<String, u64> {
     let mut counts = BTreeMap::<&str, u64>::new();
     for cost in self_costs(text) {
         if let (Some(function), Ok(Some(instructions))) = (cost.function, cost.instructions) {
-            *counts.entry(function).or_default() += instructions;
+            add(counts.entry(function).or_default(), instructions);
         }
     }
     let mut by_path = BTreeMap::<String, u64>::new();
     for (function, instructions) in counts {
-        *by_path.entry(plain_path(function)).or_default() += instructions;
+        add(
+            by_path.entry(plain_path(function)).or_default(),
+            instructions,
+        );
     }
     by_path
+}
+
+/// No call takes as many; a damaged file may say so.
+fn add(sum: &mut u64, count: u64) {
+    *sum = sum.saturating_add(count);
 }
 
 /// A line of a function's self cost.
@@ -225,6 +236,16 @@ mod tests {
                     * 90 4\n-2 1\n\nfn=(2)\n20 90 4\n\nfn=(1)\n12 2 0\n\ntotals: 105 9\n";
         let expected = [("a::f".to_owned(), 15), ("g".to_owned(), 90)];
         assert_eq!(by_function(text), BTreeMap::from(expected));
+    }
+
+    #[test]
+    fn counts_without_a_sum_are_no_panic() {
+        let most = u64::MAX;
+        let text =
+            format!("positions: instr\nob=(1) /bin/me\nfn=(1) f\n0x10 {most}\n0x10 {most}\n");
+        let found = by_address(&text, Path::new("/bin/me")).unwrap();
+        assert_eq!(found, [(0x10, most)]);
+        assert_eq!(by_function(&text)["f"], most);
     }
 
     #[test]

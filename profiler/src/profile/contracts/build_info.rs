@@ -18,7 +18,7 @@ pub fn complete(mut root: Value, path: &Path) -> Result<Value, String> {
     if has("output") && !has("input") {
         // Without its input, source texts are looked for on the disk.
         if let Some(input) = input_beside(path) {
-            root["input"] = read(&input)?["input"].take();
+            root["input"] = taken(read(&input)?, "input");
         }
     } else if has("input") && !has("output") {
         let output = path.with_extension("output.json");
@@ -28,7 +28,7 @@ pub fn complete(mut root: Value, path: &Path) -> Result<Value, String> {
                 output.display()
             ));
         }
-        root["output"] = read(&output)?["output"].take();
+        root["output"] = taken(read(&output)?, "output");
     } else if has("source_id_to_path") && !has("output") {
         root["output"] = output_of_artifacts(&root, path)?;
     } else if root["deployedBytecode"]["sourceMap"].is_string() {
@@ -43,6 +43,11 @@ fn read(path: &Path) -> Result<Value, String> {
     let text = fs::read_to_string(path);
     let text = text.map_err(|error| format!("cannot read {}: {error}", path.display()))?;
     serde_json::from_str(&text).map_err(|error| format!("{}: {error}", path.display()))
+}
+
+/// A field of a value, which may be none if the value is no object.
+fn taken(mut value: Value, field: &str) -> Value {
+    value.get_mut(field).map(Value::take).unwrap_or_default()
 }
 
 /// The file with the input of Hardhat 3's output.

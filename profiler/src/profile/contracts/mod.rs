@@ -120,7 +120,7 @@ impl Contract {
         }
         let mut masked = code.to_vec();
         for &(start, length) in &self.immutables {
-            if let Some(immutable) = masked.get_mut(start..start + length) {
+            if let Some(immutable) = masked.get_mut(start..start.saturating_add(length)) {
                 immutable.fill(0);
             }
         }

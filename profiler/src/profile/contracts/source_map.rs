@@ -6,6 +6,7 @@
 use super::build_info;
 use super::{Contract, EntryPoint, Function, Jump, SourceEntry, SourceMapError, offsets};
 use crate::cases::parse_hex;
+use crate::symbols::debug_files;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, HashMap};
@@ -75,9 +76,8 @@ impl Span {
     }
 
     fn contains(&self, other: &Span) -> bool {
-        self.source == other.source
-            && self.start <= other.start
-            && other.start + other.length <= self.start + self.length
+        let end = |span: &Span| span.start.saturating_add(span.length);
+        self.source == other.source && self.start <= other.start && end(other) <= end(self)
     }
 }
 
@@ -97,7 +97,10 @@ impl Source {
     /// Looks beside the source map, in the folders above, and in the working directory.
     fn find(path: &str, map: &Path) -> Source {
         let mut folders = map.ancestors().skip(1).take(4).chain([Path::new(".")]);
-        let text = folders.find_map(|folder| fs::read_to_string(folder.join(path)).ok());
+        let text = folders.find_map(|folder| {
+            let bytes = debug_files::read(&folder.join(path)).ok()?;
+            String::from_utf8(bytes).ok()
+        });
         Source::new(path, text)
     }
 

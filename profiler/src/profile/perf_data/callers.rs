@@ -70,9 +70,20 @@ fn chain(chain: RawDataU64<'_>) -> Vec<u64> {
     user.skip(1).copied().collect()
 }
 
-/// The calls that had not returned, as return addresses. The crate skips this part of a record, so the fields before it
-/// are skipped here: each is a word, except for two that have a length.
-fn branches(raw: &RawEventRecord<'_>) -> Option<Vec<u64>> {
+/// Whether the chain of a sample is as long as it says, which the crate multiplies before it checks.
+pub(super) fn has_whole_chain(raw: &RawEventRecord<'_>) -> bool {
+    let format = raw.parse_info.sample_format;
+    if !format.contains(SampleFormat::CALLCHAIN) {
+        return true;
+    }
+    let mut data = raw.data;
+    let skipped = data.skip(bytes_before_chain(format));
+    let length = skipped.ok().and_then(|()| word(&mut data));
+    length.is_some_and(|length| length <= data.as_slice().len() as u64 / 8)
+}
+
+/// Bytes of the fields before a chain: each that is there is a word.
+fn bytes_before_chain(format: SampleFormat) -> usize {
     const WORDS: [SampleFormat; 9] = [
         SampleFormat::IDENTIFIER,
         SampleFormat::IP,
@@ -84,11 +95,16 @@ fn branches(raw: &RawEventRecord<'_>) -> Option<Vec<u64>> {
         SampleFormat::CPU,
         SampleFormat::PERIOD,
     ];
+    8 * WORDS.iter().filter(|it| format.contains(**it)).count()
+}
+
+/// The calls that had not returned, as return addresses. The crate skips this part of a record, so the fields before it
+/// are skipped here, of which two have a length.
+fn branches(raw: &RawEventRecord<'_>) -> Option<Vec<u64>> {
     let info = raw.parse_info;
     let has = |field: &SampleFormat| info.sample_format.contains(*field);
     let mut data = raw.data;
-    data.skip(8 * WORDS.iter().filter(|field| has(field)).count())
-        .ok()?;
+    data.skip(bytes_before_chain(info.sample_format)).ok()?;
     if has(&SampleFormat::CALLCHAIN) {
         let length = usize::try_from(word(&mut data)?).ok()?;
         data.skip(length.checked_mul(8)?).ok()?;

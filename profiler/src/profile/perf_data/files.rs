@@ -6,7 +6,6 @@ use crate::profile::unwind::Tables;
 use crate::symbols::debug_files;
 use object::Object;
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Files by recorded path. Each is looked at once.
@@ -74,7 +73,8 @@ impl Files {
     pub(super) fn problems(&self, path: &str) -> Vec<NameProblem> {
         let recorded = self.build_ids.get(path);
         let Some(file) = find(Path::new(path), recorded.map(Vec::as_slice)) else {
-            let readable = fs::read(path).is_ok_and(|it| object::File::parse(&*it).is_ok());
+            let readable = debug_files::read(Path::new(path))
+                .is_ok_and(|it| object::File::parse(&*it).is_ok());
             return vec![match readable {
                 true => NameProblem::Rebuilt,
                 false => NameProblem::Unreadable,
@@ -90,7 +90,7 @@ impl Files {
 
 /// The file itself if it is the recorded build or does not say, or else a copy of that build.
 fn find(path: &Path, recorded: Option<&[u8]>) -> Option<PathBuf> {
-    let bytes = fs::read(path).unwrap_or_default();
+    let bytes = debug_files::read(path).unwrap_or_default();
     let own = object::File::parse(&*bytes).ok();
     let same = own.map(|file| match (recorded, file.build_id().ok().flatten()) {
         (Some(recorded), Some(own)) => debug_files::same_build(recorded, own),
@@ -103,7 +103,7 @@ fn find(path: &Path, recorded: Option<&[u8]>) -> Option<PathBuf> {
 }
 
 fn has_symbols(path: &Path) -> bool {
-    let bytes = fs::read(path).unwrap_or_default();
+    let bytes = debug_files::read(path).unwrap_or_default();
     let file = object::File::parse(&*bytes);
     file.is_ok_and(|file| file.symbols().next().is_some())
 }

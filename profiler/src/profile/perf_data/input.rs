@@ -50,13 +50,22 @@ pub(super) fn open(path: &Path) -> Result<Input, PerfDataError> {
     };
     let cut = match whole.map_err(read)? {
         Whole::Yes => false,
-        // Reading stops at the end of a pipe anyway.
-        Whole::UpTo(_) if pipe => true,
+        // A record may say that more follows it than there is memory.
+        Whole::UpTo(end) if pipe => {
+            file = beginning(&mut file, end).map_err(read)?;
+            true
+        }
         Whole::UpTo(end) => {
             file = mended(&mut file, &head, end).map_err(read)?;
             true
         }
     };
+    if !pipe {
+        expect_lists(&mut file).map_err(|error| PerfDataError::Format {
+            path: path.to_path_buf(),
+            error: error.into(),
+        })?;
+    }
     file.rewind().map_err(read)?;
     let reader = match pipe {
         true => PerfFileReader::parse_pipe(BufReader::new(file)),
@@ -164,6 +173,85 @@ fn whole_file(file: &mut File, head: &[u8]) -> io::Result<Whole> {
     records(file, start, Some(end))
 }
 
+/// Checks that the file is as long as the lists of events that its header and its descriptions count: the crate
+/// allocates for them before it reads.
+fn expect_lists(file: &mut File) -> io::Result<()> {
+    const ATTRIBUTES: std::ops::RangeInclusive<u64> = 64..=1 << 16;
+    let size = file.metadata()?.len();
+    let mut head = [0; HEADER as usize];
+    file.rewind()?;
+    if read_up_to(file, &mut head)? < head.len() {
+        // Too short for a header; the parser says so.
+        return Ok(());
+    }
+    let field = |at| word(&head, at).unwrap_or(0);
+    let inside = |at: u64, length: u64| at.checked_add(length).is_some_and(|end| end <= size);
+    let wrong = |what| Err(io::Error::other(format!("its {what} are not in the file")));
+    let attribute = field(16);
+    if !ATTRIBUTES.contains(&attribute) || !inside(field(24), field(32)) {
+        return wrong("events");
+    }
+    // The list of ids of each event, as older versions of perf had it.
+    let entry = attribute + 16;
+    let mut ids = 0_u64;
+    for number in 0..field(64) / entry {
+        let mut list = [0; 16];
+        file.seek(SeekFrom::Start(
+            field(56).saturating_add(number * entry + attribute),
+        ))?;
+        let read = read_up_to(file, &mut list)?;
+        let (at, length) = (word(&list, 0).unwrap_or(0), word(&list, 8).unwrap_or(0));
+        ids = ids.saturating_add(length);
+        if read < list.len() || !inside(at, length) || ids > size {
+            return wrong("ids");
+        }
+    }
+    // The descriptions follow the data, in the order of their numbers.
+    const EVENTS: usize = 12;
+    let features = (0..256).filter(|bit| field(72 + bit / 64 * 8) >> (bit % 64) & 1 == 1);
+    let mut sum = 0_u64;
+    for (index, feature) in features.enumerate() {
+        let mut section = [0; 16];
+        let table = field(40).saturating_add(field(48));
+        file.seek(SeekFrom::Start(table.saturating_add(16 * index as u64)))?;
+        let read = read_up_to(file, &mut section)?;
+        let (at, length) = (
+            word(&section, 0).unwrap_or(0),
+            word(&section, 8).unwrap_or(0),
+        );
+        sum = sum.saturating_add(length);
+        if read < section.len() || !inside(at, length) || sum > size {
+            return wrong("descriptions");
+        }
+        if feature == EVENTS {
+            file.seek(SeekFrom::Start(at))?;
+            let mut section = vec![0; length as usize];
+            file.read_exact(&mut section)?;
+            if events_end(&section).is_none_or(|end| end > length) {
+                return wrong("descriptions of events");
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Where the descriptions of events end that a section counts: u32 number, u32 size of the attributes; of each event its
+/// attributes, u32 number of ids, u32 length of the name, the name, the ids.
+fn events_end(section: &[u8]) -> Option<u64> {
+    let half = |at: u64| -> Option<u64> {
+        let bytes = section.get(usize::try_from(at).ok()?..)?.first_chunk()?;
+        Some(u32::from_le_bytes(*bytes).into())
+    };
+    let (number, attributes) = (half(0)?, half(4)?);
+    if attributes < 64 {
+        return None;
+    }
+    (0..number).try_fold(8, |at: u64, _| {
+        let at = at + attributes;
+        Some(at + 8 + half(at + 4)? + 8 * half(at)?)
+    })
+}
+
 /// Walks over records: u32 kind, u16 flags, u16 size including these.
 fn records(file: &mut File, start: u64, end: Option<u64>) -> io::Result<Whole> {
     const AUXTRACE: u32 = 71;
@@ -209,11 +297,17 @@ fn mended(file: &mut File, head: &[u8; HEADER as usize], end: u64) -> io::Result
     set(56, field(24));
     set(64, field(32));
     (72..HEADER as usize).step_by(8).for_each(|at| set(at, 0));
+    let mut copy = beginning(file, end)?;
+    copy.rewind()?;
+    copy.write_all(&header)?;
+    Ok(copy)
+}
+
+/// A copy of a file up to `end`.
+fn beginning(file: &mut File, end: u64) -> io::Result<File> {
     let mut copy = tempfile::tempfile()?;
     file.rewind()?;
     io::copy(&mut file.take(end), &mut copy)?;
-    copy.rewind()?;
-    copy.write_all(&header)?;
     Ok(copy)
 }
 

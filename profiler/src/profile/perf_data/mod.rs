@@ -18,7 +18,7 @@ use events::Event;
 use evmscope_reports::run::Profile;
 use files::Files;
 use input::{Input, STANDARD_INPUT};
-use linux_perf_data::{PerfFile, PerfFileReader, PerfFileRecord};
+use linux_perf_data::{Feature, PerfFile, PerfFileReader, PerfFileRecord};
 use records::{Process, Records};
 use std::collections::BTreeMap;
 use std::fs;
@@ -146,7 +146,16 @@ fn name(path: &Path) -> String {
 
 /// Whether stacks can be unwound by the rules of this machine; so too if the recording does not say.
 fn is_of_this_cpu(file: &PerfFile) -> bool {
-    let arch = file.arch().ok().flatten();
+    // Its length comes first, and would be allocated.
+    let text = file.feature_section_data(Feature::ARCH);
+    let length = text.and_then(|it| it.first_chunk().copied());
+    let whole =
+        length.is_some_and(|it| u32::from_le_bytes(it) as usize <= text.map_or(0, <[u8]>::len));
+    let arch = if whole {
+        file.arch().ok().flatten()
+    } else {
+        None
+    };
     arch.is_none_or(|arch| arch == std::env::consts::ARCH)
 }
 
@@ -258,4 +267,4 @@ impl Folded {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

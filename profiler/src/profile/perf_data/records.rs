@@ -9,10 +9,10 @@ use crate::instruments::sampling::Sample;
 use crate::profile::unwind::StackUnwinder;
 use crate::symbols::{Generated, Mapping};
 use linux_perf_data::linux_perf_event_reader::constants::{
-    PERF_RECORD_LOST_SAMPLES, PERF_RECORD_MISC_FORK_EXEC,
+    PERF_RECORD_LOST_SAMPLES, PERF_RECORD_MISC_FORK_EXEC, PERF_RECORD_MISC_MMAP_BUILD_ID,
 };
 use linux_perf_data::linux_perf_event_reader::{
-    CpuMode, EventRecord, Mmap2FileId, MmapRecord, RawEventRecord, SampleRecord,
+    CpuMode, EventRecord, Mmap2FileId, MmapRecord, RawEventRecord, RecordType, SampleRecord,
 };
 use linux_perf_data::{RawUserRecord, UserRecordType};
 use std::collections::HashMap;
@@ -83,6 +83,21 @@ impl Process {
     }
 }
 
+/// Whether the lengths in a record are those that the crate relies on.
+fn is_sound(raw: &RawEventRecord<'_>) -> bool {
+    match raw.record_type {
+        RecordType::SAMPLE => callers::has_whole_chain(raw),
+        RecordType::MMAP2 if raw.misc & PERF_RECORD_MISC_MMAP_BUILD_ID != 0 => {
+            // i32 pid, i32 tid, u64 address, length and offset, u8 length of the id.
+            const LENGTH: usize = 32;
+            const LONGEST: u8 = 20;
+            let data = raw.data.as_slice();
+            data.get(LENGTH).is_none_or(|length| *length <= LONGEST)
+        }
+        _ => true,
+    }
+}
+
 impl Records {
     pub(super) fn new(events: Vec<Event>, files: Files, same_cpu: bool) -> Records {
         let sampled = |event| SampledEvent {
@@ -113,9 +128,14 @@ impl Records {
     /// # Errors
     /// A record that is too short.
     pub(super) fn add(&mut self, event: usize, raw: &RawEventRecord<'_>) -> io::Result<()> {
+        if !is_sound(raw) {
+            return Err(io::Error::other(
+                "a record has a length that does not fit it",
+            ));
+        }
         match raw.parse()? {
-            EventRecord::Sample(sample) => self.sample(event, raw, &sample),
-            EventRecord::Lost(lost) => self.lost[0] += lost.count,
+            EventRecord::Sample(sample) => self.sample(event, raw, &sample)?,
+            EventRecord::Lost(lost) => self.lost[0] = self.lost[0].saturating_add(lost.count),
             EventRecord::Comm(named) => {
                 if named.is_execve {
                     self.start(named.pid, Process::default());
@@ -168,7 +188,7 @@ impl Records {
                 let mut count = [0; 8];
                 let mut data = raw.data;
                 data.read_exact(&mut count)?;
-                self.lost[1] += u64::from_le_bytes(count);
+                self.lost[1] = self.lost[1].saturating_add(u64::from_le_bytes(count));
             }
             _ => {}
         }
@@ -234,16 +254,26 @@ impl Records {
         });
     }
 
-    fn sample(&mut self, number: usize, raw: &RawEventRecord<'_>, sample: &SampleRecord<'_>) {
+    fn sample(
+        &mut self,
+        number: usize,
+        raw: &RawEventRecord<'_>,
+        sample: &SampleRecord<'_>,
+    ) -> io::Result<()> {
         let (Some(ip), Some(pid)) = (sample.ip, sample.pid) else {
-            return;
+            return Ok(());
         };
         let event = &mut self.events[number];
         let weight = sample.period.unwrap_or(event.event.period);
+        // What is added up later is part of this sum.
+        let sum = event.weight.saturating_add(event.kernel_weight);
+        if sum.saturating_add(weight) > i64::MAX as u64 {
+            return Err(io::Error::other("the periods of its samples are too long"));
+        }
         if sample.cpu_mode != CpuMode::User {
             event.in_kernel += 1;
             event.kernel_weight += weight;
-            return;
+            return Ok(());
         }
         event.taken += 1;
         event.weight += weight;
@@ -264,6 +294,7 @@ impl Records {
             ..Sample::default()
         };
         process.samples.push((number, sample));
+        Ok(())
     }
 
     /// Adds the mappings of a process that are new to its unwinder.

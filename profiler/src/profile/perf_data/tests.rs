@@ -83,16 +83,49 @@ fn damaged_recordings_are_read_or_refused() {
     }
 }
 
+/// Numbers of events, ids and letters for which there would be no memory.
+#[test]
+fn lists_that_are_longer_than_the_file_are_refused() {
+    let whole = fs::read(fixture()).unwrap();
+    let table = (word(&whole, 40) + word(&whole, 48)) as usize;
+    let before = (word(&whole, 72) & ((1 << 12) - 1)).count_ones() as usize;
+    let events = word(&whole, table + 16 * before) as usize;
+    let attributes = u32::from_le_bytes(*whole[events + 4..].first_chunk().unwrap()) as usize;
+    let ids = events + 8 + attributes;
+    let file = tempfile::NamedTempFile::new().unwrap();
+    for at in [events, ids, ids + 4] {
+        let mut damaged = whole.clone();
+        damaged[at..at + 4].copy_from_slice(&u32::MAX.to_le_bytes());
+        fs::write(file.path(), &damaged).unwrap();
+        let error = read(file.path()).unwrap_err().to_string();
+        assert!(
+            error.contains("descriptions of events are not in the file"),
+            "{at}: {error}"
+        );
+    }
+    for attribute in [0, u64::MAX] {
+        let mut damaged = whole.clone();
+        damaged[16..24].copy_from_slice(&attribute.to_le_bytes());
+        fs::write(file.path(), &damaged).unwrap();
+        let error = read(file.path()).unwrap_err().to_string();
+        assert!(error.contains("events are not in the file"), "{error}");
+    }
+}
+
 fn word(bytes: &[u8], at: usize) -> u64 {
     u64::from_le_bytes(*bytes[at..].first_chunk().unwrap())
 }
 
 /// A recording as `perf record -o -` writes it, made here for what this machine cannot record.
-struct Pipe(Vec<u8>);
+pub(crate) struct Pipe(Vec<u8>);
 
 impl Pipe {
     /// With one event, `cycles` at a fixed period of 1,000, whose samples have ip, pid and what `fields` adds.
     fn new(fields: u64, branches: u64) -> Pipe {
+        Pipe::with(fields, |attributes| attributes[9] = branches)
+    }
+
+    fn with(fields: u64, set: impl Fn(&mut [u64; 16])) -> Pipe {
         const IP_AND_PID: u64 = 3;
         let mut pipe = Pipe([b"PERFILE2".to_vec(), 16_u64.to_le_bytes().to_vec()].concat());
         let mut attributes = [0; 16];
@@ -100,7 +133,7 @@ impl Pipe {
         attributes[0] = 128 << 32;
         attributes[2] = 1_000;
         attributes[3] = IP_AND_PID | fields;
-        attributes[9] = branches;
+        set(&mut attributes);
         pipe.record(64, 0, &attributes);
         pipe
     }
@@ -131,6 +164,57 @@ impl Pipe {
             word(&path, 8),
         ];
         self.record(1, 2, &words);
+    }
+
+    /// Recordings with every kind of record and of callers, as bytes.
+    pub(crate) fn every_kind() -> [Vec<u8>; 3] {
+        const CHAIN: u64 = 1 << 5;
+        const BRANCHES: u64 = 1 << 11;
+        const REGISTERS_AND_STACK: u64 = 1 << 12 | 1 << 13;
+        let mut lbr = Pipe::new(CHAIN | BRANCHES, 1 | 1 << 11);
+        lbr.processes();
+        let calls = [2, 0x1fff, 0x1000, 0, 0x1800, 0x1000, 0];
+        lbr.sample(0x1234, &[&[1, (-512_i64) as u64][..], &calls].concat());
+        let mut chains = Pipe::new(CHAIN, 0);
+        chains.processes();
+        chains.sample(0x1234, &[3, (-512_i64) as u64, 0x1234, 0x1300]);
+        let mut stacks = Pipe::with(REGISTERS_AND_STACK, |attributes| {
+            // The registers bp, sp and ip of x86-64; bytes of the stack.
+            attributes[10] = 0x1c0;
+            attributes[11] = 32;
+        });
+        stacks.processes();
+        let registers = [2, 0x7fff_0020, 0x7fff_0000, 0x1234];
+        stacks.sample(
+            0x1234,
+            &[&registers[..], &[32, 0x1300, 0, 0x1400, 0, 32]].concat(),
+        );
+        [lbr.0, chains.0, stacks.0]
+    }
+
+    /// A program that is mapped, named, copied and lost, with code that it generated.
+    fn processes(&mut self) {
+        let name = u64::from_le_bytes(*b"program\0");
+        self.map(0x1000, "/none/program");
+        // Process and thread, the name; then a copy of the process, and its mapping with a build id.
+        self.record(3, 1 << 13, &[7 | 7 << 32, name]);
+        self.record(7, 0, &[8 | 7 << 32, 8 | 7 << 32, 0]);
+        let id = [
+            20,
+            0x0102_0304_0506_0708,
+            0x0102_0304_0506_0708,
+            0x0102_0304,
+        ];
+        self.record(
+            10,
+            1 << 14 | 2,
+            &[&[8 | 8 << 32, 0x3000, 0x1000, 0][..], &id[..3], &[4, name]].concat(),
+        );
+        self.record(67, 0, &[&[7][..], &id[1..], &[name]].concat());
+        self.map(0x4000, "/n/jit-7.dump");
+        self.record(2, 0, &[0, 5]);
+        self.record(13, 0, &[4]);
+        self.sample(0x9000, &[0; 12]);
     }
 
     fn read(&self) -> Result<Recording, PerfDataError> {
@@ -212,6 +296,48 @@ fn losses_that_the_kernel_and_perf_both_report_are_counted_once() {
             .missing
             .contains(&"5 records lost while recording".to_owned())
     );
+}
+
+#[test]
+fn records_with_lengths_that_do_not_fit_are_refused() {
+    const CHAIN: u64 = 1 << 5;
+    let mut chain = Pipe::new(CHAIN, 0);
+    chain.sample(0x1234, &[1 << 61, 0]);
+    let mut id = Pipe::new(0, 0);
+    id.record(
+        10,
+        1 << 14 | 2,
+        &[7 | 7 << 32, 0, 0x1000, 0, 21, 0, 0, 4, 0],
+    );
+    id.sample(0x1234, &[]);
+    for pipe in [chain, id] {
+        let error = pipe.read().unwrap_err().to_string();
+        assert!(error.contains("a length that does not fit it"), "{error}");
+    }
+}
+
+#[test]
+fn periods_without_a_sum_are_refused() {
+    const PERIOD: u64 = 1 << 8;
+    let mut pipe = Pipe::new(PERIOD, 0);
+    pipe.map(0x1000, "/none/program");
+    pipe.sample(0x1234, &[u64::MAX / 2]);
+    assert!(pipe.read().is_ok());
+    pipe.sample(0x1234, &[1]);
+    let error = pipe.read().unwrap_err().to_string();
+    assert!(error.contains("periods of its samples"), "{error}");
+}
+
+/// Its length would be allocated before anything is read.
+#[test]
+fn a_record_of_a_pipe_with_more_behind_it_than_there_is_is_left_out() {
+    const AUXTRACE: u32 = 71;
+    let mut pipe = Pipe::new(0, 0);
+    pipe.map(0x1000, "/none/program");
+    pipe.sample(0x1234, &[]);
+    pipe.record(AUXTRACE, 0, &[1 << 60, 0, 0, 0, 0]);
+    let recording = pipe.read().unwrap();
+    assert!(recording.missing.iter().any(|it| it.contains("cut short")));
 }
 
 #[test]
