@@ -17,5 +17,6 @@ pub mod pgo;
 pub mod render;
 pub mod run;
 pub mod stats;
+pub mod text;
 
 pub use run::Run;

@@ -21,6 +21,18 @@ fn remove(value: &mut Value, field: &str) {
 }
 
 #[test]
+fn weights_and_launches_without_a_sum_are_refused() {
+    let mut run = fixture::run();
+    run.profiles[0].stacks = vec![("a".to_owned(), u64::MAX), ("b".to_owned(), 1)];
+    let error = json::read(&json::write(&run).unwrap()).unwrap_err();
+    assert!(error.to_string().starts_with("profiles[0]: "), "{error}");
+    let mut run = fixture::run();
+    run.measurements[0].launches = vec![usize::MAX, 61];
+    let error = json::read(&json::write(&run).unwrap()).unwrap_err();
+    assert!(error.to_string().contains("its launches took"), "{error}");
+}
+
+#[test]
 fn what_is_written_is_read_back() {
     let run = fixture::run();
     let read = json::read(&json::write(&run).unwrap()).unwrap();

@@ -114,7 +114,7 @@ fn html_body() {
 
 #[test]
 fn terminal_keeps_to_its_width() {
-    for width in [60, 80, 120] {
+    for width in [20, 40, 50, 60, 80, 120] {
         let style = terminal::Style {
             color: false,
             width,
@@ -127,6 +127,108 @@ fn terminal_keeps_to_its_width() {
             );
         }
     }
+}
+
+/// Too narrow for columns: a line for each figure.
+#[test]
+fn terminal_stacks_rows_at_40_columns() {
+    let narrow = counter_diff(terminal::Style { width: 40, ..PLAIN });
+    let table = narrow.split("\n\n").nth(3).unwrap();
+    let lines: Vec<_> = table.lines().collect();
+    assert_eq!(
+        lines[..3],
+        ["software", "CPU time", "  traditional: 27.5 ms ±1.5 %"],
+        "{narrow}"
+    );
+    assert!(!narrow.contains('─'), "{narrow}");
+}
+
+/// Text that would clear the screen, end a line, turn the direction of writing, and be markup in each format.
+const HOSTILE: &str =
+    "x\u{1b}[2J\n## y\u{202e}\0<script>alert(1)</script>[a](b)__c__~~d~~|e|\u{9b}31m";
+
+fn hostile() -> Run {
+    let mut run = fixture::run();
+    let text = || HOSTILE.to_owned();
+    run.rig.cpu = text();
+    run.rig.governor = Some(text());
+    run.rig.rustc = text();
+    run.created = text();
+    for it in &mut run.unavailable {
+        it.reason = text();
+    }
+    for it in &mut run.results {
+        it.status = text();
+        it.expected = text();
+    }
+    for it in run.opcode_costs.iter_mut().filter(|it| it.opcode.is_some()) {
+        it.opcode = Some(text());
+    }
+    let rename = |name: &mut String| {
+        if name == "snailtracer" {
+            *name = HOSTILE.to_owned();
+        }
+    };
+    run.measurements
+        .iter_mut()
+        .for_each(|it| rename(&mut it.case));
+    run.ratios.iter_mut().for_each(|it| rename(&mut it.case));
+    run.results.iter_mut().for_each(|it| rename(&mut it.case));
+    run.memory.iter_mut().for_each(|it| rename(&mut it.case));
+    run.profiles.iter_mut().for_each(|it| rename(&mut it.case));
+    run
+}
+
+#[test]
+fn hostile_text_comes_out_as_text_in_every_format() {
+    let run = hostile();
+    let (base, head) = ("traditional", "advanced");
+    let obeyed = |c: char| (c.is_control() && c != '\n') || c == '\u{202e}';
+    let records = [(HOSTILE.to_owned(), run.clone())];
+    let history = History::new(&records);
+    let terminal = [
+        terminal::counter_diff(&run, base, head, PLAIN),
+        terminal::bench(&run, PLAIN),
+        render::history::table(&history, PLAIN),
+    ];
+    let markdown = [
+        markdown::counter_diff(&run, base, head),
+        markdown::bench(&run),
+        markdown::summary(&run),
+    ];
+    let html = [page(&run), render::history::page(&history).unwrap()];
+    for text in terminal.iter().chain(&markdown).chain(&html) {
+        assert_eq!(text.find(obeyed), None, "{text}");
+    }
+    for text in terminal.iter().chain(&markdown) {
+        assert!(text.contains("x␛[2J"), "{text}");
+        assert!(!text.lines().any(|line| line.starts_with("## y")), "{text}");
+    }
+    for text in &markdown {
+        assert!(
+            !text.contains("<script>") && !text.contains("](b)"),
+            "{text}"
+        );
+        assert!(!text.contains(" __c") && !text.contains("~~d"), "{text}");
+        let rows = text
+            .lines()
+            .filter(|line| line.starts_with('|') && line.contains("[2J"));
+        for row in rows {
+            let cells = row.replace("\\|", "").matches('|').count();
+            let header = text[..text.find(row).unwrap()]
+                .lines()
+                .rfind(|it| it.starts_with("| ---"));
+            assert_eq!(cells, header.unwrap().matches('|').count(), "{row}");
+        }
+    }
+    for text in &html {
+        assert!(!text.contains("<script>alert"), "{text}");
+    }
+    for text in [render::stacks::folded(&run), json::write(&run).unwrap()] {
+        assert_eq!(text.find(obeyed), None, "{text}");
+    }
+    let back: Run = serde_json::from_str(&json::write(&run).unwrap()).unwrap();
+    assert_eq!(back.rig.cpu, HOSTILE);
 }
 
 #[test]

@@ -9,6 +9,7 @@ use anyhow::{Error, Result};
 use clap::ValueEnum;
 use console::Term;
 use evmscope_reports::render::terminal::Style;
+use evmscope_reports::text;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
@@ -118,7 +119,9 @@ impl Answer {
     pub fn print(self) -> Result<ExitCode> {
         match self.text_to_stderr {
             true => complain(&self.text),
-            false => Document::stdout().write(self.text).map(drop)?,
+            false => Document::stdout()
+                .write(&*text::screen(&self.text))
+                .map(drop)?,
         }
         self.errors.iter().for_each(complain_of);
         Ok(self.code)
@@ -132,7 +135,7 @@ pub fn complain_of(error: &Error) {
 
 /// Writes to standard error. Errors are ignored: there is nowhere left to report them.
 pub fn complain(text: &str) {
-    let _ = io::stderr().lock().write_all(text.as_bytes());
+    let _ = io::stderr().lock().write_all(text::screen(text).as_bytes());
 }
 
 /// A progress bar on standard error, hidden if that is not a terminal.

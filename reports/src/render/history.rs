@@ -1,7 +1,7 @@
 //! Records over time: a table for the terminal, and an HTML page with a chart for each case.
 
 use super::chart;
-use super::html::HtmlError;
+use super::html::{HtmlError, filled};
 use super::table::{Cell, NOTHING, Reading, Table, Tone};
 use super::terminal::{self, Style};
 use crate::format;
@@ -30,7 +30,7 @@ pub fn page(history: &History<'_>) -> Result<String, HtmlError> {
             .collect(),
         notes: notes(history),
     };
-    Ok(page.render()?)
+    filled(&page)
 }
 
 #[derive(Template)]

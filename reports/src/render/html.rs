@@ -9,6 +9,7 @@ use super::report::{Report, Room};
 use crate::counter::Counter;
 use crate::pgo::PgoReport;
 use crate::run::{Measurement, Run};
+use crate::text;
 use askama::Template;
 
 /// A flamegraph to embed.
@@ -55,7 +56,7 @@ pub fn report(
         report,
         figures,
     };
-    Ok(page.render()?)
+    filled(&page)
 }
 
 /// The page of a profile-guided build: verdicts, held-out cases and details.
@@ -64,11 +65,15 @@ pub fn report(
 /// The template engine failed.
 pub fn pgo(report: &PgoReport) -> Result<String, HtmlError> {
     let document = pgo::Document::new(report);
-    Ok(PgoPage {
+    filled(&PgoPage {
         date: &report.created,
         document,
-    }
-    .render()?)
+    })
+}
+
+/// A page with everything filled in. The engine escapes the markup in texts; drawings have escaped their own.
+pub(super) fn filled(page: &impl Template) -> Result<String, HtmlError> {
+    Ok(text::lines(&page.render()?).into_owned())
 }
 
 #[derive(Template)]

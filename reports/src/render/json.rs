@@ -2,6 +2,7 @@
 
 use crate::name::{self, NameError};
 use crate::run::{Measurement, Run, SCHEMA};
+use crate::text;
 use serde::{Deserialize, Serialize};
 
 /// Why a text is not a run, in one line with the location.
@@ -34,6 +35,9 @@ pub enum ReadError {
         /// The text, and what a name is.
         problem: NameError,
     },
+    /// The weights of a profile have no sum.
+    #[error("profiles[{0}]: the weights of its stacks add up to more than 2^63")]
+    Weights(usize),
     /// A measurement is inconsistent.
     #[error("measurements[{index}] ({case}, {mode}, {counter}): {problem}", case = .name[0], mode = .name[1], counter = .name[2])]
     Contradiction {
@@ -90,6 +94,12 @@ pub fn read(text: &str) -> Result<Run, ReadError> {
             problem,
         })?;
     }
+    for (index, profile) in run.profiles.iter().enumerate() {
+        let weights = profile.stacks.iter().map(|(_, weight)| *weight);
+        if weights.fold(0, u64::saturating_add) > i64::MAX as u64 {
+            return Err(ReadError::Weights(index));
+        }
+    }
     expect_names(&run)?;
     Ok(run)
 }
@@ -99,7 +109,8 @@ pub fn read(text: &str) -> Result<Run, ReadError> {
 /// # Errors
 /// Those of `serde_json`; none for the types of this crate.
 pub fn write(what: &impl Serialize) -> Result<String, serde_json::Error> {
-    Ok(serde_json::to_string_pretty(what)? + "\n")
+    let text = serde_json::to_string_pretty(what)? + "\n";
+    Ok(text::json(&text).into_owned())
 }
 
 /// The JSON schema of a run (draft 2020-12), as published in `reports/schema/`.
@@ -162,7 +173,7 @@ fn consistent(measurement: &Measurement) -> Result<(), String> {
     if *n != samples.len() {
         return Err(format!("n is {n}, but there are {} samples", samples.len()));
     }
-    let launched: usize = launches.iter().sum();
+    let launched = launches.iter().copied().fold(0, usize::saturating_add);
     if !launches.is_empty() && launched != *n {
         return Err(format!(
             "n is {n}, but its launches took {launched} samples"

@@ -11,6 +11,7 @@ use crate::change::Changes;
 use crate::format;
 use crate::pgo::PgoReport;
 use crate::run::Run;
+use crate::text;
 
 /// The counter-diff table of every case, the mode `head` against the mode `base`: verdict first, unavailable counters
 /// and rig last.
@@ -186,6 +187,7 @@ fn folded(title: &str, body: String) -> String {
     if body.is_empty() {
         return body;
     }
+    let title = escape(title);
     format!("<details><summary>{title}</summary>\n\n{body}\n</details>\n")
 }
 
@@ -201,10 +203,13 @@ fn table(table: &Table) -> String {
             .chain(table.section_header.map(|_| "---".to_owned())),
     );
     let rows = table.sections.iter().flat_map(|section| {
-        section
-            .rows
-            .iter()
-            .map(|row| line(row.iter().map(text).chain(section.title.map(str::to_owned))))
+        section.rows.iter().map(|row| {
+            line(
+                row.iter()
+                    .map(lines)
+                    .chain(section.title.map(str::to_owned)),
+            )
+        })
     });
     let note = table.note.iter();
     let note = note.map(|note| format!("\n{}\n", escape(note)));
@@ -215,22 +220,27 @@ fn line(cells: impl Iterator<Item = String>) -> String {
     format!("| {} |\n", cells.collect::<Vec<_>>().join(" | "))
 }
 
-fn text(cell: &Cell) -> String {
+fn lines(cell: &Cell) -> String {
     let lines: Vec<_> = cell.lines.iter().map(|line| escape(line)).collect();
     lines.join("<br>")
 }
 
-/// Escapes text, so that foreign names cannot end a cell or open a tag or a link.
+/// Escapes text, so that foreign names cannot end a cell or open a tag, a link or an emphasis.
 fn escape(text: &str) -> String {
+    let text = text::line(text);
+    let mut next = text.chars().skip(1);
     text.chars()
         .fold(String::with_capacity(text.len()), |mut escaped, c| {
+            let inside = escaped.ends_with(char::is_alphanumeric)
+                && next.next().is_some_and(char::is_alphanumeric);
             match c {
-                '|' | '\\' | '*' => escaped.extend(['\\', c]),
+                '|' | '\\' | '*' | '~' => escaped.extend(['\\', c]),
+                // Within a word it is no emphasis.
+                '_' if !inside => escaped.push_str("\\_"),
                 '(' if escaped.ends_with(']') => escaped.push_str("\\("),
                 '<' => escaped.push_str("&lt;"),
                 '>' => escaped.push_str("&gt;"),
                 '&' => escaped.push_str("&amp;"),
-                '\n' | '\r' => escaped.push(' '),
                 _ => escaped.push(c),
             }
             escaped

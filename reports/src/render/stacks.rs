@@ -2,6 +2,7 @@
 //! modes. Formats that track benchmarks are in [`export`](super::export).
 
 use crate::run::{Profile, Run};
+use crate::text;
 use fxprof_processed_profile as firefox;
 use libdd_profiling_protobuf::prost_impls::{self as proto, Message};
 use serde_json::json;
@@ -30,10 +31,11 @@ pub fn folded_line(stack: &str, weight: u64) -> String {
 
 /// The name of a frame as [`folded_line`] writes it.
 pub fn folded_name(name: &str) -> Cow<'_, str> {
+    let name = text::line(name);
     let number = |word: &str| word.bytes().all(|it| it.is_ascii_digit() || it == b'.');
     match name.rsplit_once(' ') {
         Some((before, last)) if number(last) => format!("{before}{NO_BREAK_SPACE}{last}").into(),
-        _ => name.into(),
+        _ => name,
     }
 }
 

@@ -9,6 +9,7 @@ use crate::engines::verify;
 use crate::instruments::sampling::{self, Sampler};
 use crate::measure::Sampling;
 use crate::profile::collect;
+use crate::profile::flamegraph::{self, Width};
 use crate::symbols::Symbols;
 use crate::symbols::handlers::opcode_of;
 use alloy_primitives::{B256, Bytes};
@@ -69,6 +70,33 @@ fn every_opcode_and_all_gas_of_every_case_are_at_some_stack() {
         assert_eq!(sum(by_opcodes(&walk)), executed, "{}", case.name);
         assert_eq!(sum(by_gas(&walk)), walk.gas_used, "{}", case.name);
     }
+}
+
+/// Names, lines and paths of a source map are text, and a path that never ends is not read.
+#[test]
+fn a_hostile_source_map_is_drawn_as_text() {
+    let evil = "</title><script>alert(1)</script>;\u{1b}[2J\n\u{202e}";
+    let map = serde_json::json!({
+        "sources": [format!("{evil}.sol"), "../../../../../../../../dev/zero", "/dev/zero"],
+        "functions": [[1, "0:9223372036854775807:0", evil, "function"], [2, "9223372036854775807:9:0", "b", "f"]],
+        "contract A": {
+            "code": "6001600201600055", "immutables": [[u64::MAX, 9]], "entryPoints": [[0, evil, 1, 0]],
+            "sourceMap": "9223372036854775807:9223372036854775807:0:-:0;0:9:0:i;;",
+        },
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("source-map.json");
+    std::fs::write(&file, map.to_string()).unwrap();
+    let mut contracts = Contracts::default();
+    contracts.read(&file).unwrap();
+    let walk = walk(&assembled("PUSH1 1 PUSH1 2 ADD PUSH1 0 SSTORE"), &contracts).unwrap();
+    let svg = flamegraph::contracts("case", &Width::Gas, &by_gas(&walk)).unwrap();
+    let obeyed = |c: char| (c.is_control() && !"\n\t".contains(c)) || c == '\u{202e}';
+    assert_eq!(svg.find(obeyed), None, "{svg}");
+    assert!(
+        svg.contains("alert(1)") && !svg.contains("<script>alert"),
+        "{svg}"
+    );
 }
 
 #[test]

@@ -13,6 +13,7 @@ use comparison::Comparison;
 use evmscope_reports::format;
 use evmscope_reports::render::stacks::{NO_BREAK_SPACE, folded_line};
 use evmscope_reports::run::Profile;
+use evmscope_reports::text;
 use inferno::flamegraph::color::{BackgroundColor, Color};
 use inferno::flamegraph::{Options, TextTruncateDirection, from_lines};
 use std::fmt::Write;
@@ -188,7 +189,9 @@ fn draw(options: &mut Options<'_>, mut lines: Vec<String>) -> Result<String, Fla
     let mut svg = Vec::new();
     from_lines(options, lines.iter().map(String::as_str), &mut svg)?;
     // The picture is searched with ordinary spaces.
-    Ok(String::from_utf8_lossy(&svg).replace(NO_BREAK_SPACE, " "))
+    let svg = String::from_utf8_lossy(&svg).replace(NO_BREAK_SPACE, " ");
+    // The renderer escapes markup, and writes the rest of a title as it is.
+    Ok(text::lines(&svg).into_owned())
 }
 
 /// A line without its weight.
@@ -252,6 +255,31 @@ pub(super) mod tests {
                 "ops::push (700 ns, 70.00%)",
             ]
         );
+    }
+
+    /// Names of functions, files and events come from other programs.
+    #[test]
+    fn hostile_names_are_text_and_the_picture_is_well_formed() {
+        let hostile = "</title><script>alert(1)</script>\u{1b}[2J\n\u{202e}&\0\u{ffff} 7";
+        let profile = Profile {
+            case: hostile.into(),
+            mode: hostile.into(),
+            unit: hostile.into(),
+            ..of(
+                "advanced",
+                &[(&format!("{hostile};{hostile}"), 3), ("a", 1)],
+            )
+        };
+        let svg = flame(&profile).unwrap();
+        let obeyed =
+            |c: char| (c.is_control() && !"\n\t".contains(c)) || "\u{202e}\u{ffff}".contains(c);
+        assert_eq!(svg.find(obeyed), None, "{svg}");
+        assert!(!svg.contains("<script>alert"), "{svg}");
+        let mut reader = quick_xml::Reader::from_str(&svg);
+        while reader.read_event().unwrap() != quick_xml::events::Event::Eof {}
+        // Two frames, and all four with the unit.
+        let told = texts(&svg).iter().filter(|it| it.contains("␛[2J")).count();
+        assert_eq!(told, 4, "{svg}");
     }
 
     #[test]
