@@ -8,6 +8,7 @@ use anyhow::Result;
 use clap::Args;
 use evmscope_interp::Technique;
 use evmscope_reports::format;
+use evmscope_reports::render::json;
 use std::fmt::Write;
 
 #[derive(Args)]
@@ -33,7 +34,7 @@ pub fn run(args: &Ablate) -> Result<Answer> {
     bar.finish_and_clear();
     let text = match args.format {
         Format::Text => text(&ablation),
-        Format::Json => serde_json::to_string_pretty(&ablation)? + "\n",
+        Format::Json => json::write(&ablation)?,
     };
     Ok(Answer::of_readable(text, unreadable))
 }

@@ -2,7 +2,7 @@
 
 use super::one_case;
 use crate::cmd::args::{CaseDir, Tuning, modes};
-use crate::cmd::output::Answer;
+use crate::cmd::output::{self, Answer};
 use crate::engines::EngineId;
 use crate::engines::verify;
 use crate::instruments::sampling::Samples;
@@ -15,8 +15,8 @@ use clap::Args;
 use evmscope_interp::Mode;
 use evmscope_interp::Opcode;
 use evmscope_reports::format;
+use evmscope_reports::render::terminal::{self, Column::Figure, Column::Text};
 use std::collections::HashMap;
-use std::fmt::Write;
 use std::time::Duration;
 
 #[derive(Args)]
@@ -90,7 +90,7 @@ pub fn run(args: &Annotate) -> Result<Answer> {
     let verified = verified.first_mut().context("no mode was verified")?;
     let sampling = Sampling::new(args.hz, Duration::from_millis(args.sample_ms));
     let samples = sample_calls(verified, sampling)?;
-    let text = text(args, handlers, &samples, &symbols);
+    let text = text(args, handlers, &samples, &symbols, output::columns());
     Ok(Answer::of_readable(text, unreadable))
 }
 
@@ -103,7 +103,13 @@ struct Sampled {
 /// Samples by address.
 type Hits = HashMap<u64, u64>;
 
-fn text(args: &Annotate, handlers: Vec<Function>, samples: &Samples, symbols: &Symbols) -> String {
+fn text(
+    args: &Annotate,
+    handlers: Vec<Function>,
+    samples: &Samples,
+    symbols: &Symbols,
+    width: Option<u16>,
+) -> String {
     let mut at = Hits::new();
     for sample in &samples.stacks {
         *at.entry(sample.ip).or_default() += 1;
@@ -112,9 +118,9 @@ fn text(args: &Annotate, handlers: Vec<Function>, samples: &Samples, symbols: &S
     let share = |part: u64| format::percent(part as f64 / samples.taken.max(1) as f64);
     let hit: u64 = sampled.iter().map(|it| it.samples).sum();
     let size: usize = sampled.iter().map(|it| it.function.code.len()).sum();
-    let mut text = format!(
+    let head = format!(
         "{} {} in {}: {} of {} ({}) by {}\n{} of code in {}; a sample is shown at the next instruction \
-         to run\n",
+         to run",
         args.mode,
         args.opcode,
         args.case,
@@ -125,24 +131,25 @@ fn text(args: &Annotate, handlers: Vec<Function>, samples: &Samples, symbols: &S
         format::bytes(size as u64),
         format::count(sampled.len() as u64, "handler"),
     );
+    let prose = |text: &str| terminal::prose(text.lines(), width);
+    let mut text = prose(&head);
     let (hot, silent): (Vec<_>, Vec<_>) = sampled.iter().partition(|it| it.samples > 0);
     for Sampled { function, samples } in hot {
-        // Writing to a string does not fail.
-        let _ = writeln!(
-            text,
+        let title = format!(
             "\n{}, {} bytes, {} ({})",
             function.name,
             function.code.len(),
             format::count(*samples, "sample"),
             share(*samples),
         );
-        text += &listing(function, &at, symbols);
+        text += &prose(&title);
+        text += &listing(function, &at, symbols, width);
     }
     if !silent.is_empty() {
-        let _ = writeln!(text, "\nwithout samples:");
-    }
-    for Sampled { function, .. } in silent {
-        let _ = writeln!(text, "  {}, {} bytes", function.name, function.code.len());
+        let lines = silent.iter().map(|Sampled { function, .. }| {
+            format!("\n  {}, {} bytes", function.name, function.code.len())
+        });
+        text += &prose(&format!("\nwithout samples:{}", lines.collect::<String>()));
     }
     text
 }
@@ -167,8 +174,8 @@ fn bytes(function: &Function) -> std::ops::Range<u64> {
 }
 
 /// One instruction per line: samples, offset in the function, text, and the source line when it changes.
-fn listing(function: &Function, at: &Hits, symbols: &Symbols) -> String {
-    let mut text = String::new();
+fn listing(function: &Function, at: &Hits, symbols: &Symbols, width: Option<u16>) -> String {
+    let mut rows = Vec::new();
     let mut last = None;
     for instruction in disassembly::instructions(&function.code, function.address) {
         let Instruction {
@@ -185,17 +192,14 @@ fn listing(function: &Function, at: &Hits, symbols: &Symbols) -> String {
         let shown = source.as_ref().filter(|_| source != last);
         let place = shown.map_or_else(String::new, |(file, line)| {
             let file = file.rsplit('/').next().unwrap_or(file);
-            format!("  ; {file}:{line}")
+            format!("; {file}:{line}")
         });
-        let line = format!(
-            "{samples:>8}  {:>5x}  {:<52}{place}",
-            address - function.address,
-            shown_text(&instruction, function, symbols),
-        );
-        let _ = writeln!(text, "{}", line.trim_end());
+        let offset = format!("{:x}", address - function.address);
+        let instruction = shown_text(&instruction, function, symbols);
+        rows.push(vec![samples, offset, instruction, place]);
         last = source;
     }
-    text
+    terminal::listing(&[Figure, Figure, Text, Text], rows, width)
 }
 
 /// The instruction's text. Jump and call targets are offsets within the function, else function names.

@@ -2,7 +2,7 @@
 
 use super::{known_contracts, one_case};
 use crate::cmd::args::{CaseDir, SourceMaps, Tuning, modes};
-use crate::cmd::output::{Answer, Document};
+use crate::cmd::output::{self, Answer, Document};
 use crate::engines::EngineId;
 use crate::engines::verify::{self, Verified};
 use crate::measure::Sampling;
@@ -16,8 +16,8 @@ use clap::ValueEnum;
 use evmscope_interp::Mode;
 use evmscope_reports::format;
 use evmscope_reports::name::as_file_name;
+use evmscope_reports::render::terminal::{self, Column::Figure, Column::Text};
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -106,7 +106,7 @@ pub fn run(args: &Flamegraph) -> Result<Answer> {
         return Ok(Answer::of_readable(text, unreadable));
     };
     let written = document.write(text);
-    let text = summary(&width, &weighed, &walk);
+    let text = summary(&width, &weighed, &walk, output::columns());
     Ok(Answer::of_readable(text, unreadable).with(written))
 }
 
@@ -128,7 +128,7 @@ fn sample(args: &Flamegraph, verified: &mut [Verified]) -> Result<Profiled> {
 }
 
 /// The functions with the largest inclusive weight, and the contracts without a source map.
-fn summary(width: &Width, weighed: &Weighed, walk: &Walk) -> String {
+fn summary(width: &Width, weighed: &Weighed, walk: &Walk, columns: Option<u16>) -> String {
     let total: u64 = weighed.stacks.iter().map(|(_, weight)| weight).sum();
     let whole = match width {
         Width::Gas => format!("{} gas", format::thousands(walk.gas_used)),
@@ -138,22 +138,25 @@ fn summary(width: &Width, weighed: &Weighed, walk: &Walk) -> String {
             format!("{samples} of {} by {}", profile.mode, profile.sampler)
         }
     };
-    let mut text = format!("{whole}; inclusive shares:\n");
-    for (name, weight) in inclusive(weighed).into_iter().take(HEAVIEST) {
+    let title = format!("{whole}; inclusive shares:");
+    let rows = inclusive(weighed).into_iter().take(HEAVIEST);
+    let rows = rows.map(|(name, weight)| {
         let share = format::percent(weight as f64 / total.max(1) as f64);
-        // Writing to a string does not fail.
-        let _ = writeln!(text, "{share:>9}  {name}");
-    }
-    if let Some(share) = weighed.attributed {
+        vec![format!("  {share}"), name.to_owned()]
+    });
+    let attributed = weighed.attributed.map(|share| {
         let share = format::percent(share);
-        let _ = writeln!(
-            text,
-            "{share} of the time attributed by sample position, the rest by opcode executions"
-        );
-    }
-    if !walk.unknown.is_empty() {
+        format!("{share} of the time attributed by sample position, the rest by opcode executions")
+    });
+    let unknown = (!walk.unknown.is_empty()).then(|| {
         let names = walk.unknown.join(", ");
-        let _ = writeln!(text, "no source map (see --source-map): {names}");
+        format!("no source map (see --source-map): {names}")
+    });
+    let remarks: Vec<_> = attributed.into_iter().chain(unknown).collect();
+    let mut text = terminal::prose([title.as_str()], columns);
+    text += &terminal::listing(&[Figure, Text], rows, columns);
+    if !remarks.is_empty() {
+        text += &terminal::prose(remarks.iter().map(String::as_str), columns);
     }
     text
 }

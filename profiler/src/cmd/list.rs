@@ -6,7 +6,7 @@ use crate::cmd::args::{CaseDir, Format};
 use crate::cmd::output::Answer;
 use anyhow::Result;
 use clap::Args;
-use evmscope_reports::render::terminal;
+use evmscope_reports::render::{json, terminal};
 use serde_json::json;
 
 #[derive(Args)]
@@ -27,7 +27,7 @@ pub fn run(args: &List, columns: Option<u16>) -> Result<Answer> {
                 "description": case.description, "expected": case.expected.source(),
             })
         });
-        let text = serde_json::to_string_pretty(&rows.collect::<Vec<_>>())? + "\n";
+        let text = json::write(&rows.collect::<Vec<_>>())?;
         return Ok(Answer::of_readable(text, unreadable));
     }
     let rows = cases

@@ -2,12 +2,13 @@
 
 use super::one_case;
 use crate::cmd::args::{CaseDir, Format};
-use crate::cmd::output::Answer;
+use crate::cmd::output::{self, Answer};
 use crate::measure::opcode_counts::{self, Census, Entry};
 use anyhow::Result;
 use clap::Args;
 use evmscope_reports::format;
-use std::fmt::Write;
+use evmscope_reports::render::json;
+use evmscope_reports::render::terminal::{self, Column::Figure, Column::Text};
 
 #[derive(Args)]
 pub struct Opcodes {
@@ -24,13 +25,13 @@ pub fn run(args: &Opcodes) -> Result<Answer> {
     let (case, unreadable) = one_case(&args.from, &args.case)?;
     let census = opcode_counts::take(&case)?;
     let text = match args.format {
-        Format::Text => text(&census),
-        Format::Json => serde_json::to_string_pretty(&census)? + "\n",
+        Format::Text => text(&census, output::columns()),
+        Format::Json => json::write(&census)?,
     };
     Ok(Answer::of_readable(text, unreadable))
 }
 
-fn text(census: &Census) -> String {
+fn text(census: &Census, width: Option<u16>) -> String {
     let Census {
         case,
         fork,
@@ -40,38 +41,40 @@ fn text(census: &Census) -> String {
         translation,
         ..
     } = census;
-    let mut text = format!(
+    let head = format!(
         "{case} at {fork}: {} in {}\nstack: {:.1} words high on average, {} at most\n",
         format::count(*executed, "opcode"),
         format::count(*blocks, "block"),
         stack.mean,
         stack.max,
     );
-    for (title, entries) in [
+    let rankings = [
         ("opcodes", &census.opcodes),
         ("pairs", &census.pairs),
         ("triples", &census.triples),
         ("block lengths", &census.block_lengths),
-    ] {
-        text += &ranking(title, entries);
-    }
-    // Writing to a string does not fail.
-    let _ = write!(
-        text,
-        "\nadvanced, first call: {}, {} translated,\n{} to traditional, {} refused\n",
+    ];
+    let rows = rankings
+        .iter()
+        .flat_map(|(title, entries)| ranking(title, entries));
+    let rankings = terminal::listing(&[Text, Figure, Figure], rows, width);
+    let tail = format!(
+        "advanced, first call: {}, {} translated,\n{} to traditional, {} refused",
         format::count(translation.frames, "frame"),
         format::count(translation.translated, "entry point"),
         format::count(translation.resumed, "handover"),
         format::count(translation.refused, "frame"),
     );
-    text
+    let [head, tail] = [head, tail].map(|text| terminal::prose(text.lines(), width));
+    format!("{head}{rankings}\n{tail}")
 }
 
-fn ranking(title: &str, entries: &[Entry]) -> String {
-    let mut text = format!("\n{title:<40}{:>16}{:>10}\n", "count", "share");
-    for Entry { name, count, share } in entries {
-        let count = format::thousands(*count);
-        let _ = writeln!(text, "{name:<40}{count:>16}{:>8.2} %", share * 100.0);
-    }
-    text
+fn ranking(title: &str, entries: &[Entry]) -> Vec<Vec<String>> {
+    let header = [title, "count", "share"].map(str::to_owned).to_vec();
+    let row = |Entry { name, count, share }: &Entry| {
+        let share = format!("{:.2} %", share * 100.0);
+        vec![name.clone(), format::thousands(*count), share]
+    };
+    let head = [vec![String::new()], header];
+    head.into_iter().chain(entries.iter().map(row)).collect()
 }

@@ -1,14 +1,14 @@
 //! `evmscope profile --perf-data`: where other programs spend their time, from a `perf record` recording.
 
-use crate::cmd::output::{Answer, Files};
+use crate::cmd::output::{self, Answer, Files};
 use crate::profile::flamegraph;
 use crate::profile::perf_data::{self, EventProfile, ProcessShare, Recording};
 use anyhow::Result;
 use evmscope_reports::format;
 use evmscope_reports::name::as_file_name;
+use evmscope_reports::render::terminal::{self, Column::Figure, Column::Text};
 use evmscope_reports::run::Profile;
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write;
 use std::path::Path;
 
 /// Rows of a table.
@@ -23,7 +23,7 @@ pub fn run(recording: &Path, out: Option<&Path>) -> Result<Answer> {
         svgs.push((name.as_str(), flamegraph::flame(&event.profile)?));
     }
     let written = files.write_all(&svgs);
-    Ok(Answer::success(text(&recording)).with(written))
+    Ok(Answer::success(text(&recording, output::columns())).with(written))
 }
 
 /// The name of each event's file: `flame.svg` if there is one event, or else with the event.
@@ -45,63 +45,58 @@ fn names(events: &[EventProfile]) -> Vec<String> {
     events.iter().map(unique).collect()
 }
 
-fn text(recording: &Recording) -> String {
+fn text(recording: &Recording, width: Option<u16>) -> String {
     let Recording {
         events,
         missing,
         notes,
     } = recording;
-    let tables: Vec<_> = events.iter().map(tables).collect();
-    let mut text = tables.join("\n");
+    let tables: Vec<_> = events.iter().map(|it| tables(it, width)).collect();
     let verdict = match missing.is_empty() {
         true => {
             "nothing is missing: all binaries were found and every sample has a symbol".to_owned()
         }
         false => format!("missing: {}", missing.join("; ")),
     };
-    // Writing to a string does not fail.
-    let _ = writeln!(text, "\n{verdict}");
-    for note in notes {
-        let _ = writeln!(text, "note: {note}");
-    }
-    text
+    let notes = notes.iter().map(|note| format!("note: {note}"));
+    let lines: Vec<_> = std::iter::once(verdict).chain(notes).collect();
+    let lines = terminal::prose(lines.iter().map(String::as_str), width);
+    format!("{}\n{lines}", tables.join("\n"))
 }
 
 /// The processes of an event, if there are several, and its functions.
-fn tables(event: &EventProfile) -> String {
+fn tables(event: &EventProfile, width: Option<u16>) -> String {
     let EventProfile {
         profile, processes, ..
     } = event;
     let total: u64 = profile.stacks.iter().map(|(_, weight)| weight).sum();
     let share = |weight: u64| format::percent(weight as f64 / total.max(1) as f64);
-    let mut text = format!(
-        "{} of {} by {}: {}\n",
+    let title = format!(
+        "{} of {} by {}: {}",
         format::count(profile.samples, "sample"),
         profile.mode,
         profile.sampler,
         amount(total, &profile.unit),
     );
+    let mut blocks = vec![terminal::prose([title.as_str()], width)];
     if processes.len() > 1 {
-        let _ = writeln!(text, "\n{:>9}  {:>7}  process", "share", "pid");
-        for ProcessShare { pid, name, weight } in processes.iter().take(MOST) {
-            let _ = writeln!(text, "{:>9}  {pid:>7}  {name}", share(*weight));
-        }
+        let header = ["share", "pid", "process"].map(str::to_owned);
+        let row = |it: &ProcessShare| vec![share(it.weight), it.pid.to_string(), it.name.clone()];
+        let mut rows: Vec<_> = [header.to_vec()].into();
+        rows.extend(processes.iter().take(MOST).map(row));
         if let Some(others @ [_, ..]) = processes.get(MOST..) {
             let weight = others.iter().map(|it| it.weight).sum();
-            let _ = writeln!(
-                text,
-                "{:>9}  {:>7}  {} more",
-                share(weight),
-                "",
-                others.len()
-            );
+            let more = format!("{} more", others.len());
+            rows.push(vec![share(weight), String::new(), more]);
         }
+        blocks.push(terminal::listing(&[Figure, Figure, Text], rows, width));
     }
-    let _ = writeln!(text, "\n{:>9}  function", "share");
-    for (name, weight) in hottest(profile).into_iter().take(MOST) {
-        let _ = writeln!(text, "{:>9}  {name}", share(weight));
-    }
-    text
+    let header = ["share", "function"].map(str::to_owned).to_vec();
+    let hottest = hottest(profile).into_iter().take(MOST);
+    let functions = hottest.map(|(name, weight)| vec![share(weight), name.to_owned()]);
+    let rows = std::iter::once(header).chain(functions);
+    blocks.push(terminal::listing(&[Figure, Text], rows, width));
+    blocks.join("\n")
 }
 
 /// A sum of weights with its unit: `210 ms of CPU time`, `288 page-faults`.

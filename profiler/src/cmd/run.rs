@@ -15,6 +15,7 @@ use clap::Args;
 use evmscope_interp::Fork;
 use evmscope_interp::{Host, Interpreter, Mode, Outcome, Settings, Status, keccak256, telemetry};
 use evmscope_reports::format;
+use evmscope_reports::render::json;
 use serde_json::json;
 use std::fmt::Write;
 use std::io::{self, BufWriter};
@@ -222,5 +223,5 @@ fn json(case: &Case, mode: Mode, outcome: &Outcome, logs: &[Log]) -> Result<Stri
         "output_hash": keccak256(&outcome.output),
         "logs": logs.collect::<Vec<_>>(),
     });
-    Ok(serde_json::to_string_pretty(&value)? + "\n")
+    Ok(json::write(&value)?)
 }

@@ -13,6 +13,7 @@ use clap::Args;
 use evmscope_interp::Fork;
 use evmscope_interp::Mode;
 use evmscope_reports::format;
+use evmscope_reports::render::json;
 use regex::Regex;
 use serde_json::{Value, json};
 use std::fmt::Write;
@@ -78,7 +79,7 @@ pub fn run(args: &Shadow) -> Result<Answer> {
     let written = sink.map_or_else(Written::default, Sink::write);
     let text = match args.format {
         Format::Text => text(&report, &pair),
-        Format::Json => serde_json::to_string_pretty(&json(&report, &pair))? + "\n",
+        Format::Json => json::write(&json(&report, &pair))?,
     };
     errors.extend(report.unreadable.iter().map(|line| anyhow!("{line}")));
     let answer = match (report.findings.is_empty(), errors.is_empty()) {

@@ -1,13 +1,13 @@
 //! `evmscope size`: the code size of a build, or of two side by side.
 
-use crate::cmd::output::Answer;
+use crate::cmd::output::{self, Answer};
 use crate::symbols::code_size::{CodeSize, Part};
 use anyhow::Result;
 use clap::Args;
 use evmscope_reports::format;
+use evmscope_reports::render::terminal::{self, Column::Figure, Column::Text};
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
-use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 #[derive(Args)]
@@ -31,12 +31,13 @@ pub fn run(args: &Size) -> Result<Answer> {
         .iter()
         .map(|path| CodeSize::of(path))
         .collect::<Result<Vec<_>>>()?;
+    let width = output::columns();
     Ok(Answer::success(match &sizes[..] {
-        [base, head] => text(&titles(paths), &[base, head]),
+        [base, head] => text(&titles(paths), &[base, head], width),
         _ => sizes
             .iter()
             .zip(paths)
-            .map(|(size, path)| text(&[title(path)], &[size]))
+            .map(|(size, path)| text(&[title(path)], &[size], width))
             .collect(),
     }))
 }
@@ -59,18 +60,18 @@ fn title(path: &Path) -> String {
 }
 
 /// One column per binary, and the change if there are two.
-fn text(titles: &[String], sizes: &[&CodeSize]) -> String {
-    let mut text = row("", titles, None);
+fn text(titles: &[String], sizes: &[&CodeSize], width: Option<u16>) -> String {
+    let mut rows = vec![row("", titles.to_vec(), None)];
     let file = |size: &CodeSize| Some(size.sections.sizes.file);
-    text += &bytes("file", sizes, file);
+    rows.push(bytes("file", sizes, file));
     let sections = by_size(sizes, |size| size.sections.loaded.iter().cloned().collect());
-    for name in sections {
-        text += &bytes(&name, sizes, |size| {
-            let named = size.sections.loaded.iter().filter(|(it, _)| *it == name);
-            named.map(|(_, bytes)| *bytes).reduce(|a, b| a + b)
-        });
-    }
-    text.push('\n');
+    rows.extend(sections.iter().map(|name| {
+        bytes(name, sizes, |size| {
+            let named = size.sections.loaded.iter().filter(|(it, _)| it == name);
+            named.map(|(_, bytes)| *bytes).reduce(u64::saturating_add)
+        })
+    }));
+    rows.push(vec![String::new()]);
     for mode in by_size(sizes, |size| plain(&size.modes)) {
         let functions = sizes
             .iter()
@@ -81,31 +82,39 @@ fn text(titles: &[String], sizes: &[&CodeSize]) -> String {
             "{mode}: {}",
             format::count(functions.unwrap_or(0), "handler")
         );
-        text += &bytes(&title, sizes, |size| {
+        rows.push(bytes(&title, sizes, |size| {
             size.modes.get(&mode).map(|it| it.bytes)
-        });
+        }));
     }
-    text.push('\n');
-    for name in by_size(sizes, |size| plain(&size.handlers))
-        .into_iter()
-        .take(LARGEST)
-    {
-        text += &bytes(&name, sizes, |size| {
-            size.handlers.get(&name).map(|it| it.bytes)
-        });
-    }
+    rows.push(vec![String::new()]);
+    let handlers = by_size(sizes, |size| plain(&size.handlers));
+    rows.extend(handlers.iter().take(LARGEST).map(|name| {
+        bytes(name, sizes, |size| {
+            size.handlers.get(name).map(|it| it.bytes)
+        })
+    }));
+    let columns: Vec<_> = std::iter::once(Text)
+        .chain(std::iter::repeat_n(Figure, sizes.len() + 1))
+        .collect();
+    terminal::listing(&columns, rows, width) + &remarks(titles, sizes, width)
+}
+
+fn remarks(titles: &[String], sizes: &[&CodeSize], width: Option<u16>) -> String {
+    let mut text = String::new();
     for (title, size) in titles.iter().zip(sizes) {
         if size.sections.is_instrumented() {
-            let _ = writeln!(
-                text,
-                "\n{title} is instrumented for profiling, which makes it slow and large"
+            text += &format!(
+                "\n{title} is instrumented for profiling, which makes it slow and large\n"
             );
         }
         if size.sections.sizes.bolt {
-            let _ = writeln!(text, "\n{title} was laid out by BOLT");
+            text += &format!("\n{title} was laid out by BOLT\n");
         }
     }
-    text
+    match text.is_empty() {
+        true => text,
+        false => terminal::prose(text.lines(), width),
+    }
 }
 
 fn plain(parts: &BTreeMap<String, Part>) -> BTreeMap<String, u64> {
@@ -130,7 +139,7 @@ fn by_size(sizes: &[&CodeSize], named: impl Fn(&CodeSize) -> BTreeMap<String, u6
     names.into_iter().map(|(name, _)| name).collect()
 }
 
-fn bytes(name: &str, sizes: &[&CodeSize], of: impl Fn(&CodeSize) -> Option<u64>) -> String {
+fn bytes(name: &str, sizes: &[&CodeSize], of: impl Fn(&CodeSize) -> Option<u64>) -> Vec<String> {
     let found: Vec<_> = sizes.iter().map(|size| of(size)).collect();
     let cells: Vec<_> = found
         .iter()
@@ -140,11 +149,10 @@ fn bytes(name: &str, sizes: &[&CodeSize], of: impl Fn(&CodeSize) -> Option<u64>)
         [Some(base), Some(head)] if base > 0 => Some(format::change(head as f64 / base as f64)),
         _ => None,
     };
-    row(name, &cells, change.as_deref())
+    row(name, cells, change)
 }
 
-fn row(name: &str, cells: &[String], change: Option<&str>) -> String {
-    let cells: String = cells.iter().map(|cell| format!(" {cell:>16}")).collect();
-    let line = format!("{name:<40}{cells} {:>10}", change.unwrap_or_default());
-    format!("{}\n", line.trim_end())
+fn row(name: &str, cells: Vec<String>, change: Option<String>) -> Vec<String> {
+    let name = std::iter::once(name.to_owned());
+    name.chain(cells).chain(change).collect()
 }

@@ -8,6 +8,8 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 use evmscope_interp::Fork;
 use evmscope_interp::Mode;
+use evmscope_reports::render::json;
+use evmscope_reports::render::terminal::{self, Column::Text};
 use regex::Regex;
 use serde_json::{Map, Value, json};
 use std::fmt::Write;
@@ -71,8 +73,8 @@ pub fn run(args: &Statetest) -> Result<Answer> {
         );
     }
     let text = match args.format {
-        Format::Text => text(&report),
-        Format::Json => serde_json::to_string_pretty(&json(&report))? + "\n",
+        Format::Text => text(&report, output::columns()),
+        Format::Json => json::write(&json(&report))?,
     };
     // Where all were skipped, nothing was tested.
     Ok(if total.failed == 0 && total.passed > 0 {
@@ -82,7 +84,7 @@ pub fn run(args: &Statetest) -> Result<Answer> {
     })
 }
 
-fn text(report: &Report) -> String {
+fn text(report: &Report, width: Option<u16>) -> String {
     let mut text: String = report.failures.iter().map(failure).collect();
     // Writing to a string does not fail.
     for (reason, cases) in &report.skips {
@@ -92,18 +94,16 @@ fn text(report: &Report) -> String {
         let other = report.other_files;
         let _ = writeln!(text, "passed over {other}: JSON files without state tests");
     }
-    for (fork, counts) in &report.forks {
+    let rows = report.forks.iter().map(|(fork, counts)| {
         let Counts {
             passed,
             failed,
             skipped,
         } = counts;
-        let fork = fork.name();
-        let _ = writeln!(
-            text,
-            "{fork:17} {passed:6} passed  {failed:6} failed  {skipped:6} skipped"
-        );
-    }
+        let counts = format!("{passed:6} passed  {failed:6} failed  {skipped:6} skipped");
+        vec![fork.name().to_owned(), counts]
+    });
+    text += &terminal::listing(&[Text, Text], rows, width);
     let Counts {
         passed,
         failed,

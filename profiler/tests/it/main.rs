@@ -23,3 +23,4 @@ mod signals;
 mod statetest;
 mod trace;
 mod verification;
+mod width;

@@ -12,10 +12,13 @@ use crate::check::{Finding, Outcome};
 use crate::counter::Counter::CpuTime;
 use crate::pgo::PgoReport;
 use crate::run::Run;
+use crate::text;
 use comfy_table::{
     Attribute, CellAlignment, Color, ColumnConstraint, ContentArrangement, ContentLineStyle,
     LineStyle, TableStyle, Width, presets,
 };
+use std::borrow::Cow;
+use unicode_width::UnicodeWidthStr;
 
 /// Capabilities of the terminal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -182,6 +185,56 @@ fn to_decide(findings: &[Finding], run: &Run) -> Option<String> {
     (!needed.is_empty()).then(text)
 }
 
+/// A column of [`listing`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Column {
+    /// On the left; wraps.
+    Text,
+    /// On the right; a number keeps to one line.
+    Figure,
+}
+
+/// Rows of texts and figures. With a `width`, texts wrap inside their column. A row that has fewer cells than there are
+/// columns is a title or an empty line.
+pub fn listing(
+    columns: &[Column],
+    rows: impl IntoIterator<Item = Vec<String>>,
+    width: Option<u16>,
+) -> String {
+    // Numbers with their separators and units; titles may be longer.
+    const MOST: usize = "1,204,331,000".len();
+    let color = false;
+    let mut layout = layout(Style {
+        color,
+        width: width.unwrap_or(u16::MAX),
+    });
+    let mut longest = vec![0; columns.len()];
+    for row in rows {
+        for (longest, text) in longest.iter_mut().zip(&row) {
+            *longest = text.width().max(*longest);
+        }
+        layout.add_row(row.iter().map(|text| text::line(text)));
+    }
+    if layout.row_count() == 0 {
+        return String::new();
+    }
+    let laid = columns.iter().zip(longest).zip(layout.column_iter_mut());
+    for (number, ((column, longest), layout)) in (1..).zip(laid) {
+        if *column == Column::Figure {
+            let gap = if number == columns.len() { 0 } else { GAP };
+            let least = longest.min(MOST) as u16 + gap;
+            layout.set_cell_alignment(CellAlignment::Right);
+            layout.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(least)));
+        }
+    }
+    finish(layout)
+}
+
+/// Texts, each from the beginning of a line. With a `width`, they wrap.
+pub fn prose<'a>(texts: impl IntoIterator<Item = &'a str>, width: Option<u16>) -> String {
+    rows(texts.into_iter().map(|text| [text]), width)
+}
+
 /// Plain rows in columns. With a `width`, texts wrap inside their column.
 pub fn rows<'a, const N: usize>(
     rows: impl Iterator<Item = [&'a str; N]>,
@@ -192,8 +245,12 @@ pub fn rows<'a, const N: usize>(
         color,
         width: width.unwrap_or(u16::MAX),
     });
-    layout.add_rows(rows);
+    layout.add_rows(rows.map(plain));
     finish(layout)
+}
+
+fn plain<const N: usize>(row: [&str; N]) -> [Cow<'_, str>; N] {
+    row.map(text::line)
 }
 
 /// Blocks with an empty line between them.
@@ -233,7 +290,7 @@ fn words(lines: &[&str], tone: Tone, style: Style) -> String {
 fn list<'a>(title: &str, rows: impl Iterator<Item = [&'a str; 2]>, style: Style) -> String {
     let mut layout = layout(style);
     layout.add_row([bold(title)]);
-    layout.add_rows(rows);
+    layout.add_rows(rows.map(plain));
     if layout.row_count() > 1 {
         finish(layout)
     } else {
@@ -241,7 +298,15 @@ fn list<'a>(title: &str, rows: impl Iterator<Item = [&'a str; 2]>, style: Style)
     }
 }
 
+/// A table within the terminal's width. Names wrap; if figures would have to break within a word, rows are stacked.
 fn table(table: &Table, style: Style) -> String {
+    let room = usize::from(style.width);
+    let figures: usize = (1..table.header.len())
+        .map(|column| usize::from(GAP) + longest(table, column, word))
+        .sum();
+    if longest(table, 0, word) + figures > room {
+        return stacked(table, style);
+    }
     let mut layout = layout(style);
     layout.load_style(RULED);
     layout.set_header(table.header.iter().map(bold));
@@ -256,31 +321,77 @@ fn table(table: &Table, style: Style) -> String {
     }
     let mut columns = layout.column_iter_mut();
     if let Some(names) = columns.next() {
-        names.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(names_width(
-            table,
-        ))));
+        let width = names_width(table, room - figures);
+        names.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(width)));
     }
-    columns.for_each(|column| column.set_cell_alignment(CellAlignment::Right));
-    let note = table.note.iter();
-    let note = note.map(|note| words(&[note], Tone::Faint, style));
-    finish(layout) + &note.collect::<String>()
+    // No figure breaks within a word.
+    for (column, layout) in (1..).zip(columns) {
+        let last = column + 1 == table.header.len();
+        let least = longest(table, column, word) as u16 + if last { 0 } else { GAP };
+        layout.set_cell_alignment(CellAlignment::Right);
+        layout.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(least)));
+    }
+    finish(layout) + &note(table, style)
 }
 
-/// Width of a table without wrapping, in characters.
+fn note(table: &Table, style: Style) -> String {
+    let note = table.note.iter();
+    note.map(|note| words(&[note], Tone::Faint, style))
+        .collect()
+}
+
+/// A table for a terminal that is too narrow for its columns: each row as its name and, below it, a line for each
+/// figure.
+fn stacked(table: &Table, style: Style) -> String {
+    let mut layout = layout(style);
+    for Section { title, rows } in &table.sections {
+        if let Some(title) = title {
+            layout.add_row([bold(title)]);
+        }
+        for row in rows {
+            let mut cells = row.iter();
+            let name = cells.next().map(|cell| bold(cell.lines.join(" ")));
+            layout.add_row(name);
+            for (cell, header) in cells.zip(&table.header[1..]) {
+                let figure = cell.lines.join(", ");
+                if !figure.is_empty() {
+                    layout.add_row([colored(&format!("  {header}: {figure}"), cell.tone)]);
+                }
+            }
+        }
+    }
+    finish(layout) + &note(table, style)
+}
+
+/// Width of a table without wrapping, in columns.
 fn width(table: &Table) -> usize {
-    let rows = || table.sections.iter().flat_map(|section| &section.rows);
-    let chars = |text: &String| text.chars().count();
-    let columns = table.header.iter().enumerate().map(|(i, title)| {
-        let cells = rows().filter_map(|row| row.get(i));
-        let lines = cells.flat_map(|cell| cell.lines.iter().map(chars));
-        lines.max().unwrap_or(0).max(chars(title))
-    });
+    let columns =
+        (0..table.header.len()).map(|column| longest(table, column, UnicodeWidthStr::width));
     columns.sum::<usize>() + usize::from(GAP) * table.header.len().saturating_sub(1)
 }
 
-/// Lower bound of the width of the first column: keeps names of moderate length on one line.
-fn names_width(table: &Table) -> u16 {
+/// Width of the longest line of a column, header included, as `measure` has it.
+fn longest(table: &Table, column: usize, measure: impl Fn(&str) -> usize) -> usize {
+    let rows = table.sections.iter().flat_map(|section| &section.rows);
+    let cells = rows.filter_map(|row| row.get(column));
+    let lines = cells.flat_map(|cell| &cell.lines);
+    let header = table.header.get(column);
+    let lines = lines.chain(header);
+    lines.map(|line| measure(line)).max().unwrap_or(0)
+}
+
+/// Width of the longest word of a line.
+fn word(line: &str) -> usize {
+    line.split(' ')
+        .map(UnicodeWidthStr::width)
+        .max()
+        .unwrap_or(0)
+}
+
+/// Lower bound of the width of the first column, where there is `room`: keeps names of moderate length on one line.
+fn names_width(table: &Table, room: usize) -> u16 {
     const MOST: usize = "instructions / opcode".len();
+    let gap = usize::from(GAP);
     let names = table
         .sections
         .iter()
@@ -288,9 +399,10 @@ fn names_width(table: &Table) -> u16 {
         .filter_map(|row| row.first());
     let longest = names
         .flat_map(|cell| &cell.lines)
-        .map(|line| line.chars().count())
+        .map(|line| line.width())
         .max();
-    longest.unwrap_or(0).min(MOST) as u16 + GAP
+    let wanted = longest.unwrap_or(0).min(MOST) + gap;
+    wanted.min(room) as u16
 }
 
 /// A rule below the header and no other lines.
@@ -324,15 +436,19 @@ fn finish(mut layout: comfy_table::Table) -> String {
 }
 
 fn cell(cell: &Cell) -> comfy_table::Cell {
-    colored(&cell.lines.join("\n"), cell.tone)
+    let lines: Vec<_> = cell.lines.iter().map(|line| text::line(line)).collect();
+    toned(comfy_table::Cell::new(lines.join("\n")), cell.tone)
 }
 
-fn bold(text: impl ToString) -> comfy_table::Cell {
-    comfy_table::Cell::new(text).add_attribute(Attribute::Bold)
+fn bold(text: impl AsRef<str>) -> comfy_table::Cell {
+    comfy_table::Cell::new(text::line(text.as_ref())).add_attribute(Attribute::Bold)
 }
 
 fn colored(text: &str, tone: Tone) -> comfy_table::Cell {
-    let cell = comfy_table::Cell::new(text);
+    toned(comfy_table::Cell::new(text::line(text)), tone)
+}
+
+fn toned(cell: comfy_table::Cell, tone: Tone) -> comfy_table::Cell {
     match tone {
         Tone::Plain => cell,
         Tone::Good => cell.fg(Color::DarkGreen),

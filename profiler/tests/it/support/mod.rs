@@ -63,9 +63,16 @@ pub fn ran(command: &mut Command) -> Ran {
 
 /// Runs it with standard output on a terminal of 80 columns; returns what stands there.
 pub fn on_terminal(command: &mut Command) -> String {
+    let (text, succeeded) = on_terminal_of(80, command);
+    assert!(succeeded, "{text}");
+    text
+}
+
+/// The same on a terminal of some other width, and whether it succeeded.
+pub fn on_terminal_of(columns: u16, command: &mut Command) -> (String, bool) {
     let size = Winsize {
         ws_row: 25,
-        ws_col: 80,
+        ws_col: columns,
         ws_xpixel: 0,
         ws_ypixel: 0,
     };
@@ -84,8 +91,9 @@ pub fn on_terminal(command: &mut Command) -> String {
     while let Ok(n @ 1..) = terminal.read(&mut chunk) {
         text.extend_from_slice(&chunk[..n]);
     }
-    assert!(child.wait().unwrap().success());
-    String::from_utf8(text).unwrap().replace("\r\n", "\n")
+    let succeeded = child.wait().unwrap().success();
+    let text = String::from_utf8(text).unwrap().replace("\r\n", "\n");
+    (text, succeeded)
 }
 
 /// Returns one word and costs 16 gas: PUSH1 1, PUSH0, MSTORE, PUSH1 32, PUSH0, RETURN.
