@@ -231,8 +231,8 @@ fn escape(text: &str) -> String {
     let mut next = text.chars().skip(1);
     text.chars()
         .fold(String::with_capacity(text.len()), |mut escaped, c| {
-            let inside = escaped.ends_with(char::is_alphanumeric)
-                && next.next().is_some_and(char::is_alphanumeric);
+            let before_word = next.next().is_some_and(char::is_alphanumeric);
+            let inside = before_word && escaped.ends_with(char::is_alphanumeric);
             match c {
                 '|' | '\\' | '*' | '~' => escaped.extend(['\\', c]),
                 // Within a word it is no emphasis.

@@ -324,12 +324,22 @@ fn table(table: &Table, style: Style) -> String {
         let width = names_width(table, room - figures);
         names.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(width)));
     }
-    // No figure breaks within a word.
+    // Where figures have to wrap, none breaks within a word.
+    let whole: usize = (1..table.header.len())
+        .map(|column| usize::from(GAP) + longest(table, column, UnicodeWidthStr::width))
+        .sum();
+    let wraps = usize::from(names_width(table, room)) + whole > room;
     for (column, layout) in (1..).zip(columns) {
-        let last = column + 1 == table.header.len();
-        let least = longest(table, column, word) as u16 + if last { 0 } else { GAP };
         layout.set_cell_alignment(CellAlignment::Right);
-        layout.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(least)));
+        if wraps {
+            let gap = if column + 1 == table.header.len() {
+                0
+            } else {
+                GAP
+            };
+            let least = longest(table, column, word) as u16 + gap;
+            layout.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(least)));
+        }
     }
     finish(layout) + &note(table, style)
 }
@@ -353,10 +363,11 @@ fn stacked(table: &Table, style: Style) -> String {
             let name = cells.next().map(|cell| bold(cell.lines.join(" ")));
             layout.add_row(name);
             for (cell, header) in cells.zip(&table.header[1..]) {
-                let figure = cell.lines.join(", ");
-                if !figure.is_empty() {
+                let mut lines = cell.lines.iter().filter(|line| !line.is_empty());
+                if let Some(figure) = lines.next() {
                     layout.add_row([colored(&format!("  {header}: {figure}"), cell.tone)]);
                 }
+                layout.add_rows(lines.map(|line| [colored(&format!("    {line}"), cell.tone)]));
             }
         }
     }
@@ -380,9 +391,11 @@ fn longest(table: &Table, column: usize, measure: impl Fn(&str) -> usize) -> usi
     lines.map(|line| measure(line)).max().unwrap_or(0)
 }
 
-/// Width of the longest word of a line.
+/// Width of the longest word of a line; a mark belongs to its word.
 fn word(line: &str) -> usize {
-    line.split(' ')
+    let marked = line.replace("! ", "!_");
+    marked
+        .split(' ')
         .map(UnicodeWidthStr::width)
         .max()
         .unwrap_or(0)
