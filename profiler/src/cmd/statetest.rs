@@ -94,6 +94,9 @@ fn text(report: &Report, width: Option<u16>) -> String {
         let other = report.other_files;
         let _ = writeln!(text, "passed over {other}: JSON files without state tests");
     }
+    if !text.is_empty() {
+        text = terminal::prose(text.lines(), width);
+    }
     let rows = report.forks.iter().map(|(fork, counts)| {
         let Counts {
             passed,
