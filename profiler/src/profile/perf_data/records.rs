@@ -57,7 +57,8 @@ pub(super) struct Process {
     pub(super) generated: Generated,
     /// What is to be said about the files behind `generated`.
     pub(super) notes: Vec<String>,
-    unwinder: StackUnwinder,
+    /// Made for the first copy of a stack: it is larger than the record of a process.
+    unwinder: Option<StackUnwinder>,
     /// Mappings that the unwinder knows.
     unwindable: usize,
 }
@@ -283,7 +284,7 @@ impl Records {
         }
         self.process(pid);
         let process = &mut self.processes[self.by_pid[&pid]];
-        let unwinder = self.same_cpu.then_some(&mut process.unwinder);
+        let unwinder = process.unwinder.as_mut();
         let found = &mut self.events[number].found;
         let callers = callers::of(kind, raw, sample, unwinder, found);
         let sample = Sample {
@@ -301,11 +302,12 @@ impl Records {
     fn prepare(&mut self, pid: i32) {
         self.process(pid);
         let process = &mut self.processes[self.by_pid[&pid]];
+        let unwinder = process.unwinder.get_or_insert_default();
         for mapping in &process.mappings[process.unwindable..] {
             let file = mapping.unwindable();
             let tables = file.as_ref().and_then(|file| self.files.tables(&file.path));
             let known = file.as_ref().zip(tables);
-            process.unwinder.add(mapping.memory.clone(), known);
+            unwinder.add(mapping.memory.clone(), known);
         }
         process.unwindable = process.mappings.len();
     }

@@ -298,6 +298,21 @@ fn losses_that_the_kernel_and_perf_both_report_are_counted_once() {
     );
 }
 
+/// A record of 32 bytes starts a process.
+#[test]
+fn many_processes_take_no_more_than_ten_times_their_records() {
+    let mut pipe = Pipe::new(0, 0);
+    for pid in 1..10_000_u64 {
+        pipe.record(3, 1 << 13, &[pid | pid << 32, 0x61, 0]);
+    }
+    pipe.sample(0x1234, &[]);
+    let mut read = false;
+    let used = crate::instruments::heap::count(|| read = pipe.read().is_ok());
+    assert!(read);
+    let most = (64 << 20) + 10 * pipe.0.len() as u64;
+    assert!(used.peak < most, "{used:?}");
+}
+
 #[test]
 fn records_with_lengths_that_do_not_fit_are_refused() {
     const CHAIN: u64 = 1 << 5;
