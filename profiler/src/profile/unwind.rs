@@ -5,7 +5,7 @@
 //! Finds return addresses; `symbolize` names them. `perf_data` unwinds the stacks of other programs here too.
 
 use crate::instruments::sampling::{Samples, StackRegisters};
-use crate::symbols::{Symbols, Unwindable};
+use crate::symbols::{Symbols, Unwindable, debug_files};
 use framehop::{
     CacheNative, Error, ExplicitModuleSectionInfo, FrameAddress, MayAllocateDuringUnwind, Module,
     Unwinder, UnwinderNative,
@@ -204,6 +204,9 @@ impl Tables {
     pub fn of(path: &Path) -> Option<Tables> {
         let bytes = fs::read(path).ok()?;
         let object = object::File::parse(&*bytes).ok()?;
+        if !debug_files::unpacks(&object, bytes.len()) {
+            return None;
+        }
         let range = |name| -> Option<Range<u64>> {
             let section = object.section_by_name(name)?;
             let start = section.address();

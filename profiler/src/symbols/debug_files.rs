@@ -4,7 +4,7 @@
 //! Finds paths; `modules` reads the tables.
 
 use flate2::Crc;
-use object::Object;
+use object::{CompressionFormat, Object, ObjectSection};
 use std::env;
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -55,6 +55,17 @@ pub fn read(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     open(path)?.read_to_end(&mut bytes)?;
     Ok(bytes)
+}
+
+/// Whether the sections of a file of some bytes unpack to what a compiler may have packed. Readers allocate the length
+/// that a section states before they unpack it.
+pub fn unpacks(file: &object::File<'_>, bytes: usize) -> bool {
+    const LEAST: u64 = 32 << 20;
+    const A_BYTE: u64 = 8;
+    let packed = file.sections().filter_map(|it| it.compressed_data().ok());
+    let packed = packed.filter(|it| it.format != CompressionFormat::None);
+    let length = packed.fold(0, |sum: u64, it| sum.saturating_add(it.uncompressed_size));
+    length <= LEAST + A_BYTE * bytes as u64
 }
 
 /// Whether two build ids are the same; recordings pad an id with zeros, or cut it.
@@ -137,6 +148,30 @@ fn crc(bytes: &[u8]) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_section_that_states_more_than_can_be_packed_is_not_unpacked() {
+        let fixture =
+            Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/small-compressed.elf");
+        let mut bytes = read(&fixture).unwrap();
+        let parse = |bytes: &[u8]| unpacks(&object::File::parse(bytes).unwrap(), bytes.len());
+        assert!(parse(&bytes));
+        // Elf64_Chdr of `.debug_info`: u32 type, u32 reserved, u64 size.
+        const HEADER: usize = 0x260;
+        bytes[HEADER + 8..HEADER + 16].copy_from_slice(&(1_u64 << 30).to_le_bytes());
+        assert!(!parse(&bytes));
+        let file = tempfile::NamedTempFile::new().unwrap();
+        fs::write(file.path(), &bytes).unwrap();
+        let mapping = crate::symbols::Mapping {
+            memory: 0x40_0000..0x40_1000,
+            offset: 0,
+            path: file.path().display().to_string(),
+            file: Some(file.path().to_owned()),
+        };
+        let symbols = crate::symbols::Symbols::of_mappings([mapping], Default::default());
+        let used = crate::instruments::heap::count(|| drop(symbols.frames(0x40_0110)));
+        assert!(used.peak < 64 << 20, "{used:?}");
+    }
 
     #[test]
     fn devices_are_not_read() {

@@ -136,8 +136,14 @@ impl Module {
         self.loaded
             .get_or_init(|| {
                 let (path, offset) = self.file.as_ref()?;
+                let symbols = debug_files::with_symbols(path);
+                let bytes = fs::read(&symbols).ok()?;
+                let file = object::File::parse(&*bytes).ok()?;
+                if !debug_files::unpacks(&file, bytes.len()) {
+                    return None;
+                }
                 Some(Loaded {
-                    loader: Loader::new(debug_files::with_symbols(path)).ok()?,
+                    loader: Loader::new(symbols).ok()?,
                     bias: bias(&self.memory, path, *offset)?,
                 })
             })

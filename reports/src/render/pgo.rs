@@ -316,7 +316,7 @@ fn trained(report: &PgoReport) -> Part {
         .map(|it| {
             format!(
                 ", {} of {} {} handlers",
-                it.all - it.untrained.len(),
+                it.all.saturating_sub(it.untrained.len()),
                 it.all,
                 it.mode
             )
