@@ -335,9 +335,7 @@ mod tests {
                 let mut memory = sized(&mut pool, 512);
                 memory.slice_mut(100..350).copy_from_slice(&source);
                 let mut expected = memory.as_slice().to_vec();
-                for i in 0..len {
-                    expected[to + i] = memory.as_slice()[100 + i];
-                }
+                expected[to..to + len].copy_from_slice(&memory.as_slice()[100..100 + len]);
                 memory.copy_within(to, 100..100 + len);
                 assert_eq!(memory.as_slice(), expected, "{len} to {to}");
             }

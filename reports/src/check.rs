@@ -30,12 +30,14 @@ pub struct Targets {
     pub keccak_memo: String,
     /// Most decoded bytes per bytecode byte, of codes that are not short.
     pub memory_ratio: f64,
-    /// Most decoded bytes of a short code: one for which the ratio allows less than this.
-    pub memory_floor: u64,
+    /// Most decoded bytes of a short code: one for which the ratio allows less than this. Not checked if absent.
+    #[serde(default)]
+    pub memory_floor: Option<u64>,
     /// Most time to decode the longest code of the run as far as its budget goes, ms.
     pub decode_ms: f64,
-    /// The same without a budget, ms.
-    pub decode_all_ms: f64,
+    /// The same without a budget, ms. Not checked if absent.
+    #[serde(default)]
+    pub decode_all_ms: Option<f64>,
     /// Speedup targets by case.
     pub cases: BTreeMap<String, Speedup>,
 }
@@ -236,13 +238,14 @@ fn memory(run: &Run, case: &str, targets: &Targets) -> Vec<Finding> {
         outcome: Outcome::holds(share <= 1.0),
         launches: None,
     };
-    let (floor, short) = (targets.memory_floor, programs.greatest_short);
+    let short = programs.greatest_short;
     let greatest = programs.greatest_ratio;
     let of_long = (greatest > 0.0).then(|| {
         let found = format!("{greatest:.2}");
         finding("memory", found, ratio, greatest / targets.memory_ratio)
     });
-    let of_short = (short > 0).then(|| {
+    let floor = targets.memory_floor.filter(|_| short > 0);
+    let of_short = floor.map(|floor| {
         let asked = format!("at most {} decoded", format::bytes(floor));
         let share = short as f64 / floor as f64;
         finding("memory, short code", format::bytes(short), asked, share)
@@ -277,14 +280,12 @@ fn decoding(run: &Run, targets: &Targets) -> Vec<Finding> {
         }
     };
     let budgeted = longest.and_then(|it| it.budgeted.as_ref());
-    vec![
-        finding("decoding", budgeted.map(|it| it.time), targets.decode_ms),
-        finding(
-            "decoding without a budget",
-            longest.map(|it| it.time),
-            targets.decode_all_ms,
-        ),
-    ]
+    let within = finding("decoding", budgeted.map(|it| it.time), targets.decode_ms);
+    let all = targets.decode_all_ms.map(|limit_ms| {
+        let time = longest.map(|it| it.time);
+        finding("decoding without a budget", time, limit_ms)
+    });
+    std::iter::once(within).chain(all).collect()
 }
 
 /// What became worse since the baseline: counts always, times where they can be compared.

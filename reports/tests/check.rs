@@ -92,9 +92,9 @@ fn targets() -> Targets {
     Targets {
         keccak_memo: "advanced".to_owned(),
         memory_ratio: 4.0,
-        memory_floor: 16_384,
+        memory_floor: Some(16_384),
         decode_ms: 5.0,
-        decode_all_ms: 10.0,
+        decode_all_ms: Some(10.0),
         cases: [
             ("snailtracer".to_owned(), asked(1.5, Some(2.0))),
             ("empty".to_owned(), asked(0.95, None)),
