@@ -85,10 +85,10 @@ fn invalid_runs_are_refused() {
     insta::assert_snapshot!(json::read("[1]").unwrap_err(), @r#"no field `schema`; a run states `"schema": "evmscope/run/1"`"#);
     insta::assert_snapshot!(error(|v| remove(v, "schema")), @r#"no field `schema`; a run states `"schema": "evmscope/run/1"`"#);
     insta::assert_snapshot!(error(|v| v["schema"] = json!("evmscope/run/2")), @"unknown schema `evmscope/run/2`; this version reads `evmscope/run/1`");
-    insta::assert_snapshot!(error(|v| remove(v, "rig")), @"run: missing field `rig` at line 1668 column 1");
-    insta::assert_snapshot!(error(|v| remove(&mut v["results"][1], "gas_used")), @"results[1]: missing field `gas_used` at line 1599 column 5");
-    insta::assert_snapshot!(error(|v| v["measurements"][2]["counter"] = json!("luck")), @"measurements[2].counter: unknown variant `luck`, expected one of `cpu-time`, `cycles`, `instructions`, `branches`, `branch-misses`, `cache-references`, `cache-misses`, `l1d-loads`, `l1d-load-misses`, `l1i-load-misses`, `llc-loads`, `llc-load-misses`, `dtlb-load-misses`, `stalled-cycles-frontend`, `stalled-cycles-backend`, `task-clock`, `page-faults`, `context-switches`, `sim-instructions`, `sim-data-reads`, `sim-data-writes`, `sim-l1i-misses`, `sim-l1d-read-misses`, `sim-l1d-write-misses`, `sim-conditional-branches`, `sim-conditional-branch-misses` at line 178 column 23");
-    insta::assert_snapshot!(error(|v| v["measurements"][0]["samples"][3] = Value::Null), @"measurements[0].samples[3]: invalid type: null, expected f64 at line 40 column 12");
+    insta::assert_snapshot!(error(|v| remove(v, "rig")), @"run: missing field `rig` at line 1683 column 1");
+    insta::assert_snapshot!(error(|v| remove(&mut v["results"][1], "gas_used")), @"results[1]: missing field `gas_used` at line 1613 column 5");
+    insta::assert_snapshot!(error(|v| v["measurements"][2]["counter"] = json!("luck")), @"measurements[2].counter: unknown variant `luck`, expected one of `cpu-time`, `cycles`, `instructions`, `branches`, `branch-misses`, `cache-references`, `cache-misses`, `l1d-loads`, `l1d-load-misses`, `l1i-load-misses`, `llc-loads`, `llc-load-misses`, `dtlb-load-misses`, `stalled-cycles-frontend`, `stalled-cycles-backend`, `task-clock`, `page-faults`, `context-switches`, `sim-instructions`, `sim-data-reads`, `sim-data-writes`, `sim-l1i-misses`, `sim-l1d-read-misses`, `sim-l1d-write-misses`, `sim-conditional-branches`, `sim-conditional-branch-misses` at line 190 column 23");
+    insta::assert_snapshot!(error(|v| v["measurements"][0]["samples"][3] = Value::Null), @"measurements[0].samples[3]: invalid type: null, expected f64 at line 52 column 12");
 }
 
 #[test]
