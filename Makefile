@@ -71,9 +71,10 @@ test-pmu: setup ## test the counters on an emulated arm64 machine with a PMU (De
 test-diff: setup ## test all verdicts: no false alarm in 100 comparisons, planted slow-downs found (90 minutes, continues)
 	profiler/tests/power/run.sh
 
-check: setup ## quick check: format, lints, the tests of interp and reports
+check: setup ## quick check: format, lints, documentation, the tests of interp and reports
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --locked
 	$(CARGO) test --locked -p evmscope-reports -p evmscope-interp --lib
 
 # Works on a copy of the corpus: new inputs from the fuzzer are not committed, its findings are.

@@ -65,7 +65,7 @@ pub fn screen(text: &str) -> Cow<'_, str> {
     Cow::Owned(screen)
 }
 
-/// The text of a JSON document, with escapes for what JSON allows in strings and [`line`] would replace.
+/// The text of a JSON document, with escapes for what JSON allows in strings and [`line()`] would replace.
 pub fn json(text: &str) -> Cow<'_, str> {
     let wrong = |c: char| !matches!(c, '\n' | '\t') && shown(c).is_some();
     if !text.contains(wrong) {
