@@ -61,9 +61,25 @@ pub(crate) const fn is_flat(op: Opcode) -> bool {
     matches!(op, Opcode::MUL)
 }
 
-/// Opcodes that see gas and take so few instructions that a call of an outlined function would be most of their time.
+/// Opcodes that see the machine and take so few instructions that a call of an outlined function would be most of their
+/// time.
 pub(crate) const fn is_short(op: Opcode) -> bool {
-    matches!(op, Opcode::GAS)
+    matches!(
+        op,
+        Opcode::GAS
+            | Opcode::ADDRESS
+            | Opcode::CALLER
+            | Opcode::CALLVALUE
+            | Opcode::CALLDATASIZE
+            | Opcode::CODESIZE
+            | Opcode::RETURNDATASIZE
+            | Opcode::MSIZE
+    )
+}
+
+/// The opcode whose result is nearly always inside the call data, where no call is needed.
+pub(crate) const fn is_input_word(op: Opcode) -> bool {
+    matches!(op, Opcode::CALLDATALOAD)
 }
 
 /// Zero by instructions that do nothing else, some 3 % of snailtracer's in the advanced mode if each MUL has them: too

@@ -1,15 +1,19 @@
 //! The driver: runs a message to its end on an explicit stack of frames. It does what happens between frames:
 //! checkpoints, transfers, precompiles, contract creation. The modes run the code inside a frame.
+//!
+//! Unsafe: a frame reads its input where its caller keeps it.
+
+#![allow(unsafe_code)]
 
 use crate::advanced;
 use crate::code::Code;
 use crate::fork::Fork;
-use crate::frame::{Exit, Frame, Input, Machine, Output};
+use crate::frame::{Context, Contexts, Exit, Frame, Input, Machine, Output};
 use crate::gas::{self, Gas, Rules};
 use crate::host::{Checkpoint, Host};
 use crate::keccak::keccak256;
 use crate::memory;
-use crate::message::{Kind, Message};
+use crate::message::{Header, Kind, Message};
 use crate::outcome::{Halt, Outcome, Statistics, Status};
 use crate::trace::{Ending, Observer};
 use crate::traditional;
@@ -49,7 +53,7 @@ impl FrameResult {
         }
     }
 
-    fn refused(message: &Message, halt: Halt) -> FrameResult {
+    fn refused(message: &Header, halt: Halt) -> FrameResult {
         let gas_left = if halt.before_start() {
             Gas::new(message.gas).left()
         } else {
@@ -65,7 +69,10 @@ pub(crate) struct Driver<'a> {
     /// Whether frames run decoded programs.
     pub decodes: bool,
     pub memories: &'a mut memory::Pool,
+    pub contexts: &'a mut Contexts,
     pub programs: &'a mut advanced::Cache,
+    /// Call data of the first frame.
+    pub input: Bytes,
     pub statistics: Statistics,
 }
 
@@ -74,16 +81,19 @@ impl Driver<'_> {
     pub fn run<O: Observer>(&mut self, mut machine: Machine, observer: &mut O) -> FrameResult {
         loop {
             let returned = match self.dispatch(&mut machine, observer) {
-                Exit::Call {
-                    message,
-                    input,
-                    output,
-                } => {
-                    machine.frame.call_output = output;
-                    let input = Input::Caller(input);
-                    match self.begin(machine.host, message, input, Some(&machine.frame)) {
+                Exit::Call => {
+                    let Machine {
+                        frame,
+                        host,
+                        next,
+                        next_input,
+                        ..
+                    } = &mut machine;
+                    // SAFETY: the caller waits: nobody writes to its memory or drops it.
+                    let input = unsafe { Input::new(frame.memory.slice(next_input.clone())) };
+                    match self.begin(*host, next, input, frame.base + frame.height) {
                         Ok(child) => {
-                            let caller = mem::replace(&mut machine.frame, child);
+                            let caller = mem::replace(frame, child);
                             machine.callers.push(caller);
                             continue;
                         }
@@ -92,18 +102,30 @@ impl Driver<'_> {
                 }
                 exit => {
                     let returned = finish(&mut machine, exit);
-                    self.memories.give(mem::take(&mut machine.frame.memory));
-                    self.recycle(mem::take(&mut machine.frame.return_data));
-                    match machine.callers.pop() {
-                        Some(caller) => machine.frame = caller,
-                        None => return returned,
-                    }
+                    let Some(caller) = machine.callers.pop() else {
+                        self.keep(machine.frame);
+                        self.contexts.push(machine.next);
+                        return returned;
+                    };
+                    self.keep(mem::replace(&mut machine.frame, caller));
                     returned
                 }
             };
             let before = deliver(&mut machine, returned);
             self.recycle(before);
         }
+    }
+
+    /// Keeps the allocations of a frame that ended.
+    fn keep(&mut self, frame: Frame) {
+        let Frame {
+            memory,
+            mut context,
+            ..
+        } = frame;
+        self.memories.give(memory);
+        self.recycle(mem::take(&mut context.return_data));
+        self.contexts.push(context);
     }
 
     /// Keeps the memory of an output that nobody reads any more.
@@ -122,7 +144,9 @@ impl Driver<'_> {
         if O::OBSERVES {
             let (halt, creation) = match &exit {
                 Exit::Halt(halt) => (Some(*halt), 0),
-                Exit::Call { message, .. } if message.kind.creates() => (None, message.gas),
+                Exit::Call if machine.next.message.kind.creates() => {
+                    (None, machine.next.message.gas)
+                }
                 _ => (None, 0),
             };
             observer.leave(
@@ -139,53 +163,74 @@ impl Driver<'_> {
         exit
     }
 
-    /// Makes the frame of a message, its stack starting where the caller's ends, or returns the result of a
-    /// message that needs no frame.
-    pub fn begin(
+    /// The frame of the first message, and a context for the next one; or the result of a message that needs no frame.
+    pub fn first(
+        &mut self,
+        message: Message,
+        host: &mut dyn Host,
+    ) -> Result<(Frame, Box<Context>), FrameResult> {
+        let (header, input) = message.split();
+        let mut next = self.context();
+        next.message = header;
+        self.input = input;
+        // SAFETY: the driver keeps it until the message has ended.
+        let input = unsafe { Input::new(&self.input) };
+        match self.begin(host, &mut next, input, 0) {
+            Ok(frame) => Ok((frame, next)),
+            Err(returned) => {
+                self.contexts.push(next);
+                Err(returned)
+            }
+        }
+    }
+
+    fn context(&mut self) -> Box<Context> {
+        self.contexts.pop().unwrap_or_default()
+    }
+
+    /// Makes the frame of the message in a context, for which it leaves another one there, or returns the result of a
+    /// message that needs no frame. `base`: where its stack begins.
+    fn begin(
         &mut self,
         host: &mut dyn Host,
-        mut message: Message,
+        next: &mut Box<Context>,
         input: Input,
-        caller: Option<&Frame>,
+        base: usize,
     ) -> Result<Frame, FrameResult> {
+        let message = &mut next.message;
         if message.depth > gas::CALL_DEPTH {
-            return Err(FrameResult::refused(&message, Halt::CallDepth));
+            return Err(FrameResult::refused(message, Halt::CallDepth));
         }
         let pays = message.kind != Kind::DelegateCall && !message.value.is_zero();
-        if pays && host.account(message.caller).balance < message.value {
-            return Err(FrameResult::refused(&message, Halt::InsufficientBalance));
+        if pays && host.balance(message.caller) < message.value {
+            return Err(FrameResult::refused(message, Halt::InsufficientBalance));
         }
-        let bytes = input.bytes(caller);
-        let (code, input, creating, checkpoint) = if message.kind.creates() {
-            let (address, checkpoint) = self.begin_creation(host, &message, bytes)?;
+        let creating = message.kind.creates();
+        let (code, checkpoint) = if creating {
+            let (address, checkpoint) = self.begin_creation(host, message, input.bytes())?;
             message.recipient = address;
             message.code_address = address;
-            let code = Arc::new(Code::new(bytes));
-            (code, Input::Whole(Bytes::new()), Some(address), checkpoint)
+            (Arc::new(Code::new(input.bytes())), checkpoint)
         } else {
-            let (code, checkpoint) = self.begin_call(host, &message, bytes)?;
-            (code, input, None, checkpoint)
+            self.begin_call(host, message, input.bytes())?
         };
+        next.checkpoint = checkpoint;
+        next.creating = creating.then_some(next.message.recipient);
+        next.refund = 0;
         self.statistics.frames += 1;
-        // Init code usually runs once, so its translation would not pay off.
-        let program = (self.decodes && creating.is_none())
-            .then(|| self.programs.get(&code, &mut self.statistics))
-            .flatten();
         Ok(Frame {
-            gas: Gas::new(message.gas),
+            gas: Gas::new(next.message.gas),
             memory: self.memories.take(),
+            input: if creating { Input::EMPTY } else { input },
             position: 0,
             height: 0,
-            base: caller.map_or(0, |caller| caller.base + caller.height),
+            base,
+            // Init code usually runs once, so its translation would not pay off.
+            program: (self.decodes && !creating)
+                .then(|| self.programs.get(&code, &mut self.statistics))
+                .flatten(),
             code,
-            program,
-            message,
-            input,
-            return_data: Output::None,
-            call_output: 0..0,
-            refund: 0,
-            checkpoint,
-            creating,
+            context: mem::replace(next, self.context()),
         })
     }
 
@@ -193,7 +238,7 @@ impl Driver<'_> {
     fn begin_call(
         &self,
         host: &mut dyn Host,
-        message: &Message,
+        message: &Header,
         input: &[u8],
     ) -> Result<(Arc<Code>, Checkpoint), FrameResult> {
         let checkpoint = host.checkpoint();
@@ -223,14 +268,14 @@ impl Driver<'_> {
         if code.is_empty() {
             return Err(FrameResult::at_once(Status::Success, gas, Output::None));
         }
-        Ok((code, checkpoint))
+        Ok((Arc::clone(code), checkpoint))
     }
 
     /// Increments the creator's nonce, creates the account and transfers the value.
     fn begin_creation(
         &self,
         host: &mut dyn Host,
-        message: &Message,
+        message: &Header,
         init_code: &[u8],
     ) -> Result<(Address, Checkpoint), FrameResult> {
         let Some(nonce) = host.increment_nonce(message.caller) else {
@@ -257,7 +302,7 @@ impl Driver<'_> {
 /// Ends the machine's frame: deploys the code of a creation, reverts the changes of a failure.
 fn finish(m: &mut Machine, exit: Exit) -> FrameResult {
     let (status, range) = match exit {
-        Exit::Success(range) => match m.frame.creating {
+        Exit::Success(range) => match m.frame.context.creating {
             Some(address) => match deploy(m, address, range) {
                 Ok(()) => (Status::Success, 0..0),
                 Err(halt) => (Status::Halt(halt), 0..0),
@@ -266,10 +311,10 @@ fn finish(m: &mut Machine, exit: Exit) -> FrameResult {
         },
         Exit::Revert(range) => (Status::Revert, range),
         Exit::Halt(halt) => (Status::Halt(halt), 0..0),
-        Exit::Call { .. } | Exit::Jump => unreachable!("calls and jumps do not end a frame"),
+        Exit::Call | Exit::Jump => unreachable!("calls and jumps do not end a frame"),
     };
     if status != Status::Success {
-        m.host.revert(m.frame.checkpoint);
+        m.host.revert(m.frame.context.checkpoint);
     }
     let output = Output::of(&mut m.frame.memory, range);
     let frame = &m.frame;
@@ -281,12 +326,12 @@ fn finish(m: &mut Machine, exit: Exit) -> FrameResult {
             frame.gas.left()
         },
         refund: if status == Status::Success {
-            frame.refund
+            frame.context.refund
         } else {
             0
         },
         output,
-        created: frame.creating.filter(|_| status == Status::Success),
+        created: frame.context.creating.filter(|_| status == Status::Success),
     }
 }
 
@@ -313,7 +358,7 @@ fn deploy(m: &mut Machine, address: Address, range: Range<usize>) -> Result<(), 
 fn deliver(m: &mut Machine, returned: FrameResult) -> Output {
     let frame = &mut m.frame;
     frame.gas.give_back(returned.gas_left);
-    frame.refund += returned.refund;
+    frame.context.refund += returned.refund;
     let result = match (returned.status, returned.created) {
         (Status::Success, Some(address)) => Word::from(address),
         (Status::Success, None) => Word::ONE,
@@ -321,7 +366,7 @@ fn deliver(m: &mut Machine, returned: FrameResult) -> Output {
     };
     m.stack.push(frame.base + frame.height, result);
     frame.height += 1;
-    let target = frame.call_output.clone();
+    let target = frame.context.call_output.clone();
     let len = target.len().min(returned.output.len());
     frame.memory.copy_padded(
         target.start..target.start + len,
@@ -329,5 +374,5 @@ fn deliver(m: &mut Machine, returned: FrameResult) -> Output {
         Word::ZERO,
     );
     // A creation that succeeded leaves no return data (EIP-211); its output is the code.
-    mem::replace(&mut frame.return_data, returned.output)
+    mem::replace(&mut frame.context.return_data, returned.output)
 }

@@ -1,5 +1,9 @@
 //! A frame, the machine that runs it, and the reasons to leave the dispatch loop. Calls and creations are
 //! data: the `driver` keeps frames in a vector, never on the native stack.
+//!
+//! Unsafe: the pointer to a frame's call data.
+
+#![allow(unsafe_code)]
 
 use crate::code::Code;
 use crate::fork::Fork;
@@ -7,7 +11,7 @@ use crate::gas::{Gas, Rules};
 use crate::host::{Checkpoint, Host};
 use crate::keccak::Memo;
 use crate::memory::Memory;
-use crate::message::Message;
+use crate::message::{Header, Kind};
 use crate::outcome::Halt;
 use crate::slot_ir::{self, Id};
 use crate::stack::Stack;
@@ -17,12 +21,15 @@ use std::mem;
 use std::ops::{Deref, Range};
 use std::sync::Arc;
 
-/// The state of one running message. Fields that any opcode may use come first, to share cache lines.
+/// The state of one running message, as far as many opcodes use it. A call moves it twice: it is small, and what few
+/// opcodes use is in its [`Context`].
 #[derive(Debug)]
 #[repr(C)]
 pub(crate) struct Frame {
     pub gas: Gas,
     pub memory: Memory,
+    /// Call data.
+    pub input: Input,
     /// Where the frame continues, as an offset in the code.
     pub position: usize,
     /// Number of items on its stack.
@@ -32,9 +39,16 @@ pub(crate) struct Frame {
     pub code: Arc<Code>,
     /// The translated program, if the advanced mode runs the frame.
     pub program: Option<Id>,
-    /// The message, without its input.
-    pub message: Message,
-    pub input: Input,
+    pub context: Box<Context>,
+}
+
+// Up to 128 bytes are moved without a call of `memcpy`.
+const _: () = assert!(size_of::<Frame>() <= 128);
+
+/// The rest of a frame. Its allocation is used again for later frames.
+#[derive(Debug)]
+pub(crate) struct Context {
+    pub message: Header,
     /// Return data of the last call (EIP-211).
     pub return_data: Output,
     /// Where the output of the current call goes, in memory.
@@ -45,6 +59,36 @@ pub(crate) struct Frame {
     pub checkpoint: Checkpoint,
     /// The account that the frame creates.
     pub creating: Option<Address>,
+}
+
+/// Those of frames that ended, for later ones.
+#[allow(
+    clippy::vec_box,
+    reason = "a context moves between here and its frame by its pointer"
+)]
+pub(crate) type Contexts = Vec<Box<Context>>;
+
+impl Default for Context {
+    /// Of no message yet.
+    fn default() -> Context {
+        Context {
+            message: Header {
+                kind: Kind::Call,
+                gas: 0,
+                caller: Address::ZERO,
+                recipient: Address::ZERO,
+                code_address: Address::ZERO,
+                value: Word::ZERO,
+                is_static: false,
+                depth: 0,
+            },
+            return_data: Output::None,
+            call_output: 0..0,
+            refund: 0,
+            checkpoint: Checkpoint(0),
+            creating: None,
+        }
+    }
 }
 
 /// Output of a message. Its caller keeps it as return data until the next call.
@@ -99,25 +143,31 @@ impl Deref for Output {
     }
 }
 
-/// Call data.
-#[derive(Debug)]
-pub(crate) enum Input {
-    /// Owned, from the embedder.
-    Whole(Bytes),
-    /// A range of the caller's memory, which does not change while the frame runs. It is not copied, because
-    /// a call costs the same gas whatever the size of its input.
-    Caller(Range<usize>),
-}
+/// Call data: bytes that somebody else keeps while the frame runs. That is the caller's memory, which is not copied
+/// because a call costs the same gas whatever the size of its input, or the embedder's message.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Input(*const [u8]);
+
+// SAFETY: the bytes are only read.
+unsafe impl Send for Input {}
+// SAFETY: the bytes are only read.
+unsafe impl Sync for Input {}
 
 impl Input {
-    /// The bytes; `caller` is the calling frame.
-    #[inline]
-    pub fn bytes<'a>(&'a self, caller: Option<&'a Frame>) -> &'a [u8] {
-        match (self, caller) {
-            (Input::Caller(range), Some(caller)) => caller.memory.slice(range.clone()),
-            (Input::Whole(bytes), _) => bytes,
-            (Input::Caller(_), None) => unreachable!("the first frame owns its input"),
-        }
+    /// No bytes.
+    pub const EMPTY: Input = Input(&[]);
+
+    /// # Safety
+    /// The bytes stay where they are, and as they are, as long as the input is read.
+    pub unsafe fn new(bytes: &[u8]) -> Input {
+        Input(bytes)
+    }
+
+    /// The bytes.
+    #[inline(always)]
+    pub fn bytes(&self) -> &[u8] {
+        // SAFETY: guaranteed by who made it.
+        unsafe { &*self.0 }
     }
 }
 
@@ -126,6 +176,10 @@ pub(crate) struct Machine<'a> {
     pub frame: Frame,
     /// The calling frames, the direct caller last. The allocation outlives the message.
     pub callers: &'a mut Vec<Frame>,
+    /// The message of the call that an opcode makes: the context of the frame to come.
+    pub next: Box<Context>,
+    /// Its input, in the frame's memory.
+    pub next_input: Range<usize>,
     pub host: &'a mut dyn Host,
     pub rules: &'a Rules,
     pub stack: &'a mut Stack,
@@ -140,12 +194,6 @@ pub(crate) struct Machine<'a> {
 }
 
 impl Machine<'_> {
-    /// The running frame's call data.
-    #[inline]
-    pub fn input(&self) -> &[u8] {
-        self.frame.input.bytes(self.callers.last())
-    }
-
     /// Charges `cost`, and keeps it for tracers if less is left.
     #[inline(always)]
     pub fn charge(&mut self, cost: u64) -> Result<(), Halt> {
@@ -198,10 +246,6 @@ impl Default for Registers {
 
 /// Why a mode returned from its dispatch loop.
 #[derive(Debug)]
-#[allow(
-    clippy::large_enum_variant,
-    reason = "created once per frame and moved once"
-)]
 pub(crate) enum Exit {
     /// The frame ended; its output is this range of its memory.
     Success(Range<usize>),
@@ -211,13 +255,8 @@ pub(crate) enum Exit {
     Halt(Halt),
     /// The frame jumped to a jumpdest at which its observer wants to leave the loop.
     Jump,
-    /// The frame calls: run the message, put its output there, push its result.
-    Call {
-        message: Message,
-        /// The message's input, in the frame's memory.
-        input: Range<usize>,
-        output: Range<usize>,
-    },
+    /// The frame calls: run the machine's next message, put its output where the frame wants it, push its result.
+    Call,
 }
 
 impl From<Halt> for Exit {

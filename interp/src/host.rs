@@ -114,8 +114,13 @@ pub trait Host {
     /// An account; all zero if it does not exist.
     fn account(&mut self, address: Address) -> AccountInfo;
 
+    /// An account's balance, wei.
+    fn balance(&mut self, address: Address) -> Word {
+        self.account(address).balance
+    }
+
     /// An account's code, empty if it has none. A delegation (EIP-7702) is returned as it is, not followed.
-    fn code(&mut self, address: Address) -> Arc<Code>;
+    fn code(&mut self, address: Address) -> &Arc<Code>;
 
     /// Marks an account as accessed. Returns whether this was its first access in the transaction.
     fn warm_account(&mut self, address: Address) -> bool;

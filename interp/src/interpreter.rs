@@ -5,7 +5,7 @@ use crate::advanced::{self, Programs};
 use crate::code::Code;
 use crate::driver::{Driver, Execute};
 use crate::fork::Fork;
-use crate::frame::{self, Frame, Input, Machine};
+use crate::frame::{self, Contexts, Frame, Machine};
 use crate::gas::{Gas, Rules};
 use crate::host::Host;
 use crate::keccak::Memo;
@@ -17,7 +17,6 @@ use crate::slot_ir::{self, Place};
 use crate::stack::Stack;
 use crate::trace::{NoTracer, Observer, Tracer, Tracing};
 use alloy_primitives::Bytes;
-use std::mem;
 use std::sync::Arc;
 
 /// An interpreter: a mode, a fork, and what is kept between messages (stacks, buffers, translated programs).
@@ -29,6 +28,7 @@ pub struct Interpreter {
     rules: Rules,
     stack: Stack,
     memories: memory::Pool,
+    contexts: Contexts,
     callers: Vec<Frame>,
     programs: advanced::Cache,
     memo: Option<Box<Memo>>,
@@ -48,6 +48,7 @@ impl Interpreter {
             rules: Rules::of(fork),
             stack: Stack::new(),
             memories: memory::Pool::default(),
+            contexts: Contexts::new(),
             callers: Vec::new(),
             programs: advanced::Cache::new(fork, &settings),
             memo: settings.keccak_memo.serves(mode).then(Box::default),
@@ -132,7 +133,7 @@ impl Interpreter {
 
     fn run<O: Observer>(
         &mut self,
-        mut message: Message,
+        message: Message,
         host: &mut dyn Host,
         observer: &mut O,
     ) -> Outcome {
@@ -145,16 +146,19 @@ impl Interpreter {
             rules: &self.rules,
             decodes: self.mode == Mode::Advanced && !O::OBSERVES,
             memories: &mut self.memories,
+            contexts: &mut self.contexts,
             programs: &mut self.programs,
+            input: Bytes::new(),
             statistics: Statistics::default(),
         };
-        let input = Input::Whole(mem::take(&mut message.input));
-        let returned = match driver.begin(host, message, input, None) {
+        let returned = match driver.first(message, host) {
             Err(returned) => returned,
-            Ok(frame) => {
+            Ok((frame, next)) => {
                 let machine = Machine {
                     frame,
                     callers: &mut self.callers,
+                    next,
+                    next_input: 0..0,
                     host,
                     rules: &self.rules,
                     stack: &mut self.stack,
@@ -167,7 +171,10 @@ impl Interpreter {
                 driver.run(machine, observer)
             }
         };
-        let output = Bytes::copy_from_slice(&returned.output);
+        let output = match &*returned.output {
+            [] => Bytes::new(),
+            bytes => Bytes::copy_from_slice(bytes),
+        };
         driver.recycle(returned.output);
         let mut statistics = driver.statistics;
         statistics.memo_hits = self.memo.as_ref().map_or(0, |memo| memo.hits());

@@ -46,9 +46,12 @@ impl Memory {
         &self.bytes[..self.size]
     }
 
-    /// Empties the memory and keeps its allocation. Old bytes are zeroed by the frame that grows into them.
+    /// Empties the memory and keeps its allocation. Zeroes what the frame had paid for: less than what the next one
+    /// would have to zero, by steps, before it can use a word.
     pub(crate) fn clear(&mut self) {
-        self.bytes.clear();
+        if self.size > 0 {
+            self.bytes[..self.size].fill(0);
+        }
         self.size = 0;
         self.words_end = 0;
         self.paid = 0;
@@ -75,6 +78,16 @@ impl Memory {
             *gas = self.grow(*gas, end)?;
         }
         Ok((end - len) as usize..end as usize)
+    }
+
+    /// A range that the memory holds already.
+    #[inline(always)]
+    pub(crate) fn range(&self, offset: Word, len: Word) -> Option<Range<usize>> {
+        let ([at, a, b, c], [len, d, e, f]) = (offset.0, len.0);
+        let end = at.wrapping_add(len);
+        // Without overflow if the length is not beyond the end.
+        (a | b | c | d | e | f == 0 && end <= self.size as u64 && len <= end)
+            .then_some(at as usize..end as usize)
     }
 
     /// Price of expanding the memory to hold `len` bytes at `offset`; `None` if it does not fit 64 bits.
@@ -182,12 +195,13 @@ impl Memory {
         if to.is_empty() {
             return;
         }
-        let from = from.to_u64().map_or(usize::MAX, |from| from as usize);
-        let source = source.get(from..).unwrap_or_default();
+        let from = from.saturating_u64() as usize;
         let target = &mut self.bytes[to];
-        let (copied, filled) = target.split_at_mut(source.len().min(target.len()));
-        copy(copied, &source[..copied.len()]);
-        fill(filled);
+        let end = from.saturating_add(target.len());
+        match source.get(from..end) {
+            Some(source) => copy(target, source),
+            None => copy_and_fill(target, source.get(from..).unwrap_or_default()),
+        }
     }
 
     /// Copies within the memory; the ranges may overlap (EIP-5656) and must be inside.
@@ -227,6 +241,14 @@ fn put_ends<const N: usize>(bytes: &mut [u8], ends: Option<Ends<N>>) {
     if let Some(chunk) = bytes.last_chunk_mut() {
         *chunk = last;
     }
+}
+
+/// Copies a source that is shorter than the target, and fills the rest with zeros.
+#[inline(never)]
+fn copy_and_fill(target: &mut [u8], source: &[u8]) {
+    let (copied, filled) = target.split_at_mut(source.len());
+    copied.copy_from_slice(source);
+    fill(filled);
 }
 
 /// `target.copy_from_slice(source)`, without a call for the lengths that contracts copy most.

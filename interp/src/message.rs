@@ -53,7 +53,35 @@ pub struct Message {
     pub depth: u32,
 }
 
+/// A message without its input, as its frame keeps it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Header {
+    pub kind: Kind,
+    pub gas: u64,
+    pub caller: Address,
+    pub recipient: Address,
+    pub code_address: Address,
+    pub value: Word,
+    pub is_static: bool,
+    pub depth: u32,
+}
+
 impl Message {
+    /// The message, and apart from it the input.
+    pub(crate) fn split(self) -> (Header, Bytes) {
+        let header = Header {
+            kind: self.kind,
+            gas: self.gas,
+            caller: self.caller,
+            recipient: self.recipient,
+            code_address: self.code_address,
+            value: self.value,
+            is_static: self.is_static,
+            depth: self.depth,
+        };
+        (header, self.input)
+    }
+
     /// A call without value, as from a transaction.
     pub fn call(caller: Address, to: Address, input: Bytes, gas: u64) -> Message {
         Message {

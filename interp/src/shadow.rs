@@ -263,7 +263,11 @@ impl Host for Watched<'_> {
         self.host.account(address)
     }
 
-    fn code(&mut self, address: Address) -> Arc<Code> {
+    fn balance(&mut self, address: Address) -> Word {
+        self.host.balance(address)
+    }
+
+    fn code(&mut self, address: Address) -> &Arc<Code> {
         self.host.code(address)
     }
 

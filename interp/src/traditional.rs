@@ -9,11 +9,14 @@
 #![allow(unsafe_code)]
 
 use crate::code::is_set;
-use crate::dispatch::{FAILED, Next, is_chain, is_flat, is_long, is_short, narrow, stop};
+use crate::dispatch::{
+    FAILED, Next, is_chain, is_flat, is_input_word, is_long, is_short, narrow, stop,
+};
 use crate::fork::Fork;
 use crate::frame::{Exit, Machine, Registers};
 use crate::gas::Gas;
 use crate::opcode::{Opcode, opcodes};
+use crate::ops::environment::input_word;
 use crate::ops::*;
 use crate::outcome::Halt;
 use crate::stack::{self, LIMIT};
@@ -127,12 +130,12 @@ unsafe fn show<O: Observer>(ip: *const u8, sp: *mut Word, gas: i64, m: &mut Mach
         pc: m.frame.position,
         opcode: Opcode(byte),
         gas: m.frame.gas.left(),
-        depth: m.frame.message.depth,
-        address: m.frame.message.recipient,
+        depth: m.frame.context.message.depth,
+        address: m.frame.context.message.recipient,
         stack,
         memory: m.frame.memory.as_slice(),
-        return_data: &m.frame.return_data,
-        refund: m.frame.refund,
+        return_data: &m.frame.context.return_data,
+        refund: m.frame.context.refund,
     });
 }
 
@@ -262,7 +265,16 @@ macro_rules! step {
         next::<O>($ip.add(1), $sp.sub($inputs).add(1), $gas, $m)
     }};
     ($ip:ident $sp:ident $gas:ident $m:ident $byte:literal $name:ident $inputs:literal read($function:expr)) => {{
-        outlined::$name($ip, $sp, $gas, $m);
+        let operands = operands::<$inputs>($sp, false);
+        if is_short(Opcode($byte)) {
+            stack::store($sp.sub($inputs), $function($m, operands));
+        } else if is_input_word(Opcode($byte))
+            && let Some(result) = input_word($m, operands)
+        {
+            stack::store($sp.sub($inputs), result);
+        } else {
+            outlined::$name($ip, $sp, $gas, $m);
+        }
         next::<O>($ip.add(1), $sp.sub($inputs).add(1), $gas, $m)
     }};
     ($ip:ident $sp:ident $gas:ident $m:ident $byte:literal $name:ident $inputs:literal memory($function:expr)) => {{

@@ -125,9 +125,13 @@ impl Word {
     /// The low 20 bytes as an address (Yellow Paper, 9.4.4: operands that name accounts).
     #[inline]
     pub fn to_address(self) -> Address {
-        let bytes = self.to_be_bytes();
+        let [low, middle, high, _] = self.0;
         let mut address = [0; 20];
-        address.copy_from_slice(&bytes[12..]);
+        let (first, rest) = address.split_at_mut(4);
+        let (second, third) = rest.split_at_mut(8);
+        first.copy_from_slice(&(high as u32).to_be_bytes());
+        second.copy_from_slice(&middle.to_be_bytes());
+        third.copy_from_slice(&low.to_be_bytes());
         Address::new(address)
     }
 

@@ -17,7 +17,7 @@ fn listing(source: &str) -> String {
     let mut interpreter = Interpreter::with_settings(Mode::Advanced, fork, Settings::eager());
     let outcome = interpreter.execute(message, &mut world);
     assert_eq!(outcome.status, Status::Success);
-    interpreter.listing(&world.code(CONTRACT))
+    interpreter.listing(world.code(CONTRACT))
 }
 
 macro_rules! golden {

@@ -169,7 +169,7 @@ impl Host for Liar {
         self.world.account(address)
     }
 
-    fn code(&mut self, address: Address) -> Arc<Code> {
+    fn code(&mut self, address: Address) -> &Arc<Code> {
         self.world.code(address)
     }
 

@@ -5,10 +5,10 @@
 use crate::fork::Fork;
 use crate::frame::{Exit, Machine};
 use crate::gas::{self, Gas};
-use crate::message::{Kind, Message};
+use crate::message::{Header, Kind};
 use crate::outcome::Halt;
 use crate::word::Word;
-use alloy_primitives::{Address, Bytes};
+use alloy_primitives::Address;
 use std::ops::Range;
 
 pub(crate) fn call(m: &mut Machine, [gas, to, value, at, len, out, out_len]: [Word; 7]) -> Exit {
@@ -63,6 +63,8 @@ pub(crate) fn selfdestruct(m: &mut Machine, [beneficiary]: [Word; 1]) -> Exit {
 
 impl Machine<'_> {
     /// `ranges`: offset and length in memory of the input, then of the output.
+    // Inlined: the kind is known then, and operands are not copied.
+    #[inline(always)]
     fn call(
         &mut self,
         kind: Kind,
@@ -96,28 +98,25 @@ impl Machine<'_> {
             callee_gas += gas::CALL_STIPEND;
         }
 
-        let me = &self.frame.message;
+        let me = &self.frame.context.message;
         let (caller, recipient, value) = match kind {
             Kind::DelegateCall => (me.caller, me.recipient, me.value),
             Kind::CallCode => (me.recipient, me.recipient, value),
             _ => (me.recipient, to, value),
         };
-        let message = Message {
+        self.next.message = Header {
             kind,
             gas: callee_gas,
             caller,
             recipient,
             code_address: to,
             value,
-            input: Bytes::new(),
             is_static: me.is_static || kind == Kind::StaticCall,
             depth: me.depth + 1,
         };
-        Ok(Exit::Call {
-            message,
-            input,
-            output,
-        })
+        self.next_input = input;
+        self.frame.context.call_output = output;
+        Ok(Exit::Call)
     }
 
     /// Charges for access to the account, and to the one that it delegates to (EIP-7702).
@@ -199,39 +198,36 @@ impl Machine<'_> {
         let input = self.expand_by_word(at, len, shanghai + hashing)?;
 
         let callee_gas = self.split_gas(None)?;
-        let me = &self.frame.message;
-        let message = Message {
+        let me = &self.frame.context.message;
+        self.next.message = Header {
             kind,
             gas: callee_gas,
             caller: me.recipient,
             recipient: Address::ZERO,
             code_address: Address::ZERO,
             value,
-            input: Bytes::new(),
             is_static: false,
             depth: me.depth + 1,
         };
-        Ok(Exit::Call {
-            message,
-            input,
-            output: 0..0,
-        })
+        self.next_input = input;
+        self.frame.context.call_output = 0..0;
+        Ok(Exit::Call)
     }
 
     fn selfdestruct(&mut self, beneficiary: Address) -> Result<(), Halt> {
         self.refuse_static()?;
-        let me = self.frame.message.recipient;
+        let me = self.frame.context.message.recipient;
         self.charge(self.rules.selfdestruct)?;
         if self.rules.since(Fork::Berlin) && self.host.warm_account(beneficiary) {
             self.charge(self.rules.cold_beneficiary)?;
         }
-        let transfers = !self.host.account(me).balance.is_zero();
+        let transfers = !self.host.balance(me).is_zero();
         if self.rules.since(Fork::TangerineWhistle) && self.creates_account(beneficiary, transfers)
         {
             self.charge(gas::NEW_ACCOUNT)?;
         }
         if self.host.selfdestruct(me, beneficiary, self.rules.fork) {
-            self.frame.refund += self.rules.selfdestruct_refund;
+            self.frame.context.refund += self.rules.selfdestruct_refund;
         }
         Ok(())
     }

@@ -8,19 +8,19 @@ use crate::word::Word;
 use alloy_primitives::Address;
 
 pub(crate) fn address(m: &Machine, []: [Word; 0]) -> Word {
-    m.frame.message.recipient.into()
+    m.frame.context.message.recipient.into()
 }
 
 pub(crate) fn caller(m: &Machine, []: [Word; 0]) -> Word {
-    m.frame.message.caller.into()
+    m.frame.context.message.caller.into()
 }
 
 pub(crate) fn callvalue(m: &Machine, []: [Word; 0]) -> Word {
-    m.frame.message.value
+    m.frame.context.message.value
 }
 
 pub(crate) fn calldataload(m: &Machine, [offset]: [Word; 1]) -> Word {
-    let input = m.input();
+    let input = m.frame.input.bytes();
     let rest = offset
         .to_u64()
         .and_then(|at| input.get(at as usize..))
@@ -35,8 +35,16 @@ pub(crate) fn calldataload(m: &Machine, [offset]: [Word; 1]) -> Word {
     }
 }
 
+/// CALLDATALOAD of 32 bytes that are all there: needs no call.
+#[inline(always)]
+pub(crate) fn input_word<const N: usize>(m: &Machine, operands: [Word; N]) -> Option<Word> {
+    let at = operands.first()?.saturating_u64() as usize;
+    let bytes = m.frame.input.bytes().get(at..at.checked_add(32)?)?;
+    Some(Word::from_be_bytes(*bytes.first_chunk()?))
+}
+
 pub(crate) fn calldatasize(m: &Machine, []: [Word; 0]) -> Word {
-    m.input().len().into()
+    m.frame.input.bytes().len().into()
 }
 
 pub(crate) fn codesize(m: &Machine, []: [Word; 0]) -> Word {
@@ -44,7 +52,7 @@ pub(crate) fn codesize(m: &Machine, []: [Word; 0]) -> Word {
 }
 
 pub(crate) fn returndatasize(m: &Machine, []: [Word; 0]) -> Word {
-    m.frame.return_data.len().into()
+    m.frame.context.return_data.len().into()
 }
 
 pub(crate) fn origin(m: &Machine, []: [Word; 0]) -> Word {
@@ -105,12 +113,12 @@ pub(crate) fn blockhash(m: &mut Machine, [number]: [Word; 1]) -> Result<[Word; 1
 pub(crate) fn balance(m: &mut Machine, [address]: [Word; 1]) -> Result<[Word; 1], Halt> {
     let address = address.to_address();
     m.access_account(address, m.rules.balance)?;
-    Ok([m.host.account(address).balance])
+    Ok([m.host.balance(address)])
 }
 
 /// EIP-1884.
 pub(crate) fn selfbalance(m: &mut Machine, []: [Word; 0]) -> Result<[Word; 1], Halt> {
-    Ok([m.host.account(m.frame.message.recipient).balance])
+    Ok([m.host.balance(m.frame.context.message.recipient)])
 }
 
 pub(crate) fn extcodesize(m: &mut Machine, [address]: [Word; 1]) -> Result<[Word; 1], Halt> {

@@ -25,7 +25,7 @@ pub(crate) fn log<const N: usize>(m: &mut Machine, operands: [Word; N]) -> Resul
         written[at] = B256::from(*topic);
     }
     m.host.log(Log {
-        address: m.frame.message.recipient,
+        address: m.frame.context.message.recipient,
         topics: &written[..topics.len()],
         data: m.frame.memory.slice(range),
     });

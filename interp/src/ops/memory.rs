@@ -39,13 +39,16 @@ pub(crate) fn keccak256(m: &mut Machine, [offset, len]: [Word; 2]) -> Result<[Wo
     }])
 }
 
+#[inline(always)]
 pub(crate) fn calldatacopy(m: &mut Machine, [to, from, len]: [Word; 3]) -> Result<[Word; 0], Halt> {
     let range = m.expand_by_word(to, len, gas::COPY_WORD)?;
-    let input = m.frame.input.bytes(m.callers.last());
-    m.frame.memory.copy_padded(range, input, from);
+    m.frame
+        .memory
+        .copy_padded(range, m.frame.input.bytes(), from);
     Ok([])
 }
 
+#[inline(always)]
 pub(crate) fn codecopy(m: &mut Machine, [to, from, len]: [Word; 3]) -> Result<[Word; 0], Halt> {
     let range = m.expand_by_word(to, len, gas::COPY_WORD)?;
     m.frame
@@ -72,40 +75,56 @@ pub(crate) fn extcodecopy(
 }
 
 /// Reading beyond the return data fails the frame (EIP-211); the other copy opcodes read zeros.
+#[inline(always)]
 pub(crate) fn returndatacopy(
     m: &mut Machine,
     [to, from, len]: [Word; 3],
 ) -> Result<[Word; 0], Halt> {
     let end = from.saturating_u64().saturating_add(len.saturating_u64());
-    if end > m.frame.return_data.len() as u64 {
+    if end > m.frame.context.return_data.len() as u64 {
         m.unpaid = m.price_by_word(to, len, gas::COPY_WORD);
         return Err(Halt::ReturnDataOutOfBounds);
     }
     let range = m.expand_by_word(to, len, gas::COPY_WORD)?;
     m.frame
         .memory
-        .copy_padded(range, &m.frame.return_data, from);
+        .copy_padded(range, &m.frame.context.return_data, from);
     Ok([])
 }
 
+#[inline(always)]
 pub(crate) fn mcopy(m: &mut Machine, [to, from, len]: [Word; 3]) -> Result<[Word; 0], Halt> {
-    m.expand_by_word(to.max(from), len, gas::COPY_WORD)?;
-    if let Some(len) = len.to_u64().filter(|len| *len > 0) {
-        // Both offsets are below the size of the memory, which `expand_by_word` has checked.
-        let [to, from] = [to, from].map(|at| at.saturating_u64() as usize);
-        m.frame.memory.copy_within(to, from..from + len as usize);
+    let [to, from] = [to, from].map(Word::saturating_u64);
+    let range = m.expand_by_word(to.max(from).into(), len, gas::COPY_WORD)?;
+    // Both offsets are below the size of the memory then, unless nothing is copied.
+    if !range.is_empty() {
+        let [to, from] = [to, from].map(|at| at as usize);
+        m.frame.memory.copy_within(to, from..from + range.len());
     }
     Ok([])
 }
 
 impl Machine<'_> {
     /// Charges `price` per word of `len`, then expands the memory to the range.
+    #[inline(always)]
     pub(crate) fn expand_by_word(
         &mut self,
         offset: Word,
         len: Word,
         price: u64,
     ) -> Result<Range<usize>, Halt> {
+        // Nearly always the memory is there.
+        if let Some(range) = self.frame.memory.range(offset, len) {
+            let price = price * gas::words(range.len() as u64);
+            if self.frame.gas.charge(price).is_ok() {
+                return Ok(range);
+            }
+        }
+        self.grow_by_word(offset, len, price)
+    }
+
+    #[inline(never)]
+    fn grow_by_word(&mut self, offset: Word, len: Word, price: u64) -> Result<Range<usize>, Halt> {
         if len.is_zero() {
             return Ok(0..0);
         }

@@ -7,7 +7,7 @@ use crate::outcome::Halt;
 use crate::word::Word;
 
 pub(crate) fn sload(m: &mut Machine, [key]: [Word; 1]) -> Result<[Word; 1], Halt> {
-    let slot = m.host.load(m.frame.message.recipient, key);
+    let slot = m.host.load(m.frame.context.message.recipient, key);
     let cold = if slot.cold { m.rules.cold_load } else { 0 };
     m.charge(m.rules.sload + cold)?;
     Ok([slot.value])
@@ -21,7 +21,7 @@ pub(crate) fn sstore(m: &mut Machine, [key, value]: [Word; 2]) -> Result<[Word; 
     }
     m.stores += 1;
     // The write may precede the charge, because a frame that cannot pay is reverted completely.
-    let slot = m.host.store(m.frame.message.recipient, key, value);
+    let slot = m.host.store(m.frame.context.message.recipient, key, value);
     let cold = if slot.cold { m.rules.cold_store } else { 0 };
     let (price, refund) = if prices.net {
         net(prices, &slot, value)
@@ -29,7 +29,7 @@ pub(crate) fn sstore(m: &mut Machine, [key, value]: [Word; 2]) -> Result<[Word; 
         gross(prices, &slot, value)
     };
     m.charge(price + cold)?;
-    m.frame.refund += refund;
+    m.frame.context.refund += refund;
     Ok([])
 }
 
@@ -77,20 +77,22 @@ fn net(prices: &StorePrices, slot: &Store, value: Word) -> (u64, i64) {
 }
 
 pub(crate) fn tload(m: &mut Machine, [key]: [Word; 1]) -> Result<[Word; 1], Halt> {
-    Ok([m.host.load_transient(m.frame.message.recipient, key)])
+    Ok([m
+        .host
+        .load_transient(m.frame.context.message.recipient, key)])
 }
 
 pub(crate) fn tstore(m: &mut Machine, [key, value]: [Word; 2]) -> Result<[Word; 0], Halt> {
     m.refuse_static()?;
     m.host
-        .store_transient(m.frame.message.recipient, key, value);
+        .store_transient(m.frame.context.message.recipient, key, value);
     Ok([])
 }
 
 impl Machine<'_> {
     /// Fails in a static call, where state changes are forbidden (EIP-214).
     pub(crate) fn refuse_static(&self) -> Result<(), Halt> {
-        if self.frame.message.is_static {
+        if self.frame.context.message.is_static {
             Err(Halt::StaticViolation)
         } else {
             Ok(())

@@ -199,11 +199,6 @@ impl World {
             });
         }
     }
-
-    fn balance(&mut self, address: Address) -> Word {
-        let place = self.accounts.find(address);
-        self.accounts.at(place).balance
-    }
 }
 
 impl Default for World {
@@ -232,9 +227,14 @@ impl Host for World {
         }
     }
 
-    fn code(&mut self, address: Address) -> Arc<Code> {
+    fn balance(&mut self, address: Address) -> Word {
         let place = self.accounts.find(address);
-        Arc::clone(&self.accounts.at(place).code)
+        self.accounts.at(place).balance
+    }
+
+    fn code(&mut self, address: Address) -> &Arc<Code> {
+        let place = self.accounts.find(address);
+        &self.accounts.at(place).code
     }
 
     fn warm_account(&mut self, address: Address) -> bool {

@@ -371,7 +371,7 @@ impl Transaction {
                 E::NonceTooHigh
             });
         }
-        let code = world.code(self.caller);
+        let code = Arc::clone(world.code(self.caller));
         if !code.is_empty() && code.delegation().is_none() {
             return Err(E::SenderNotEoa);
         }
@@ -490,7 +490,7 @@ impl World {
                 continue;
             }
             self.warm_account(authority);
-            let (account, code) = (self.account(authority), self.code(authority));
+            let (account, code) = (self.account(authority), Arc::clone(self.code(authority)));
             let may_set = code.is_empty() || code.delegation().is_some();
             if !may_set || account.nonce != authorization.nonce {
                 continue;

@@ -15,7 +15,7 @@ use evmscope_interp::{
     Word, asm,
 };
 use std::collections::BTreeMap;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 /// The sender of the message.
 pub const CALLER: Address = Address::repeat_byte(0xca);
@@ -116,7 +116,7 @@ impl Scene {
 
     /// The message creates a contract with the code of [`CONTRACT`] as its init code.
     pub fn creation(mut self) -> Scene {
-        let code = self.world.code(CONTRACT);
+        let code = Arc::clone(self.world.code(CONTRACT));
         self.message.kind = Kind::Create;
         self.message.input = Bytes::copy_from_slice(code.bytes());
         self

@@ -20,6 +20,7 @@ use serde_json::json;
 use std::fmt::Write;
 use std::io::{self, BufWriter};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 #[derive(Args)]
 #[command(group = ArgGroup::new("what").required(true).args(["case", "code"]))]
@@ -153,7 +154,7 @@ fn execute(args: &Run, case: &Case) -> Result<(String, Written)> {
 fn listing(case: &Case) -> Result<String> {
     let mut scenario = case.scenario()?;
     let mut interpreter = Interpreter::with_settings(Mode::Advanced, case.fork, Settings::eager());
-    let code = scenario.world.code(scenario.message.code_address);
+    let code = Arc::clone(scenario.world.code(scenario.message.code_address));
     interpreter.execute(scenario.message, &mut scenario.world);
     Ok(interpreter.listing(&code))
 }

@@ -18,9 +18,10 @@
 use super::bodies::{compute, exact, grow, pure_cells, remembered_load};
 use super::exits::{FOR_GOOD, fail, failed, halt, leave_at};
 use super::operands::*;
-use crate::dispatch::{FAILED, Next, is_flat, is_long, is_short, narrow, stop};
+use crate::dispatch::{FAILED, Next, is_flat, is_input_word, is_long, is_short, narrow, stop};
 use crate::frame::Machine;
 use crate::opcode::{Opcode, opcodes};
+use crate::ops::environment::input_word;
 use crate::ops::*;
 use crate::outcome::Halt;
 use crate::slot_ir::instruction::{self as ins, Cell, Form, Header, Test};
@@ -287,7 +288,16 @@ macro_rules! body {
         next($ip.add(pure_cells::<$inputs, A, B>()), $sp, $gas, $m)
     }};
     ($ip:ident $sp:ident $gas:ident $m:ident $byte:literal $name:ident $inputs:literal read($function:expr)) => {{
-        outlined::$name::<A, B>($ip, $sp, $gas, $m);
+        let operands = operands::<$inputs, A, B>($ip, $sp, false);
+        if is_short(Opcode($byte)) {
+            stack::store(slot($ip, $sp, 3), $function($m, operands));
+        } else if is_input_word(Opcode($byte))
+            && let Some(result) = input_word($m, operands)
+        {
+            stack::store(slot($ip, $sp, 3), result);
+        } else {
+            outlined::$name::<A, B>($ip, $sp, $gas, $m);
+        }
         next($ip.add(1), $sp, $gas, $m)
     }};
     ($ip:ident $sp:ident $gas:ident $m:ident $byte:literal $name:ident $inputs:literal machine($function:expr)) => {{
