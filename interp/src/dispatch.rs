@@ -82,6 +82,26 @@ pub(crate) const fn is_input_word(op: Opcode) -> bool {
     matches!(op, Opcode::CALLDATALOAD)
 }
 
+/// Where an opcode copies from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Copied {
+    Input,
+    Code,
+    ReturnData,
+    Memory,
+}
+
+/// What an opcode copies to memory. Nearly always both ranges are there, and no call is needed.
+pub(crate) const fn copied(op: Opcode) -> Option<Copied> {
+    Some(match op {
+        Opcode::CALLDATACOPY => Copied::Input,
+        Opcode::CODECOPY => Copied::Code,
+        Opcode::RETURNDATACOPY => Copied::ReturnData,
+        Opcode::MCOPY => Copied::Memory,
+        _ => return None,
+    })
+}
+
 /// Zero by instructions that do nothing else, some 3 % of snailtracer's in the advanced mode if each MUL has them: too
 /// few to be found by time. Without memory of its own, which would keep handlers from ending in a tail call.
 #[inline(always)]

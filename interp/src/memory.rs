@@ -187,6 +187,18 @@ impl Memory {
         &mut self.bytes[range]
     }
 
+    /// Copies bytes to a range of the same length, returned by [`Memory::expand`] or [`Memory::range`].
+    #[inline(always)]
+    pub(crate) fn copy(&mut self, to: Range<usize>, source: &[u8]) {
+        copy(&mut self.bytes[to], source);
+    }
+
+    /// Fills a range with zeros, as [`Memory::copy`].
+    #[inline(always)]
+    pub(crate) fn zero(&mut self, to: Range<usize>) {
+        fill(&mut self.bytes[to]);
+    }
+
     /// Copies `source[from..]` to a range returned by [`Memory::expand`], and fills the rest with zeros.
     #[inline]
     pub fn copy_padded(&mut self, to: Range<usize>, source: &[u8], from: Word) {
@@ -205,6 +217,7 @@ impl Memory {
     }
 
     /// Copies within the memory; the ranges may overlap (EIP-5656) and must be inside.
+    #[inline(always)]
     pub fn copy_within(&mut self, to: usize, from: Range<usize>) {
         let source = &self.bytes[from.clone()];
         // Both ends are read before one is written.
@@ -247,7 +260,9 @@ fn put_ends<const N: usize>(bytes: &mut [u8], ends: Option<Ends<N>>) {
 #[inline(never)]
 fn copy_and_fill(target: &mut [u8], source: &[u8]) {
     let (copied, filled) = target.split_at_mut(source.len());
-    copied.copy_from_slice(source);
+    if !source.is_empty() {
+        copied.copy_from_slice(source);
+    }
     fill(filled);
 }
 

@@ -10,13 +10,14 @@
 
 use crate::code::is_set;
 use crate::dispatch::{
-    FAILED, Next, is_chain, is_flat, is_input_word, is_long, is_short, narrow, stop,
+    FAILED, Next, copied, is_chain, is_flat, is_input_word, is_long, is_short, narrow, stop,
 };
 use crate::fork::Fork;
 use crate::frame::{Exit, Machine, Registers};
 use crate::gas::Gas;
 use crate::opcode::{Opcode, opcodes};
 use crate::ops::environment::input_word;
+use crate::ops::memory::copy_at_once;
 use crate::ops::*;
 use crate::outcome::Halt;
 use crate::stack::{self, LIMIT};
@@ -295,9 +296,16 @@ macro_rules! step {
         stack::put(sp, results);
         next::<O>($ip.add(1), sp.add(results.len()), gas, $m)
     }};
-    ($ip:ident $sp:ident $gas:ident $m:ident $byte:literal $name:ident $inputs:literal machine($function:expr)) => {
+    ($ip:ident $sp:ident $gas:ident $m:ident $byte:literal $name:ident $inputs:literal machine($function:expr)) => {{
+        if let Some(copied) = copied(Opcode($byte)) {
+            let operands = operands::<$inputs>($sp, false);
+            let left = copy_at_once($m, copied, operands, $gas);
+            if left >= 0 {
+                return next::<O>($ip.add(1), $sp.sub($inputs), left, $m);
+            }
+        }
         called::$name::<O>($ip, $sp, $gas, $m)
-    };
+    }};
     ($ip:ident $sp:ident $gas:ident $m:ident $byte:literal $name:ident $inputs:literal exit($function:expr)) => {{
         outlined::$name($ip, $sp, $gas, $m);
         stop()

@@ -182,7 +182,7 @@ const ROOMS: &[Row] = &[
     (
         "ops",
         &[
-            "frame", "host", "keccak", "message", "gas", "fork", "outcome", "word",
+            "dispatch", "frame", "host", "keccak", "message", "gas", "fork", "outcome", "word",
         ],
     ),
     (

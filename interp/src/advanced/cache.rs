@@ -61,7 +61,7 @@ impl Cache {
             last: None,
             bytes: 0,
             // A trace that soon returns to the traditional mode costs more than it saves.
-            translator: Translator::new(fork, if hot_threshold == 0 { 1 } else { 6 }, techniques),
+            translator: Translator::new(fork, if hot_threshold == 0 { 1 } else { 12 }, techniques),
             seen: [0; SEEN],
             loads: Loads::new(techniques.has(Technique::Slots)),
             hot_threshold,

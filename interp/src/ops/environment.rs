@@ -35,12 +35,16 @@ pub(crate) fn calldataload(m: &Machine, [offset]: [Word; 1]) -> Word {
     }
 }
 
-/// CALLDATALOAD of 32 bytes that are all there: needs no call.
+/// CALLDATALOAD of 32 bytes that are all there or all beyond the end: needs no call.
 #[inline(always)]
 pub(crate) fn input_word<const N: usize>(m: &Machine, operands: [Word; N]) -> Option<Word> {
     let at = operands.first()?.saturating_u64() as usize;
-    let bytes = m.frame.input.bytes().get(at..at.checked_add(32)?)?;
-    Some(Word::from_be_bytes(*bytes.first_chunk()?))
+    let input = m.frame.input.bytes();
+    match input.get(at..at.saturating_add(32)) {
+        Some(bytes) => Some(Word::from_be_bytes(*bytes.first_chunk()?)),
+        None if at >= input.len() => Some(Word::ZERO),
+        None => None,
+    }
 }
 
 pub(crate) fn calldatasize(m: &Machine, []: [Word; 0]) -> Word {

@@ -1,6 +1,7 @@
 //! Opcodes that read and write memory: MLOAD to MSIZE, the COPY family, KECCAK256 (Yellow Paper, appendix
 //! H.2; RETURNDATACOPY: EIP-211; MCOPY: EIP-5656).
 
+use crate::dispatch::Copied;
 use crate::frame::Machine;
 use crate::gas;
 use crate::keccak;
@@ -39,7 +40,6 @@ pub(crate) fn keccak256(m: &mut Machine, [offset, len]: [Word; 2]) -> Result<[Wo
     }])
 }
 
-#[inline(always)]
 pub(crate) fn calldatacopy(m: &mut Machine, [to, from, len]: [Word; 3]) -> Result<[Word; 0], Halt> {
     let range = m.expand_by_word(to, len, gas::COPY_WORD)?;
     m.frame
@@ -48,7 +48,6 @@ pub(crate) fn calldatacopy(m: &mut Machine, [to, from, len]: [Word; 3]) -> Resul
     Ok([])
 }
 
-#[inline(always)]
 pub(crate) fn codecopy(m: &mut Machine, [to, from, len]: [Word; 3]) -> Result<[Word; 0], Halt> {
     let range = m.expand_by_word(to, len, gas::COPY_WORD)?;
     m.frame
@@ -75,7 +74,6 @@ pub(crate) fn extcodecopy(
 }
 
 /// Reading beyond the return data fails the frame (EIP-211); the other copy opcodes read zeros.
-#[inline(always)]
 pub(crate) fn returndatacopy(
     m: &mut Machine,
     [to, from, len]: [Word; 3],
@@ -92,7 +90,6 @@ pub(crate) fn returndatacopy(
     Ok([])
 }
 
-#[inline(always)]
 pub(crate) fn mcopy(m: &mut Machine, [to, from, len]: [Word; 3]) -> Result<[Word; 0], Halt> {
     let [to, from] = [to, from].map(Word::saturating_u64);
     let range = m.expand_by_word(to.max(from).into(), len, gas::COPY_WORD)?;
@@ -102,6 +99,45 @@ pub(crate) fn mcopy(m: &mut Machine, [to, from, len]: [Word; 3]) -> Result<[Word
         m.frame.memory.copy_within(to, from..from + range.len());
     }
     Ok([])
+}
+
+/// A copy to memory that is there, of bytes that are all there or all beyond the end. Returns the gas left, or a negative number if it is not that
+/// simple and nothing was done. Nothing is on the native stack, so that a handler can end in a jump.
+#[inline(always)]
+pub(crate) fn copy_at_once<const N: usize>(
+    m: &mut Machine,
+    copied: Copied,
+    operands: [Word; N],
+    gas: i64,
+) -> i64 {
+    let &[to, from, len] = operands.as_slice() else {
+        return -1;
+    };
+    let frame = &mut m.frame;
+    let Some(to) = frame.memory.range(to, len) else {
+        return -1;
+    };
+    let left = gas - (gas::COPY_WORD * gas::words(to.len() as u64)) as i64;
+    let from = from.saturating_u64() as usize;
+    let end = from.saturating_add(to.len());
+    let source = match copied {
+        Copied::Input => frame.input.bytes(),
+        Copied::Code => frame.code.bytes(),
+        Copied::ReturnData => &frame.context.return_data,
+        Copied::Memory if left >= 0 && end <= frame.memory.size() => {
+            frame.memory.copy_within(to.start, from..end);
+            return left;
+        }
+        Copied::Memory => return -1,
+    };
+    match source.get(from..end) {
+        _ if left < 0 => return -1,
+        Some(source) => frame.memory.copy(to, source),
+        // Beyond the end are zeros, but not beyond that of return data.
+        None if from >= source.len() && copied != Copied::ReturnData => frame.memory.zero(to),
+        None => return -1,
+    }
+    left
 }
 
 impl Machine<'_> {

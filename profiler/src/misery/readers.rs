@@ -265,11 +265,13 @@ fn indexed_profiles() -> Seeds {
     let tool = profdata()?;
     let folder = tempfile::tempdir().unwrap();
     let path = file(folder.path(), "text.proftext", PROFILE.as_bytes());
-    let merged = folder.path().join("merged.profdata");
     let input = profile::Input { path, weight: 1 };
-    tool.merge(&[input], None, &merged)
-        .map_err(|it| format!("{it:#}"))?;
-    Ok(vec![fs::read(merged).unwrap(), PROFILE.as_bytes().to_vec()])
+    let merged = tool.merge(&[input], None, &folder.path().join("merged.profdata"));
+    let (_, merged) = merged.map_err(|it| format!("{it:#}"))?;
+    Ok(vec![
+        fs::read(merged.path()).unwrap(),
+        PROFILE.as_bytes().to_vec(),
+    ])
 }
 
 fn llvm_profile(folder: &Path, input: &[u8]) {

@@ -18,10 +18,13 @@
 use super::bodies::{compute, exact, grow, pure_cells, remembered_load};
 use super::exits::{FOR_GOOD, fail, failed, halt, leave_at};
 use super::operands::*;
-use crate::dispatch::{FAILED, Next, is_flat, is_input_word, is_long, is_short, narrow, stop};
+use crate::dispatch::{
+    FAILED, Next, copied, is_flat, is_input_word, is_long, is_short, narrow, stop,
+};
 use crate::frame::Machine;
 use crate::opcode::{Opcode, opcodes};
 use crate::ops::environment::input_word;
+use crate::ops::memory::copy_at_once;
 use crate::ops::*;
 use crate::outcome::Halt;
 use crate::slot_ir::instruction::{self as ins, Cell, Form, Header, Test};
@@ -307,6 +310,13 @@ macro_rules! body {
                 return next($ip.add(2), $sp, left, $m);
             }
         }
+        if let Some(copied) = copied(Opcode($byte)) {
+            let operands = wide_operands::<$inputs>($ip, $sp);
+            let left = copy_at_once($m, copied, operands, $gas);
+            if left >= 0 {
+                return next($ip.add(2), $sp, left, $m);
+            }
+        }
         let gas = if is_short(Opcode($byte)) {
             outlined!($ip $sp $gas $m $byte $inputs machine($function))
         } else {
@@ -344,8 +354,10 @@ macro_rules! outlined {
             Ok((gas, results)) => {
                 for result in results {
                     stack::store(slot($ip, $sp, 6), result);
+                    // A slot is cached from its second access on: most that are cold are not read again.
                     if $byte == Opcode::SLOAD.0
                         && let Some(key) = operands.first()
+                        && $gas - gas == $m.rules.sload as i64
                     {
                         (*$m.advanced.slots).put(*key, result);
                     }
